@@ -1,0 +1,118 @@
+// Package captcha is the vocabulary that the rooms of the gateway share: what
+// a ticket is, what a verdict is, and the ways in which nobody could tell.
+//
+// Two layers ask one question and a third decides:
+//
+//	policy.Decide( breaker( upstream ) )
+//
+// The facts about the Captcha API come from Tencent Cloud's documentation of
+// DescribeCaptchaResult and DescribeCaptchaMiniResult (version 2019-07-22).
+package captcha
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/netip"
+	"time"
+)
+
+// TicketLife is how long the Captcha API accepts a ticket after it was issued.
+const TicketLife = 5 * time.Minute
+
+// Longest accepted inputs, in bytes.
+const (
+	MaxTicket  = 2048
+	MaxRandstr = 256
+)
+
+// A Ticket is what a browser received from the Captcha script, together with
+// whose it is.
+type Ticket struct {
+	Value   string
+	Randstr string     // empty for a mini program's ticket
+	AppID   uint64     // CaptchaAppId that the ticket was issued for
+	Mini    bool       // verified by DescribeCaptchaMiniResult
+	UserIP  netip.Addr // the end user's address
+	Subject string     // opaque account key of the business; may be empty
+}
+
+// WellFormed reports whether t can be sent to the Captcha API at all: printable
+// ASCII without spaces, within the lengths, a randstr where one is needed.
+func (t Ticket) WellFormed() bool {
+	return printable(t.Value, MaxTicket) && (t.Mini || printable(t.Randstr, MaxRandstr))
+}
+
+// Key identifies the ticket, whoever presents it, without revealing it.
+func (t Ticket) Key() Key { return KeyOf(t.Value) }
+
+// A Key is a one-way name of something that a user sent.
+type Key [16]byte
+
+// KeyOf names value: the first half of its SHA-256.
+func KeyOf(value string) Key {
+	sum := sha256.Sum256([]byte(value))
+	return Key(sum[:16])
+}
+
+func printable(s string, most int) bool {
+	if s == "" || len(s) > most {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// A Verifier turns a ticket into a verdict. Its error is always a *Failure:
+// "the ticket is bad" is a verdict, "nobody could tell" is a failure.
+type Verifier interface {
+	Verify(ctx context.Context, t Ticket) (Verdict, error)
+}
+
+// Outcome is what the Captcha API thinks of a ticket.
+type Outcome int
+
+// The outcomes. The zero value rejects.
+const (
+	Rejected  Outcome = iota // any code but 1, and calls it calls invalid
+	Passed                   // code 1
+	Malicious                // code 1 at EvilLevel 100: block all the same
+)
+
+// String names the outcome as metrics do.
+func (o Outcome) String() string {
+	switch o {
+	case Passed:
+		return "passed"
+	case Malicious:
+		return "malicious"
+	default:
+		return "rejected"
+	}
+}
+
+// A Verdict is a definite answer of the Captcha API about one ticket.
+type Verdict struct {
+	Outcome  Outcome
+	Answer   *Answer // nil where the API refused the call as invalid
+	Attempts int     // calls made for it; set by the breaker
+}
+
+// CaptchaCodes with a meaning to the rooms above upstream.
+const (
+	CodeOK     = 1
+	CodeReused = 9  // ticket used before
+	CodeBusy   = 26 // the API's own "system busy"
+)
+
+// An Answer is a parsed answer of the Captcha API.
+type Answer struct {
+	Code      int64  `json:"code"`
+	Message   string `json:"message"`
+	EvilLevel int64  `json:"evil_level"` // 0, or 100 for malicious
+	Score     int64  `json:"score"`      // 0..100, higher is more bot-like
+	RequestID string `json:"request_id"`
+}

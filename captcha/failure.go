@@ -1,0 +1,67 @@
+package captcha
+
+import "errors"
+
+// Kind says why nobody could tell whether a ticket is good. It is the metric
+// label, the log field and what code branches on.
+type Kind int
+
+// The kinds of failure.
+const (
+	Fault          Kind = iota // the API did not answer, or not sensibly
+	Throttled                  // the API, or our limit in front of it, refuses more calls
+	Misconfigured              // the API refuses our account
+	CircuitOpen                // the circuit is open or half open, or opened while waiting
+	Recovering                 // the user is not yet in the share that is sent on
+	Overloaded                 // too many calls in flight
+	OutcomeUnknown             // code 9 after an attempt of our own of unknown fate
+	Cancelled                  // the caller went away
+)
+
+var kindNames = [...]string{
+	Fault: "fault", Throttled: "throttled", Misconfigured: "misconfigured",
+	CircuitOpen: "circuit_open", Recovering: "recovering", Overloaded: "overloaded",
+	OutcomeUnknown: "outcome_unknown", Cancelled: "cancelled",
+}
+
+// String names the kind as metrics and logs do.
+func (k Kind) String() string { return kindNames[k] }
+
+// A Failure is the one error of the corridor.
+type Failure struct {
+	Kind Kind
+	Err  error // what happened; holds nothing that a user sent and no secret
+
+	// Code is the Cloud API's error code ("AuthFailure.SecretIdNotFound"), or
+	// the CaptchaCode that stands for one; empty where there was no answer.
+	Code string
+
+	// FateUnknown says that the API may have used the ticket up.
+	FateUnknown bool
+
+	// Retryable says that another attempt could end otherwise.
+	Retryable bool
+
+	Answer   *Answer // the last parsed answer; nil where there was none
+	Attempts int     // calls made for the request; set by the breaker
+}
+
+// Error says what happened.
+func (f *Failure) Error() string {
+	if f.Err == nil {
+		return f.Kind.String()
+	}
+	return f.Kind.String() + ": " + f.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// AsFailure returns err as the *Failure it must be; an error of another type
+// counts as a Fault of unknown fate.
+func AsFailure(err error) *Failure {
+	if f, ok := errors.AsType[*Failure](err); ok {
+		return f
+	}
+	return &Failure{Kind: Fault, Err: err, FateUnknown: true}
+}
