@@ -103,10 +103,15 @@ type Verdict struct {
 
 // CaptchaCodes with a meaning to the rooms above upstream.
 const (
-	CodeOK     = 1
-	CodeReused = 9  // ticket used before
-	CodeBusy   = 26 // the API's own "system busy"
+	CodeOK       = 1
+	CodeReused   = 9   // ticket used before; formerly also 104
+	CodeOtherApp = 16  // the ticket is another app's
+	CodeBusy     = 26  // the API's own "system busy"
+	CodeNoMatch  = 100 // app id, app secret key and ticket do not belong together
 )
+
+// Reused reports whether a CaptchaCode says that the ticket was used before.
+func Reused(code int64) bool { return code == CodeReused || code == 104 }
 
 // An Answer is a parsed answer of the Captcha API.
 type Answer struct {

@@ -1,0 +1,214 @@
+package breaker
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"captchagate/captcha"
+)
+
+const (
+	span         = 100 * time.Millisecond // one slot of the window
+	lastSecond   = int64(time.Second / span)
+	leastRun     = 100 * time.Millisecond // from the first of a run to its last
+	runGap       = 10 * time.Minute       // a run with a longer pause is two
+	mostTickets  = 8192                   // tickets remembered as having met a fault
+	recentFaults = 64
+	leastCanary  = 3 // faults among canaries that end a recovery
+)
+
+// canaryCalls is how many calls of recovering are watched more closely.
+const canaryCalls = 20
+
+// evidence is what the finished calls of one life say about the API. Faults
+// are counted by distinct tickets: one ticket that the API chokes on says
+// nothing about the others.
+type evidence struct {
+	cfg Config
+
+	mu    sync.Mutex
+	slots []tally // a ring over the window
+	at    int64   // the newest slot's number
+	total tally   // over the window
+
+	run     run
+	faulted map[captcha.Key]struct{}
+	faults  [recentFaults]met // a ring of the newest bad calls
+	met     int
+}
+
+// A tally counts finished calls.
+type tally struct{ calls, faults, slow int }
+
+// met is where and when a call ended badly.
+type met struct {
+	at     time.Time
+	prefix netip.Prefix
+}
+
+// A run is faults in a row.
+type run struct {
+	n           int
+	first, last time.Time
+}
+
+// A finding is what the evidence amounts to; empty text is nothing.
+type finding struct {
+	text     string
+	prefixes int
+}
+
+func newEvidence(cfg Config) *evidence {
+	return &evidence{
+		cfg:     cfg,
+		slots:   make([]tally, max(int64(cfg.Window/span), lastSecond)),
+		at:      slotOf(time.Now()),
+		faulted: map[captcha.Key]struct{}{},
+	}
+}
+
+func slotOf(t time.Time) int64 { return t.UnixNano() / int64(span) }
+
+// advance forgets the slots that left the window and returns the newest one.
+func (e *evidence) advance(now time.Time) *tally {
+	n := int64(len(e.slots))
+	for slot := slotOf(now); e.at < slot; {
+		if slot-e.at > n {
+			e.at = slot - n
+		}
+		e.at++
+		old := &e.slots[e.at%n]
+		e.total.calls -= old.calls
+		e.total.faults -= old.faults
+		e.total.slow -= old.slow
+		*old = tally{}
+	}
+	return &e.slots[e.at%n]
+}
+
+// answer counts a definite answer, good or bad for the user: the API works.
+func (e *evidence) answer(c *call, now time.Time, slow bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	slot := e.advance(now)
+	slot.calls++
+	e.total.calls++
+	e.run = run{}
+	if slow {
+		slot.slow++
+		e.total.slow++
+		e.remember(c, now)
+	}
+}
+
+// fault counts a fault, once a ticket.
+func (e *evidence) fault(c *call, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, again := e.faulted[c.key]; again {
+		return
+	}
+	if len(e.faulted) >= mostTickets {
+		clear(e.faulted)
+	}
+	e.faulted[c.key] = struct{}{}
+	slot := e.advance(now)
+	slot.calls++
+	slot.faults++
+	e.total.calls++
+	e.total.faults++
+	e.remember(c, now)
+	if e.run.n == 0 || now.Sub(e.run.last) > runGap {
+		e.run = run{first: now}
+	}
+	e.run.n++
+	e.run.last = now
+}
+
+func (e *evidence) remember(c *call, now time.Time) {
+	e.faults[e.met%recentFaults] = met{at: now, prefix: c.prefix}
+	e.met++
+}
+
+// judge says what the finished calls amount to. canary judges more strictly,
+// as long as few calls have ended since recovery began.
+func (e *evidence) judge(now time.Time, canary bool) finding {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.advance(now)
+	if e.run.n >= e.cfg.ConsecutiveFailures && e.run.last.Sub(e.run.first) >= leastRun {
+		since := e.run.first
+		return e.finding(since, "%d tickets in a row met a fault within %v", e.run.n, round(e.run.last.Sub(since)))
+	}
+	second, window := e.lastSecond(), time.Second
+	t := second
+	if second.calls < e.cfg.MinRequests {
+		t, window = e.total, e.cfg.Window
+	}
+	since := now.Add(-window)
+	switch {
+	case canary && e.total.calls <= canaryCalls && e.total.faults >= leastCanary && 2*e.total.faults >= e.total.calls:
+		// A probe cannot clear this: probes looked healthy when it began.
+		return finding{fmt.Sprintf("%d of the first %d calls met a fault", e.total.faults, e.total.calls), leastPrefixes}
+	case t.calls < e.cfg.MinRequests:
+	case rate(t.faults, t.calls) >= e.failureRate(window, t.calls):
+		return e.finding(since, "%d of %d calls met a fault within %v", t.faults, t.calls, window)
+	case rate(e.total.faults, e.total.calls) >= e.cfg.FailureRate && e.total.calls >= e.cfg.MinRequests:
+		return e.finding(now.Add(-e.cfg.Window), "%d of %d calls met a fault within %v", e.total.faults, e.total.calls, e.cfg.Window)
+	case rate(t.slow, t.calls) >= e.cfg.SlowRate:
+		return e.finding(since, "%d of %d calls took longer than %v within %v", t.slow, t.calls, e.cfg.SlowCall, window)
+	}
+	return finding{}
+}
+
+// failureRate is the share of faults that opens. A second's worth of calls is
+// a small sample, so it must exceed the configured share by what chance
+// explains (1.64 standard deviations); the window is judged as configured.
+func (e *evidence) failureRate(window time.Duration, calls int) float64 {
+	if window == e.cfg.Window {
+		return e.cfg.FailureRate
+	}
+	return min(e.cfg.FailureRate+chance(e.cfg.FailureRate, calls), 1)
+}
+
+func (e *evidence) lastSecond() tally {
+	var t tally
+	n := int64(len(e.slots))
+	for i := range lastSecond {
+		slot := e.slots[(e.at-i+n)%n]
+		t.calls += slot.calls
+		t.faults += slot.faults
+		t.slow += slot.slow
+	}
+	return t
+}
+
+// finding names the prefixes which the bad calls since then came from.
+func (e *evidence) finding(since time.Time, format string, args ...any) finding {
+	prefixes := map[netip.Prefix]struct{}{}
+	for _, m := range e.faults[:min(e.met, recentFaults)] {
+		if !m.at.Before(since) {
+			prefixes[m.prefix] = struct{}{}
+		}
+	}
+	return finding{text: fmt.Sprintf(format, args...), prefixes: len(prefixes)}
+}
+
+// well reports whether so few calls of the window ended badly that the circuit
+// may close: a margin below what would open it, so that it does not flap.
+func (e *evidence) well(now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.advance(now)
+	t := e.total
+	return rate(t.faults, t.calls) <= 0.7*e.cfg.FailureRate && rate(t.slow, t.calls) <= 0.7*e.cfg.SlowRate
+}
+
+func rate(part, whole int) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}

@@ -1,0 +1,96 @@
+package breaker
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"captchagate/captcha"
+)
+
+type metrics struct {
+	attempts    map[string]prometheus.Counter
+	seconds     prometheus.Histogram
+	sent, spent prometheus.Counter
+	transitions *prometheus.CounterVec
+	probes      *prometheus.CounterVec
+}
+
+// newMetrics registers the breaker's series; those whose labels are known
+// beforehand stand at 0 from the start.
+func newMetrics(reg prometheus.Registerer, b *Breaker) *metrics {
+	attempts := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "captchagate_upstream_attempts_total", Help: "Calls made to the Captcha API, by outcome.",
+	}, []string{"outcome"})
+	retries := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "captchagate_retries_total", Help: "Retries that were sent, or not sent because the budget was spent.",
+	}, []string{"result"})
+	m := &metrics{
+		attempts: map[string]prometheus.Counter{},
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "captchagate_upstream_attempt_seconds", Help: "Duration of a call to the Captcha API.",
+			Buckets: []float64{.005, .01, .02, .05, .1, .2, .3, .5, .8, 1, 2},
+		}),
+		sent:  retries.WithLabelValues("sent"),
+		spent: retries.WithLabelValues("budget_spent"),
+		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "captchagate_breaker_transitions_total", Help: "Changes of the circuit's state.",
+		}, []string{"from", "to"}),
+		probes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "captchagate_probes_total", Help: "Probes, by what they said of the Captcha API.",
+		}, []string{"result"}),
+	}
+	for _, outcome := range []string{"passed", "rejected", "malicious", "fault", "throttled", "misconfigured", "cancelled"} {
+		m.attempts[outcome] = attempts.WithLabelValues(outcome)
+	}
+	for _, way := range [][2]State{{Closed, Open}, {Open, HalfOpen}, {HalfOpen, Open}, {HalfOpen, Recovering}, {Open, Recovering}, {Recovering, Open}, {Recovering, Closed}, {Closed, Recovering}} {
+		m.transitions.WithLabelValues(way[0].String(), way[1].String())
+	}
+	for _, name := range healthNames {
+		m.probes.WithLabelValues(name)
+	}
+	reg.MustRegister(attempts, retries, m.seconds, m.transitions, m.probes)
+	reg.MustRegister(
+		gauge("captchagate_upstream_in_flight", "Calls to the Captcha API in flight.", func() float64 { return float64(b.flight.inFlight()) }),
+		gauge("captchagate_breaker_state", "0 closed, 1 half open, 2 open, 3 recovering.", func() float64 { return float64(b.State()) }),
+		gauge("captchagate_account_refused", "1 while the Captcha API refuses the account.", func() float64 {
+			if b.account.Load().State == AccountRefused {
+				return 1
+			}
+			return 0
+		}),
+	)
+	return m
+}
+
+func gauge(name, help string, f func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
+}
+
+func (m *metrics) attempt(outcome string, took time.Duration) {
+	m.attempts[outcome].Inc()
+	m.seconds.Observe(took.Seconds())
+}
+
+func (m *metrics) retry(sent bool) {
+	if sent {
+		m.sent.Inc()
+	} else {
+		m.spent.Inc()
+	}
+}
+
+func (m *metrics) transition(t Transition) {
+	m.transitions.WithLabelValues(t.From.String(), t.To.String()).Inc()
+}
+
+func (m *metrics) probe(h health) { m.probes.WithLabelValues(h.String()).Inc() }
+
+// outcomeOf names a failed call as the metric does: one that was released when
+// the circuit opened is cancelled.
+func outcomeOf(k captcha.Kind) string {
+	if k == captcha.CircuitOpen {
+		k = captcha.Cancelled
+	}
+	return k.String()
+}

@@ -1,0 +1,307 @@
+package breaker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"captchagate/breaker"
+	"captchagate/captcha"
+)
+
+// defaults are the contract's.
+func defaults() (breaker.Config, breaker.Limits) {
+	return breaker.Config{
+			Window: 20 * time.Second, MinRequests: 20, FailureRate: 0.5, ConsecutiveFailures: 10,
+			SlowCall: 500 * time.Millisecond, SlowRate: 0.8,
+			Open:  breaker.Interval{Initial: time.Second, Max: 5 * time.Second},
+			Probe: breaker.Probe{Timeout: time.Second, Successes: 3, Spacing: 100 * time.Millisecond},
+			Ramp:  10 * time.Second,
+		}, breaker.Limits{
+			Deadline: 2 * time.Second, AttemptTimeout: 800 * time.Millisecond, MaxAttempts: 3,
+			Backoff:     breaker.Backoff{Initial: 50 * time.Millisecond, Max: 400 * time.Millisecond},
+			RetryBudget: 0.2, MaxInFlight: 256,
+		}
+}
+
+// An answerer plays the Captcha API for one call.
+type answerer func(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error)
+
+// world is a breaker, the API below it and the users above.
+type world struct {
+	t      *testing.T
+	b      *breaker.Breaker
+	mu     sync.Mutex
+	answer answerer
+	asked  []asked
+	probes int // in flight
+	most   int // probes in flight at once
+	users  int
+	seen   []breaker.Transition
+	accts  []breaker.Account
+}
+
+// asked is one call that reached the API.
+type asked struct {
+	at    time.Time
+	probe bool
+}
+
+// inWorld runs a story in virtual time.
+func inWorld(t *testing.T, story func(w *world)) {
+	t.Helper()
+	cfg, limits := defaults()
+	inWorldOf(t, cfg, limits, story)
+}
+
+func inWorldOf(t *testing.T, cfg breaker.Config, limits breaker.Limits, story func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, answer: after(20*time.Millisecond, passes)}
+		b, err := breaker.New(w, &fates{}, w, 190000001, cfg, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.b = b
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { b.Run(ctx) })
+		story(w)
+		w.becomes(refuses(captcha.Fault)) // whatever hangs comes back
+		cancel()
+		running.Wait()
+	})
+}
+
+// Verify is the Captcha API.
+func (w *world) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
+	w.mu.Lock()
+	probe := captcha.LooksDisaster(t.Value)
+	w.asked = append(w.asked, asked{time.Now(), probe})
+	if probe {
+		w.probes++
+		w.most = max(w.most, w.probes)
+	}
+	answer := w.answer
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if probe {
+			w.probes--
+		}
+	}()
+	return answer(ctx, t)
+}
+
+func (w *world) Transition(t breaker.Transition) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen = append(w.seen, t)
+}
+
+func (w *world) Account(a breaker.Account) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.accts = append(w.accts, a)
+}
+
+// transitions so far.
+func (w *world) transitions() []breaker.Transition {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.seen)
+}
+
+// becomes changes how the API answers from now on.
+func (w *world) becomes(a answerer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answer = a
+}
+
+// Ways to answer.
+
+func passes(context.Context, captcha.Ticket) (captcha.Verdict, error) {
+	return captcha.Verdict{Outcome: captcha.Passed, Answer: &captcha.Answer{Code: captcha.CodeOK}}, nil
+}
+
+func code(n int64) answerer {
+	return func(context.Context, captcha.Ticket) (captcha.Verdict, error) {
+		return captcha.Verdict{Outcome: captcha.Rejected, Answer: &captcha.Answer{Code: n}}, nil
+	}
+}
+
+func refuses(k captcha.Kind) answerer {
+	return func(context.Context, captcha.Ticket) (captcha.Verdict, error) {
+		return captcha.Verdict{}, &captcha.Failure{Kind: k, Err: errors.New("says the test"), Code: "X", FateUnknown: k == captcha.Fault, Retryable: k == captcha.Fault || k == captcha.Throttled}
+	}
+}
+
+func hangs(ctx context.Context, _ captcha.Ticket) (captcha.Verdict, error) {
+	<-ctx.Done()
+	kind := captcha.Fault
+	if errors.Is(ctx.Err(), context.Canceled) {
+		kind = captcha.Cancelled
+	}
+	return captcha.Verdict{}, &captcha.Failure{Kind: kind, Err: ctx.Err(), FateUnknown: true, Retryable: true}
+}
+
+// after answers a after d, as a server with that latency.
+func after(d time.Duration, a answerer) answerer {
+	return func(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
+		select {
+		case <-time.After(d):
+			return a(ctx, t)
+		case <-ctx.Done():
+			return hangs(ctx, t)
+		}
+	}
+}
+
+// share answers a for that share of the calls and b for the others.
+func share(s float64, a, b answerer) answerer {
+	r := rand.New(rand.NewPCG(1, 2))
+	var mu sync.Mutex
+	return func(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
+		mu.Lock()
+		hit := r.Float64() < s
+		mu.Unlock()
+		if hit {
+			return a(ctx, t)
+		}
+		return b(ctx, t)
+	}
+}
+
+// probesGet answers probes with a, users with b.
+func probesGet(a, b answerer) answerer {
+	return func(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
+		if captcha.LooksDisaster(t.Value) {
+			return a(ctx, t)
+		}
+		return b(ctx, t)
+	}
+}
+
+// result is what one user got.
+type result struct {
+	at   time.Time
+	took time.Duration
+	v    captcha.Verdict
+	f    *captcha.Failure
+}
+
+// kind names a result: the verdict or why there is none.
+func (r result) kind() string {
+	if r.f != nil {
+		return r.f.Kind.String()
+	}
+	return r.v.Outcome.String()
+}
+
+type results []result
+
+// count counts the results of a kind; from and until bound when they came.
+func (rs results) count(kind string) (n int) {
+	for _, r := range rs {
+		if r.kind() == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func (rs results) first(kind string) (time.Time, bool) {
+	for _, r := range rs {
+		if r.kind() == kind {
+			return r.at.Add(r.took), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// user is the n-th user: a ticket, an address and a neighbourhood of its own.
+func user(n int) captcha.Ticket {
+	return captcha.Ticket{
+		Value: fmt.Sprintf("t03ticket%d", n), Randstr: "@abc", AppID: 190000001,
+		UserIP: netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), 1}),
+	}
+}
+
+// traffic sends rate users a second for d, each a ticket of their own, and
+// returns when the last of them was answered.
+func (w *world) traffic(rate int, d time.Duration) results {
+	return w.trafficOf(rate, d, user)
+}
+
+func (w *world) trafficOf(rate int, d time.Duration, who func(n int) captcha.Ticket) results {
+	n := int(d.Seconds() * float64(rate))
+	rs := make(results, n)
+	var wg sync.WaitGroup
+	start := time.Now()
+	for i := range n {
+		time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second / time.Duration(rate))))
+		w.users++
+		t := who(w.users)
+		wg.Go(func() { rs[i] = w.verify(w.t.Context(), t) })
+	}
+	time.Sleep(time.Until(start.Add(d)))
+	wg.Wait()
+	return rs
+}
+
+func (w *world) verify(ctx context.Context, t captcha.Ticket) result {
+	at := time.Now()
+	v, err := w.b.Verify(ctx, t)
+	r := result{at: at, took: time.Since(at), v: v}
+	if err != nil {
+		r.f = captcha.AsFailure(err)
+	}
+	return r
+}
+
+// reached counts the calls that reached the API since then.
+func (w *world) reached(since time.Time) (users, probes int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.asked {
+		switch {
+		case a.at.Before(since):
+		case a.probe:
+			probes++
+		default:
+			users++
+		}
+	}
+	return users, probes
+}
+
+// awaits waits until the circuit is in a state and returns how long that took.
+func (w *world) awaits(s breaker.State, most time.Duration) time.Duration {
+	w.t.Helper()
+	start := time.Now()
+	for w.b.State() != s {
+		if time.Since(start) > most {
+			w.t.Fatalf("circuit is %v after %v, want %v; transitions %v", w.b.State(), most, s, w.transitions())
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return time.Since(start)
+}
+
+// fates remembers for ever.
+type fates struct{ m sync.Map }
+
+func (f *fates) Add(k captcha.Key) bool { _, had := f.m.LoadOrStore(k, true); return !had }
+func (f *fates) Has(k captcha.Key) bool { _, has := f.m.Load(k); return has }
