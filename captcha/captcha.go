@@ -46,7 +46,7 @@ func (t Ticket) WellFormed() bool {
 func (t Ticket) Key() Key { return KeyOf(t.Value) }
 
 // A Key is a one-way name of something that a user sent.
-type Key [16]byte
+type Key = [16]byte
 
 // KeyOf names value: the first half of its SHA-256.
 func KeyOf(value string) Key {

@@ -24,32 +24,65 @@ type App struct {
 
 // Validate lists every mistake in c, each as "key: what is wrong".
 func (c Config) Validate() error {
+	return errors.Join(
+		c.validateEndpoint(),
+		validateSecret("secret_id", c.SecretID, "set the account's SecretId, for instance ${TENCENTCLOUD_SECRET_ID}"),
+		validateSecret("secret_key", c.SecretKey, "set the account's SecretKey, for instance ${TENCENTCLOUD_SECRET_KEY}"),
+		c.validateApps(),
+	)
+}
+
+func (c Config) validateEndpoint() error {
 	var mistakes []error
-	add := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
 	u, err := url.Parse(c.Endpoint)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.User != nil {
-		add("endpoint: must be https://HOST (or http://HOST:PORT for a simulator), without a path")
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil ||
+		(u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
+		mistakes = append(mistakes, errors.New("endpoint: must be https://HOST (or http://HOST:PORT for a simulator), without a path"))
 	}
-	if c.SecretID == "" {
-		add("secret_id: is empty; set the account's SecretId, for instance ${TENCENTCLOUD_SECRET_ID}")
-	}
-	if c.SecretKey == "" {
-		add("secret_key: is empty; set the account's SecretKey, for instance ${TENCENTCLOUD_SECRET_KEY}")
-	}
-	if len(c.Apps) == 0 {
-		add("apps: at least one {captcha_app_id, app_secret_key} is needed")
-	}
-	seen := map[uint64]bool{}
-	for i, app := range c.Apps {
-		if app.CaptchaAppID == 0 {
-			add("apps[%d].captcha_app_id: must be the CaptchaAppId from the console, is 0", i)
-		} else if seen[app.CaptchaAppID] {
-			add("apps[%d].captcha_app_id: %d is listed twice", i, app.CaptchaAppID)
-		}
-		seen[app.CaptchaAppID] = true
-		if app.AppSecretKey == "" {
-			add("apps[%d].app_secret_key: is empty; set the AppSecretKey that belongs to %d", i, app.CaptchaAppID)
-		}
+	if !printable(c.Region) {
+		mistakes = append(mistakes, errors.New("region: must be a region's short name such as ap-guangzhou, or empty"))
 	}
 	return errors.Join(mistakes...)
+}
+
+func (c Config) validateApps() error {
+	if len(c.Apps) == 0 {
+		return errors.New("apps: at least one {captcha_app_id, app_secret_key} is needed")
+	}
+	var mistakes []error
+	seen := map[uint64]bool{}
+	for i, app := range c.Apps {
+		key := fmt.Sprintf("apps[%d].captcha_app_id", i)
+		if app.CaptchaAppID == 0 {
+			mistakes = append(mistakes, fmt.Errorf("%s: must be the CaptchaAppId from the console, is 0", key))
+		} else if seen[app.CaptchaAppID] {
+			mistakes = append(mistakes, fmt.Errorf("%s: %d is listed twice", key, app.CaptchaAppID))
+		}
+		seen[app.CaptchaAppID] = true
+		mistakes = append(mistakes, validateSecret(fmt.Sprintf("apps[%d].app_secret_key", i), app.AppSecretKey,
+			fmt.Sprintf("set the AppSecretKey that belongs to %d", app.CaptchaAppID)))
+	}
+	return errors.Join(mistakes...)
+}
+
+// validateSecret never shows the value.
+func validateSecret(key, value, remedy string) error {
+	if value == "" {
+		return fmt.Errorf("%s: is empty; %s", key, remedy)
+	}
+	if !printable(value) {
+		return fmt.Errorf("%s: holds a space or a line end; look at the end of the file or variable it comes from", key)
+	}
+	return nil
+}
+
+// printable reports whether s is ASCII without spaces and controls. The id and
+// the region go into headers, where a line end would break every call.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }

@@ -1,0 +1,226 @@
+package challenge_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"captchagate/challenge"
+)
+
+func TestCheck_AcceptsASolutionOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spent := new(memory)
+		c := newChallenger(t, spent)
+		issued := time.Now()
+		solution := solve(t, c.Issue(onPage(), 1)).encode(t)
+		time.Sleep(time.Minute)
+
+		r, err := c.Check(t.Context(), solution, byUser())
+		want := challenge.Result{Outcome: challenge.Solved, Cause: "circuit_open", Issued: r.Issued}
+		if err != nil || r != want || !r.Issued.Equal(issued) {
+			t.Fatalf("first: %+v, %v, want %+v issued at %v", r, err, want, issued)
+		}
+		for key, life := range spent.life {
+			if life < 4*time.Minute {
+				t.Errorf("%s is remembered for %v, but could be used for 4m more", key, life)
+			}
+		}
+		if r, _ := c.Check(t.Context(), solution, byUser()); r.Outcome != challenge.Spent || r.Cause != "circuit_open" {
+			t.Errorf("second: %+v, want it spent", r)
+		}
+	})
+}
+
+func TestCheck_TellsSolutionsAskedForByABackend(t *testing.T) {
+	c := newChallenger(t, new(memory))
+	asked := byUser()
+	asked.Cause = "throttled"
+	r, err := c.Check(t.Context(), solve(t, c.Issue(asked, 1)).encode(t), byUser())
+	if err != nil || r.Outcome != challenge.Solved || !r.ForUser || r.Cause != "throttled" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+func TestCheck_HoldsTheBinding(t *testing.T) {
+	other := func(change func(*challenge.Binding)) challenge.Binding {
+		b := byUser()
+		change(&b)
+		return b
+	}
+	for _, row := range []struct {
+		name      string
+		issued    challenge.Binding
+		presented challenge.Binding
+		want      challenge.Outcome
+	}{
+		{"page, any user", onPage(), byUser(), challenge.Solved},
+		{"page, other scene", onPage(), other(func(b *challenge.Binding) { b.Scene = "comment" }), challenge.OtherScene},
+		{"user, same", byUser(), byUser(), challenge.Solved},
+		{"user, other scene", byUser(), other(func(b *challenge.Binding) { b.Scene = "comment" }), challenge.OtherScene},
+		{"user, other address", byUser(), other(func(b *challenge.Binding) { b.Address = b.Address.Next() }), challenge.OtherUser},
+		{"user, other subject", byUser(), other(func(b *challenge.Binding) { b.Subject = "bert" }), challenge.OtherUser},
+		{"user, no subject", byUser(), other(func(b *challenge.Binding) { b.Subject = "" }), challenge.OtherUser},
+		{"user, no address", byUser(), onPage(), challenge.OtherUser},
+		{"user, the address as IPv6 writes it", byUser(), other(func(b *challenge.Binding) {
+			b.Address = netip.MustParseAddr("::ffff:192.0.2.7")
+		}), challenge.Solved},
+		{"a scene of odd letters", challenge.Binding{Scene: "käse <&>\u2028%\xff"}, challenge.Binding{Scene: "käse <&>\u2028%\xff"}, challenge.Solved},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			spent := new(memory)
+			c := newChallenger(t, spent)
+			r, err := c.Check(t.Context(), solve(t, c.Issue(row.issued, 1)).encode(t), row.presented)
+			if err != nil || r.Outcome != row.want {
+				t.Errorf("got %v, %v, want %v", r.Outcome, err, row.want)
+			}
+			if row.want != challenge.Solved && len(spent.life) > 0 {
+				t.Error("spent, although it was presented in the wrong place")
+			}
+		})
+	}
+}
+
+func TestCheck_RefusesTheSameSolutionWrittenAnew(t *testing.T) {
+	c := newChallenger(t, new(memory))
+	p := solve(t, c.Issue(onPage(), 1))
+	text, _ := json.MarshalIndent(p, "", "  ")
+	for i, want := range []challenge.Outcome{challenge.Solved, challenge.Spent} {
+		solution := [2]string{p.encode(t), base64.StdEncoding.EncodeToString(text)}[i]
+		if r, _ := c.Check(t.Context(), solution, byUser()); r.Outcome != want {
+			t.Errorf("form %d: got %v, want %v", i, r.Outcome, want)
+		}
+	}
+}
+
+func TestCheck_ExpiresToTheMillisecond(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		age  time.Duration
+		want challenge.Outcome
+	}{
+		{"in the last moment", 5*time.Minute - time.Millisecond, challenge.Solved},
+		{"at the end", 5 * time.Minute, challenge.Expired},
+		{"a day later", 24 * time.Hour, challenge.Expired},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(300 * time.Millisecond) // do not begin on a whole second
+				c := newChallenger(t, new(memory))
+				ch := c.Issue(onPage(), 1)
+				if end := time.Now().Add(5 * time.Minute); ch.Parameters.ExpiresAt != end.Unix()+1 {
+					t.Errorf("expiresAt = %d, want the second after %d", ch.Parameters.ExpiresAt, end.Unix())
+				}
+				solution := solve(t, ch).encode(t)
+				time.Sleep(row.age)
+				r, _ := c.Check(t.Context(), solution, byUser())
+				if r.Outcome != row.want || r.Cause != "circuit_open" {
+					t.Errorf("got %+v, want %v", r, row.want)
+				}
+			})
+		})
+	}
+}
+
+func TestCheck_AWrongAnswerSpendsTheChallenge(t *testing.T) {
+	c := newChallenger(t, new(memory))
+	p := solve(t, c.Issue(onPage(), 1))
+	right := p.encode(t)
+	p.Solution["counter"] = 4_000_000_000
+	for i, want := range []challenge.Outcome{challenge.Wrong, challenge.Spent} {
+		solution := [2]string{p.encode(t), right}[i]
+		if r, _ := c.Check(t.Context(), solution, byUser()); r.Outcome != want {
+			t.Errorf("answer %d: got %v, want %v", i, r.Outcome, want)
+		}
+	}
+}
+
+func TestCheck_OneOfManyAtOnceIsSolved(t *testing.T) {
+	c := newChallenger(t, new(memory))
+	solution := solve(t, c.Issue(onPage(), 1)).encode(t)
+	var mu sync.Mutex
+	counts := make(map[challenge.Outcome]int)
+	var wg sync.WaitGroup
+	for range 200 {
+		wg.Go(func() {
+			r, _ := c.Check(t.Context(), solution, byUser())
+			mu.Lock()
+			defer mu.Unlock()
+			counts[r.Outcome]++
+		})
+	}
+	wg.Wait()
+	if counts[challenge.Solved] != 1 || counts[challenge.Spent] != 199 {
+		t.Errorf("outcomes are %v, want 1 solved and 199 spent", counts)
+	}
+}
+
+type away struct{ error }
+
+func (a away) Spend(context.Context, string, time.Duration) (bool, error) { return true, a.error }
+
+func TestCheck_DoesNotPassWithoutTheStore(t *testing.T) {
+	gone := errors.New("connection refused")
+	c := newChallenger(t, away{gone})
+	r, err := c.Check(t.Context(), solve(t, c.Issue(onPage(), 1)).encode(t), byUser())
+	if r.Outcome != challenge.StoreAway || !errors.Is(err, gone) || r.Cause != "circuit_open" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+func TestCheck_WaitsForADerivationAsLongAsItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newChallenger(t, new(memory))
+		free := c.TakeAllSlots()
+		solutions := [2]string{solve(t, c.Issue(onPage(), 1)).encode(t), solve(t, c.Issue(onPage(), 1)).encode(t)}
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		r, err := c.Check(ctx, solutions[0], byUser())
+		if r.Outcome != challenge.Busy || !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+			t.Errorf("got %+v, %v after %v", r, err, time.Since(began))
+		}
+
+		go func() {
+			time.Sleep(time.Second)
+			free()
+		}()
+		if r, err := c.Check(t.Context(), solutions[1], byUser()); r.Outcome != challenge.Solved || err != nil {
+			t.Errorf("with a slot in time: %+v, %v", r, err)
+		}
+	})
+}
+
+func TestCheck_TakesTheOlderKeysToo(t *testing.T) {
+	spent := new(memory)
+	before := newChallenger(t, spent)
+	after := newChallenger(t, spent, "the secret that follows")
+	old := solve(t, before.Issue(onPage(), 1)).encode(t)
+	fresh := solve(t, after.Issue(onPage(), 1)).encode(t)
+	if r, _ := after.Check(t.Context(), old, byUser()); r.Outcome != challenge.Solved {
+		t.Errorf("signed with the older key: %v", r.Outcome)
+	}
+	if r, _ := before.Check(t.Context(), fresh, byUser()); r.Outcome != challenge.Forged {
+		t.Errorf("signed with a key not known: %v", r.Outcome)
+	}
+}
+
+func TestOutcome_EveryOneHasAName(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, o := range challenge.Outcomes() {
+		if name := o.String(); name == "" || seen[name] {
+			t.Errorf("outcome %d is called %q", o, name)
+		}
+		seen[o.String()] = true
+	}
+	if len(seen) != int(challenge.Solved)+1 {
+		t.Errorf("%d outcomes are listed of %d", len(seen), challenge.Solved+1)
+	}
+}

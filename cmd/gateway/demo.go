@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"captchagate/gateway"
+	"captchagate/policy"
+	"captchagate/simulator"
+	"captchagate/upstream"
+)
+
+// demo is where the parts of a demonstration listen.
+type demo struct{ listen, admin, simulator string }
+
+func newDemo() *cobra.Command {
+	var at demo
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "The whole thing on this machine, with a simulated Captcha API",
+		Long: `demo runs a gateway and a simulated Captcha API in one process, without
+configuration. It prints addresses, tickets and commands to try, also those that
+break the API. Nothing is kept: the store is in a temporary folder.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return at.run(cmd.Context(), cmd.OutOrStdout()) },
+	}
+	cmd.Flags().StringVar(&at.listen, "listen", "127.0.0.1:8080", "address of the gateway")
+	cmd.Flags().StringVar(&at.admin, "admin-listen", "127.0.0.1:8081", "address of the operators' API")
+	cmd.Flags().StringVar(&at.simulator, "simulator-listen", "127.0.0.1:8082", "address of the simulated Captcha API")
+	return cmd
+}
+
+// run keeps the demonstration going until ctx ends.
+func (d demo) run(ctx context.Context, out io.Writer) error {
+	folder, err := os.MkdirTemp("", "captchagate-demo-")
+	if err != nil {
+		return fmt.Errorf("a temporary folder for the store is needed: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	log := gateway.NewLogger(os.Stderr, gateway.Log{Level: "warn", Format: "text"})
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sim := simulator.New(simulator.Config{Jitter: 5 * time.Millisecond, Log: log})
+	addresses, ended := make(chan string, 1), make(chan error, 1)
+	go func() { ended <- sim.Serve(ctx, d.simulator, func(addr string) { addresses <- addr }) }()
+	select {
+	case d.simulator = <-addresses:
+	case err := <-ended:
+		return err
+	}
+	err = d.gateway(ctx, log, folder, sim, out)
+	cancel()
+	<-ended
+	return err
+}
+
+func (d demo) gateway(ctx context.Context, log *slog.Logger, folder string, sim *simulator.Simulator, out io.Writer) error {
+	g, err := gateway.New(ctx, d.config(folder), nil, nil, log)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	return g.Run(ctx, func(listen, admin string) {
+		d.listen, d.admin = listen, admin
+		d.explain(out, sim)
+	})
+}
+
+// config is the defaults, the simulator's account, and a scene for each action.
+func (d demo) config(folder string) gateway.Config {
+	c := gateway.Defaults()
+	c.Listen, c.Admin.Listen = d.listen, d.admin
+	c.Upstream.Endpoint = "http://" + d.simulator
+	c.Upstream.SecretID, c.Upstream.SecretKey = simulator.DefaultSecretID, simulator.DefaultSecretKey
+	c.Upstream.Apps = []upstream.App{{CaptchaAppID: simulator.DefaultAppID, AppSecretKey: simulator.DefaultAppSecretKey}}
+	c.Scenes = map[string]policy.Scene{
+		"default": {Degraded: policy.Challenge},
+		"login":   {Degraded: policy.Challenge, ChallengeBudget: policy.Budget{PerIP: policy.Rate{N: 30, Per: time.Minute}, Total: policy.Rate{N: 200, Per: time.Second}}},
+		"comment": {Degraded: policy.Allow, Budget: policy.Budget{PerIP: policy.Rate{N: 10, Per: time.Minute}, Total: policy.Rate{N: 200, Per: time.Second}, For: 15 * time.Minute}, OverBudget: policy.Challenge},
+		"payment": {Degraded: policy.Deny},
+	}
+	c.Store.Path = filepath.Join(folder, "gateway.db")
+	return c
+}
+
+// explain prints what there is and what to try.
+func (d demo) explain(out io.Writer, sim *simulator.Simulator) {
+	good, _ := sim.Issue(simulator.TicketValid, 4) // cannot fail: kind and number are right
+	bad, _ := sim.Issue(simulator.TicketForged, 1)
+	fmt.Fprintf(out, `Captchagate demo. Nothing here is real: the Captcha API is a simulator.
+
+  gateway    http://%s    for backends: POST /v1/verify
+  operators  http://%s    /admin/v1/status, /admin/v1/mode, /admin/v1/audit, /metrics
+  simulator  http://%s    the Captcha API, and its faults under /_sim/
+
+Scenes, by what they do while nobody can verify:
+  login = challenge    comment = allow (within a budget)    payment = deny
+
+Tickets are good once and for 5 minutes. Paste these into another terminal:
+
+# 1. a good ticket: allow, verified
+%s
+
+# 2. a forged ticket: deny, rejected
+%s
+
+# 3. break the API: it hangs for a minute
+curl -s -X PUT http://%s/_sim/fault -d '{"kind":"hang","for":"60s"}'
+
+# 4. the same question now: challenge, upstream_fault (it takes up to 2 s: one user is no outage yet)
+%s
+
+# 5. a scene that lets through within its budget: allow, degraded_allow
+%s
+
+# 6. mend the API, and it is verified again
+curl -s -X DELETE http://%s/_sim/fault
+%s
+
+# more tickets
+curl -s -X POST http://%s/_sim/tickets -d '{"kind":"valid","count":3}'
+
+# the switch, and how things stand
+curl -s -X PUT http://%s/admin/v1/mode -H 'Content-Type: application/json' -d '{"mode":"degraded","reason":"trying it out","for":"1m"}'
+curl -s http://%s/admin/v1/status
+
+Ctrl-C ends the demo.
+`, d.listen, d.admin, d.simulator,
+		d.curl(good[0], "login"), d.curl(bad[0], "login"), d.simulator,
+		d.curl(good[1], "login"), d.curl(good[2], "comment"), d.simulator,
+		d.curl(good[3], "login"), d.simulator, d.admin, d.admin)
+}
+
+// curl is a command that asks the gateway about a ticket.
+func (d demo) curl(t simulator.Ticket, scene string) string {
+	return fmt.Sprintf(`curl -s http://%s/v1/verify -H 'Content-Type: application/json' -d '{"ticket":%q,"randstr":%q,"user_ip":"203.0.113.7","scene":%q}'`,
+		d.listen, t.Ticket, t.Randstr, scene)
+}

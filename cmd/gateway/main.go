@@ -1,0 +1,67 @@
+// Command gateway stands between a business's backends and Tencent Cloud's
+// Captcha, so that an outage there neither locks everybody out nor lets every
+// bot in.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"captchagate/gateway"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// errUsage marks what is wrong with the command line or the configuration.
+var errUsage = errors.New("usage")
+
+// run returns the exit code: 0 fine, 1 failed at run time, 2 wrong usage or
+// configuration.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	ran := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { ran = true }
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if mistakes, ok := errors.AsType[gateway.Mistakes](err); ok {
+		fmt.Fprintln(os.Stderr, mistakes)
+		return 2
+	}
+	fmt.Fprintln(os.Stderr, "gateway:", err)
+	if !ran || errors.Is(err, errUsage) {
+		fmt.Fprintln(os.Stderr, `Run "gateway --help" or "gateway COMMAND --help" to see what there is.`)
+		return 2
+	}
+	return 1
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "gateway",
+		Short: "A gateway in front of Tencent Cloud's Captcha that survives its outages",
+		Long: `gateway answers a business backend's question "is this captcha ticket good?".
+
+While the Captcha API works it asks there. When it does not, a circuit breaker
+opens and every scene does what you chose for it: let through within a budget,
+ask for an alternate challenge, or deny. It recovers by itself.
+
+To see all of it on this machine, without configuration:  gateway demo`,
+		Version:       gateway.Version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(newDemo(), newServe(), newCheck(), newMode(), newStatus())
+	return root
+}

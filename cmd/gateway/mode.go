@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"captchagate/admin"
+	"captchagate/control"
+)
+
+// adminFlags say how to reach the operators' API.
+type adminFlags struct{ url string }
+
+func (f *adminFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.url, "admin-url", "http://127.0.0.1:8081", "operators' listener of the gateway; the token comes from GATEWAY_ADMIN_TOKEN")
+}
+
+func (f *adminFlags) client() *admin.Client {
+	return &admin.Client{URL: f.url, Token: os.Getenv("GATEWAY_ADMIN_TOKEN")}
+}
+
+func newMode() *cobra.Command {
+	var at adminFlags
+	var change control.Change
+	var share float64
+	cmd := &cobra.Command{
+		Use:   "mode [auto|degraded|normal]",
+		Short: "Show or set who decides: the breaker, or you",
+		Long: `mode without an argument shows the switch. With one it sets it:
+
+  auto      the circuit breaker decides (the usual state)
+  degraded  treat the Captcha API as down: every scene does what it does then
+  normal    never let through or challenge instead of the Captcha API
+
+A reason is required and goes into the audit. Without --for it stands until
+changed. With --scene only that scene is degraded, a drill; --share drills a
+part of its users, always the same ones.`,
+		Example: `  gateway mode degraded --reason "maintenance at Tencent" --for 30m
+  gateway mode degraded --scene login --share 0.05 --for 10m --reason drill
+  gateway mode auto --reason "over"`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("%w: one mode at most, got %q", errUsage, args)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return show(cmd, &at)
+			}
+			if err := change.Mode.UnmarshalText([]byte(args[0])); err != nil {
+				return fmt.Errorf("%w: mode %w", errUsage, err)
+			}
+			if change.Reason == "" {
+				return fmt.Errorf("%w: say why with --reason TEXT; it goes into the audit", errUsage)
+			}
+			if cmd.Flags().Changed("share") {
+				change.Share = &share
+			}
+			st, err := at.client().SetMode(cmd.Context(), change)
+			if err != nil {
+				return err
+			}
+			return admin.WriteStatus(cmd.OutOrStdout(), st)
+		},
+	}
+	at.add(cmd)
+	cmd.Flags().StringVar(&change.Reason, "reason", "", "why, for the audit (required to set)")
+	cmd.Flags().DurationVar(&change.For, "for", time.Duration(0), "how long, for instance 30m (default: until changed)")
+	cmd.Flags().StringVar(&change.Scene, "scene", "", "only this scene (a drill)")
+	cmd.Flags().Float64Var(&share, "share", 1, "of the scene's users, 0 to 1")
+	return cmd
+}
+
+func newStatus() *cobra.Command {
+	var at adminFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Show mode, circuit and the last transitions of a running gateway",
+		Example: "  gateway status\n  gateway status --json | jq .breaker.state",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !asJSON {
+				return show(cmd, &at)
+			}
+			st, err := at.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			enc := json.NewEncoder(cmd.OutOrStdout())
+			enc.SetIndent("", "  ")
+			return enc.Encode(st)
+		},
+	}
+	at.add(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status as JSON")
+	return cmd
+}
+
+func show(cmd *cobra.Command, at *adminFlags) error {
+	st, err := at.client().Status(cmd.Context())
+	if err != nil {
+		return err
+	}
+	return admin.WriteStatus(cmd.OutOrStdout(), st)
+}

@@ -1,0 +1,113 @@
+// Command simulator is a simulated Tencent Captcha API that fails on command.
+//
+// Exit codes: 0 fine, 1 failed at run time, 2 wrong usage.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"captchagate/simulator"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// failure is an error at run time; all others are wrong usage.
+type failure struct{ error }
+
+func run(ctx context.Context, args []string, out, logs io.Writer) int {
+	cmd := command(out, logs)
+	cmd.SetArgs(args)
+	cmd.SetOut(out)
+	cmd.SetErr(logs)
+	err := cmd.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(logs, "simulator:", strings.TrimPrefix(err.Error(), "simulator: "))
+	if _, ok := errors.AsType[failure](err); ok {
+		return 1
+	}
+	return 2
+}
+
+func command(out, logs io.Writer) *cobra.Command {
+	var listen string
+	var latency, jitter time.Duration
+	var cfg simulator.Config
+	var apps map[string]string
+	cmd := &cobra.Command{
+		Use:           "simulator",
+		Short:         "A simulated Tencent Captcha API that fails on command; for tests only",
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.Latency, cfg.Jitter = flagLatency(latency), jitter
+			cfg.Log = slog.New(slog.NewJSONHandler(logs, nil))
+			if err := readApps(apps, &cfg); err != nil {
+				return err
+			}
+			if err := cfg.Validate(); err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cfg, listen, out)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&listen, "listen", "127.0.0.1:8082", "address of the API and its controls")
+	f.DurationVar(&latency, "latency", simulator.DefaultLatency, "latency of every answer")
+	f.DurationVar(&jitter, "jitter", 5*time.Millisecond, "at most this much latency on top")
+	f.Float64Var(&cfg.Capacity, "capacity", 0, "calls a second that can be worked off, 0 = unlimited")
+	f.Uint64Var(&cfg.Seed, "seed", 0, "makes shares and jitter repeatable, 0 = random")
+	f.StringVar(&cfg.SecretID, "secret-id", simulator.DefaultSecretID, "SecretId of the account")
+	f.StringVar(&cfg.SecretKey, "secret-key", simulator.DefaultSecretKey, "SecretKey of the account")
+	f.StringToStringVar(&apps, "app", nil, "an app as CaptchaAppId=AppSecretKey, may be repeated")
+	return cmd
+}
+
+// flagLatency keeps "--latency 0" from meaning the default.
+func flagLatency(d time.Duration) time.Duration {
+	if d == 0 {
+		return simulator.NoLatency
+	}
+	return d
+}
+
+func readApps(apps map[string]string, cfg *simulator.Config) error {
+	cfg.Apps = make(map[uint64]string, len(apps))
+	for text, key := range apps {
+		id, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("--app: %q is not a CaptchaAppId; write 190000001=KEY", text)
+		}
+		cfg.Apps[id] = key
+	}
+	return nil
+}
+
+func serve(ctx context.Context, cfg simulator.Config, listen string, out io.Writer) error {
+	err := simulator.New(cfg).Serve(ctx, listen, func(address string) {
+		fmt.Fprintf(out, "simulator: simulated Captcha API on http://%s/ (not Tencent Cloud; its tickets prove nothing)\n", address)
+	})
+	if err != nil {
+		return failure{err}
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package simulator
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Kind is a way in which the API fails.
+type Kind string
+
+// The kinds of fault.
+const (
+	None          Kind = "none"            // healthy; with Latency, slower
+	Hang          Kind = "hang"            // no answer until the client goes away
+	Slow          Kind = "slow"            // the right answer, late
+	InternalError Kind = "internal_error"  // Error.Code InternalError in a 200 body
+	CaptchaCode26 Kind = "captcha_code_26" // CaptchaCode 26 in a 200 body
+	HTTP502       Kind = "http_502"        // 502 with HTML
+	Reset         Kind = "reset"           // the connection is reset once the request was read
+	Refuse        Kind = "refuse"          // no connection
+	Garbage       Kind = "garbage"         // 200 with random bytes
+	Empty         Kind = "empty"           // 200 {}
+	HalfBody      Kind = "half_body"       // the right answer, cut in the middle
+	Throttle      Kind = "throttle"        // Error.Code RequestLimitExceeded, or a variant of it
+	AuthFailure   Kind = "auth_failure"    // the account is refused: AuthFailure
+	Arrears       Kind = "arrears"         // the account is refused: unpaid
+)
+
+// Kinds lists every kind, None first.
+func Kinds() []Kind {
+	return []Kind{
+		None, Hang, Slow, InternalError, CaptchaCode26, HTTP502, Reset, Refuse,
+		Garbage, Empty, HalfBody, Throttle, AuthFailure, Arrears,
+	}
+}
+
+// Times of faults that were not told their own.
+const (
+	DefaultSlow   = 2 * time.Second // Latency of Slow
+	DefaultRefuse = time.Minute     // For of Refuse: who is refused cannot lift it
+	hangLimit     = 2 * time.Minute // then even a hanging call is torn
+	maxFaultTime  = 24 * time.Hour
+)
+
+// A Fault says how the API fails, for whom and for how long.
+type Fault struct {
+	Kind Kind
+
+	Share   *float64      // of the calls, 0..1; nil = 1. With Refuse: of the connections
+	For     time.Duration // 0 = until changed; of Refuse DefaultRefuse
+	Latency time.Duration // on top of the API's own; of Slow 0 = DefaultSlow
+
+	// Consume says whether a faulted call uses its ticket up; nil = as the
+	// kind does (Hang, Slow, Reset and HalfBody do). Refuse never does.
+	Consume *bool
+
+	// SpareDisaster answers calls about disaster tickets as if healthy, so that
+	// probes look fine while verification is not. No use with Refuse.
+	SpareDisaster bool
+}
+
+// Validate lists every mistake in f, each as "key: what is wrong".
+func (f Fault) Validate() error {
+	var m mistakes
+	if !slices.Contains(Kinds(), f.Kind) {
+		m.add("kind", "must be one of %s, is %q", kindList(), f.Kind)
+	}
+	if f.Share != nil && !(*f.Share >= 0 && *f.Share <= 1) { // not a number is neither
+		m.add("share", "must be between 0 and 1, is %v", *f.Share)
+	}
+	if f.For < 0 || f.For > maxFaultTime {
+		m.add("for", "must be between 0s and %v, is %v", maxFaultTime, f.For)
+	}
+	if f.Latency < 0 || f.Latency > maxFaultTime {
+		m.add("latency", "must be between 0s and %v, is %v", maxFaultTime, f.Latency)
+	}
+	return m.err()
+}
+
+func kindList() string {
+	names := make([]string, 0, len(Kinds()))
+	for _, k := range Kinds() {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, ", ")
+}
+
+// standing is a fault in force: nothing of it is left to defaults.
+type standing struct {
+	kind    Kind
+	share   float64
+	latency time.Duration
+	lasts   time.Duration
+	ends    time.Time // zero = until changed
+	consume bool
+	spare   bool
+}
+
+var healthy = &standing{kind: None, share: 1}
+
+func (f Fault) stand(now time.Time) *standing {
+	st := &standing{kind: f.Kind, share: 1, latency: f.Latency, lasts: f.For, spare: f.SpareDisaster}
+	if f.Share != nil {
+		st.share = *f.Share
+	}
+	switch f.Kind {
+	case Hang, Reset, HalfBody:
+		st.consume = true
+	case Slow:
+		st.consume = true
+		if st.latency == 0 {
+			st.latency = DefaultSlow
+		}
+	case Refuse:
+		if st.lasts == 0 {
+			st.lasts = DefaultRefuse
+		}
+	}
+	if f.Consume != nil {
+		st.consume = *f.Consume
+	}
+	if f.Kind == Refuse || f.Kind == None { // no call reaches the one, no call is faulted by the other
+		st.consume, st.spare = false, false
+	}
+	if st.lasts > 0 {
+		st.ends = now.Add(st.lasts)
+	}
+	return st
+}
+
+// SetFault makes the API fail as f says, at once, and replaces the fault in
+// force. The error lists what is wrong with f; then nothing has changed.
+func (s *Simulator) SetFault(f Fault) error {
+	if err := f.Validate(); err != nil {
+		return err
+	}
+	s.install(f.stand(time.Now()))
+	return nil
+}
+
+// ClearFault makes the API healthy.
+func (s *Simulator) ClearFault() { s.install(healthy) }
+
+// install puts st in force. When it returns, listeners already refuse, or
+// accept again.
+func (s *Simulator) install(st *standing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault.Store(st)
+	for d := range s.doors {
+		d.follow()
+	}
+	s.log.Info("fault set", "kind", string(st.kind), "share", st.share, "for", st.lasts.String())
+}
+
+// current is the fault in force now.
+func (s *Simulator) current(now time.Time) *standing {
+	st := s.fault.Load()
+	if !st.ends.IsZero() && !now.Before(st.ends) {
+		return healthy
+	}
+	return st
+}

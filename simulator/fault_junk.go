@@ -1,0 +1,32 @@
+package simulator
+
+import (
+	"encoding/binary"
+	"net/http"
+)
+
+// Faults that no API would answer, but what stands in front of it might:
+// http_502, garbage, empty.
+
+const badGatewayPage = `<html>
+<head><title>502 Bad Gateway</title></head>
+<body><center><h1>502 Bad Gateway</h1></center><hr><center>` + serverName + `</center></body>
+</html>
+`
+
+func badGateway() reply {
+	return reply{status: http.StatusBadGateway, kind: "text/html", body: []byte(badGatewayPage), outcome: string(HTTP502)}
+}
+
+// garbage is 64 to 311 random bytes. No JSON begins with the first.
+func (s *Simulator) garbage() reply {
+	body := []byte{0xff}
+	for range 8 + s.dice.next()%32 {
+		body = binary.BigEndian.AppendUint64(body, s.dice.next())
+	}
+	return reply{status: http.StatusOK, kind: "application/json", body: body, outcome: string(Garbage)}
+}
+
+func empty() reply {
+	return reply{status: http.StatusOK, kind: "application/json", body: []byte("{}"), outcome: string(Empty)}
+}

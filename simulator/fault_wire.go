@@ -1,0 +1,35 @@
+package simulator
+
+import (
+	"net"
+	"net/http"
+)
+
+// Faults of the connection: reset and half_body. A refused connection is the
+// listener's (door.go), or in process the caller's (roundtrip.go).
+
+func reset() reply { return reply{ending: torn, outcome: string(Reset)} }
+
+// cut lets half of an answer through.
+func cut(r reply) reply {
+	r.ending, r.outcome = half, string(HalfBody)
+	return r
+}
+
+// tear closes the connection under w so that the other side sees a reset.
+// Where the connection cannot be had (HTTP/2), the stream is aborted instead.
+func tear(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // the server's own way to break off quietly
+	}
+	hardClose(conn)
+}
+
+// hardClose drops what is unsent and resets the connection.
+func hardClose(conn net.Conn) {
+	if tcp, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
+		_ = tcp.SetLinger(0) // closing follows whatever it says
+	}
+	_ = conn.Close()
+}

@@ -1,0 +1,82 @@
+// Package simulator is a Tencent Captcha API that fails on command. It is for
+// tests, demonstrations and load runs; nothing that it says is true, and it
+// says "simulator" wherever a person looks.
+//
+// One Simulator is three things at once: an http.Handler (the API on POST /,
+// the controls under /_sim/, a stand-in page script), an http.RoundTripper (the
+// same in process, for tests in virtual time), and, by Serve, a listener that
+// can refuse connections for real.
+//
+// It shares no code with the gateway that it tests: a mistake made in both
+// would hide. It keeps nothing between runs.
+package simulator
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// serverName is what the Server header says.
+const serverName = "captcha-simulator"
+
+// A Simulator answers as the Captcha API does, or fails as it was told to. All
+// its methods may be called at once from many goroutines. It starts none of
+// its own except in Serve.
+type Simulator struct {
+	cfg     Config
+	log     *slog.Logger
+	dice    *dice
+	secret  [32]byte // signs tickets; made anew by each New
+	spent   spentTickets
+	queue   queue
+	stats   tally
+	signing atomic.Pointer[dayKey]
+	fault   atomic.Pointer[standing]
+	script  atomic.Pointer[ScriptFault]
+	routes  *http.ServeMux
+
+	mu    sync.Mutex // guards doors, and orders changes of the fault
+	doors map[*door]struct{}
+}
+
+// New returns a simulator in good health. Parts of cfg that are zero take
+// their defaults; what else is wrong with it, cfg.Validate says.
+func New(cfg Config) *Simulator {
+	cfg = cfg.withDefaults()
+	s := &Simulator{
+		cfg:   cfg,
+		log:   cfg.Log.With("component", "simulator"),
+		dice:  newDice(cfg.Seed),
+		queue: queue{rate: cfg.Capacity},
+		doors: map[*door]struct{}{},
+	}
+	_, _ = rand.Read(s.secret[:]) // never fails
+	s.stats.reset(time.Now())
+	s.fault.Store(healthy)
+	s.script.Store(&ScriptFault{Kind: ScriptOK})
+	s.routes = s.newRoutes()
+	return s
+}
+
+// ServeHTTP answers API calls, controls and pages. Behind any other listener
+// than Serve's a refused connection cannot be had: there the calls are reset.
+func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Server", serverName)
+	if isCall(r) {
+		s.serveCall(w, r)
+		return
+	}
+	if l := lineOf(r); l != nil {
+		l.control.Store(true)
+	}
+	s.routes.ServeHTTP(w, r)
+}
+
+// isCall tells the API's calls from the controls and pages.
+func isCall(r *http.Request) bool {
+	return r.Method == http.MethodPost && (r.URL.Path == "/" || r.URL.Path == "")
+}

@@ -1,0 +1,95 @@
+package upstream
+
+import (
+	"fmt"
+	"strconv"
+
+	"captchagate/captcha"
+)
+
+// maliciousLevel is the EvilLevel from which a passing ticket is blocked all
+// the same. It is the highest that is documented.
+const maliciousLevel = 100
+
+// classify turns a reply into a verdict, or into the failure where nobody
+// could tell.
+func (c *Client) classify(mini bool, r reply) (captcha.Verdict, *captcha.Failure) {
+	switch {
+	case r.answer != nil:
+		return c.classifyAnswer(mini, r.answer)
+	case r.code != "":
+		return classifyCode(r)
+	case r.cancelled:
+		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Cancelled, Err: r.err, FateUnknown: r.delivered}
+	}
+	err := r.err
+	if err == nil {
+		err = errSilent
+	}
+	return captcha.Verdict{}, &captcha.Failure{
+		Kind: captcha.Fault, Err: err, FateUnknown: r.delivered, Retryable: true,
+	}
+}
+
+func (c *Client) classifyAnswer(mini bool, a *captcha.Answer) (captcha.Verdict, *captcha.Failure) {
+	if !knownCode(mini, a.Code) {
+		c.unknown.Inc()
+	}
+	switch {
+	case a.Code == captcha.CodeBusy:
+		f := answered(captcha.Fault, a, "is busy")
+		f.FateUnknown, f.Retryable = true, true
+		return captcha.Verdict{}, f
+	case mini && a.Code == codeArrears:
+		return captcha.Verdict{}, answered(captcha.Misconfigured, a, "has no package for this account, or it is in arrears")
+	case a.Code == captcha.CodeOK && a.EvilLevel >= maliciousLevel:
+		return captcha.Verdict{Outcome: captcha.Malicious, Answer: a}, nil
+	case a.Code == captcha.CodeOK:
+		return captcha.Verdict{Outcome: captcha.Passed, Answer: a}, nil
+	}
+	return captcha.Verdict{Outcome: captcha.Rejected, Answer: a}, nil
+}
+
+// answered is the failure of an answer that is about the API, not the ticket.
+func answered(kind captcha.Kind, a *captcha.Answer, says string) *captcha.Failure {
+	return &captcha.Failure{
+		Kind:   kind,
+		Code:   strconv.FormatInt(a.Code, 10),
+		Err:    fmt.Errorf("the Captcha API %s (CaptchaCode %d)%s", says, a.Code, requestNote(a.RequestID)),
+		Answer: a,
+	}
+}
+
+// classifyCode turns an error code of the Cloud API into a failure, or into a
+// rejection where it refuses what the user sent.
+func classifyCode(r reply) (captcha.Verdict, *captcha.Failure) {
+	code := shown(r.code)
+	f := &captcha.Failure{Code: code}
+	says := "failed"
+	switch ruleOn(r.code) {
+	case rulingBadCall:
+		return captcha.Verdict{Outcome: captcha.Rejected}, nil
+	case rulingThrottled:
+		f.Kind, f.Retryable, says = captcha.Throttled, true, "throttles"
+	case rulingQuota:
+		f.Kind, says = captcha.Throttled, "says that a quota is used up"
+	case rulingAccount:
+		f.Kind, says = captcha.Misconfigured, "refuses the account or its set-up"
+	case rulingStale:
+		f.Kind, f.Retryable, says = captcha.Misconfigured, true, "finds the signature too old; check the clock"
+	case rulingFault:
+		f.Kind, f.FateUnknown, f.Retryable = captcha.Fault, true, true
+	}
+	if code == "" {
+		code = "a code that is none"
+	}
+	f.Err = fmt.Errorf("the Captcha API %s: %s%s", says, code, requestNote(r.requestID))
+	return captcha.Verdict{}, f
+}
+
+func requestNote(id string) string {
+	if id = shownID(id); id == "" {
+		return ""
+	}
+	return ", request " + id
+}

@@ -1,0 +1,121 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"captchagate/captcha"
+
+	"github.com/prometheus/client_golang/prometheus"
+	tencent "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
+	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/profile"
+)
+
+// A Client asks the Captcha API. It may be used by many goroutines at once.
+type Client struct {
+	sdk       *tencent.Client
+	transport http.RoundTripper
+	keys      map[uint64]string // AppSecretKey by CaptchaAppId
+	unknown   prometheus.Counter
+}
+
+// New returns a client for the account of cfg that keeps up to maxInFlight
+// connections open. Where transport is nil the client uses one of its own;
+// a simulator in the same process can be given instead. A second client on the
+// same registerer shares the first one's metric.
+//
+// The error lists every mistake in cfg, or says what could not be registered.
+func New(cfg Config, maxInFlight int, transport http.RoundTripper, reg prometheus.Registerer) (*Client, error) {
+	err := cfg.Validate()
+	if maxInFlight < 1 {
+		err = errors.Join(err, fmt.Errorf("max_in_flight: must be at least 1, is %d", maxInFlight))
+	}
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := url.Parse(cfg.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint: cannot be parsed")
+	}
+	unknown, err := registerUnknownCodes(reg)
+	if err != nil {
+		return nil, err
+	}
+	if transport == nil {
+		transport = newTransport(endpoint.Scheme, maxInFlight)
+	}
+	c := &Client{
+		sdk:       newSDK(cfg, endpoint, transport),
+		transport: transport,
+		keys:      make(map[uint64]string, len(cfg.Apps)),
+		unknown:   unknown,
+	}
+	for _, app := range cfg.Apps {
+		c.keys[app.CaptchaAppID] = app.AppSecretKey
+	}
+	return c, nil
+}
+
+// newSDK sets the SDK up so that one Send is one call to one host. Its own
+// retries sleep past the context, and its region breaker takes successes for
+// failures and moves to another host for good; the breaker above does both.
+func newSDK(cfg Config, endpoint *url.URL, transport http.RoundTripper) *tencent.Client {
+	p := profile.NewClientProfile()
+	p.HttpProfile.Endpoint = endpoint.Host
+	p.HttpProfile.Scheme = endpoint.Scheme
+	p.HttpProfile.ReqTimeout = 0 // whole seconds would be too coarse; the context bounds
+	p.Language = "en-US"
+	p.DisableRegionBreaker = true
+	p.NetworkFailureMaxRetries = 0
+	p.RateLimitExceededMaxRetries = 0
+	p.UnsafeRetryOnConnectionFailure = false
+	sdk := new(tencent.Client).Init(cfg.Region).WithSecretId(cfg.SecretID, cfg.SecretKey)
+	return sdk.WithProfile(p).WithHttpTransport(&guard{next: transport})
+}
+
+// Verify asks about t once. The context should carry a deadline: nothing else
+// bounds the call as a whole. Every error is a *captcha.Failure, and none
+// holds the ticket, a secret or a piece of the answer's body.
+func (c *Client) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
+	key, known := c.keys[t.AppID]
+	if !known {
+		return captcha.Verdict{}, &captcha.Failure{
+			Kind: captcha.Misconfigured,
+			Err:  fmt.Errorf("no AppSecretKey for CaptchaAppId %d; add it to upstream.apps", t.AppID),
+		}
+	}
+	verdict, failure := c.classify(t.Mini, c.send(ctx, t, key))
+	if failure != nil {
+		return captcha.Verdict{}, failure
+	}
+	return verdict, nil
+}
+
+// Close closes the connections that no call is using.
+func (c *Client) Close() {
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// registerUnknownCodes returns the counter of CaptchaCodes that no table
+// names. A client that replaces another finds the counter there already.
+func registerUnknownCodes(reg prometheus.Registerer) (prometheus.Counter, error) {
+	counter := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "captchagate_upstream_unknown_codes_total",
+		Help: "Answers with a CaptchaCode that has no known meaning; they reject.",
+	})
+	err := reg.Register(counter)
+	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		if existing, ok := already.ExistingCollector.(prometheus.Counter); ok {
+			return existing, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("registering the metric of unknown CaptchaCodes: %w", err)
+	}
+	return counter, nil
+}

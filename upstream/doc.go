@@ -1,0 +1,21 @@
+// Package upstream asks the Captcha API whether a ticket is good and says
+// which kind of failure an answer is.
+//
+// One call of [Client.Verify] is one attempt: no retry, no other host, no
+// redirect. What came back becomes a Verdict where the API decided about the
+// ticket, and a *captcha.Failure where nobody could tell:
+//
+//	CaptchaCode 1                       Passed; Malicious at EvilLevel 100
+//	CaptchaCode 26                      Fault, fate unknown
+//	CaptchaCode 31 of a mini program    Misconfigured (no package, or arrears)
+//	any other CaptchaCode               Rejected
+//	InvalidParameter*, Missing-, …      Rejected without an Answer
+//	RequestLimitExceeded*               Throttled
+//	AuthFailure.*, Unauthorized-, …     Misconfigured
+//	InternalError, unknown error codes  Fault, fate unknown
+//	not 200, unreadable, cut, too late  Fault, fate unknown
+//	no connection (DNS, dial, TLS)      Fault, not processed
+//	the caller went away                Cancelled
+//
+// The whole table of error codes is in codes.go.
+package upstream

@@ -1,0 +1,226 @@
+package upstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"captchagate/captcha"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The tests of this file are about the transport of our own: they need sockets.
+
+func TestNetwork_KeepsItsConnection(t *testing.T) {
+	c, s := serve(t, pass)
+	for range 200 {
+		if v, err := c.Verify(t.Context(), webTicket()); err != nil || v.Outcome != captcha.Passed {
+			t.Fatal(v, err)
+		}
+	}
+	if n := s.opened.Load(); n != 1 {
+		t.Errorf("200 calls used %d connections, want 1", n)
+	}
+}
+
+// The SDK's own transport keeps two connections a host.
+func TestNetwork_KeepsOneConnectionForEachCallInFlight(t *testing.T) {
+	const inFlight = 8 // what the client was made for
+	var gate sync.WaitGroup
+	c, s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		gate.Done()
+		gate.Wait()
+		pass(w, r)
+	})
+	for range 10 {
+		gate.Add(inFlight)
+		var calls sync.WaitGroup
+		for range inFlight {
+			calls.Go(func() {
+				if _, err := c.Verify(t.Context(), webTicket()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+	}
+	if n := s.opened.Load(); n != inFlight {
+		t.Errorf("10 rounds of %d calls used %d connections", inFlight, n)
+	}
+}
+
+func TestNetwork_CloseDropsIdleConnections(t *testing.T) {
+	c, s := serve(t, pass)
+	if _, err := c.Verify(t.Context(), webTicket()); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	<-s.closed // for ever, where the connection stays open
+}
+
+func TestNetwork_HangIsCutByTheContext(t *testing.T) {
+	c, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(2 * time.Second):
+		case <-r.Context().Done():
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := c.Verify(ctx, webTicket())
+	if f := failureOf(t, err); f.Kind != captcha.Fault || !errors.Is(f, context.DeadlineExceeded) {
+		t.Errorf("failure is %v", f)
+	}
+	if took := time.Since(began); took < 50*time.Millisecond || took >= 2*time.Second {
+		t.Errorf("took %v, want 50 ms", took)
+	}
+}
+
+func TestNetwork_CallerWhoLeavesAfterTheRequestWasSent(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	c, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		leave()
+		<-r.Context().Done()
+	})
+	_, err := c.Verify(ctx, webTicket())
+	goneAfter.check(t, err)
+}
+
+func TestNetwork_FaultsOfAServer(t *testing.T) {
+	hijack := func(w http.ResponseWriter) *net.TCPConn {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		return conn.(*net.TCPConn)
+	}
+	rows := []struct {
+		name, says string
+		handler    http.HandlerFunc
+	}{
+		{"502 with html", "502", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = io.WriteString(w, "<html><h1>502 Bad Gateway</h1></html>")
+		}},
+		{"reset after the request", "reset", func(w http.ResponseWriter, _ *http.Request) {
+			conn := hijack(w)
+			_ = conn.SetLinger(0)
+			_ = conn.Close()
+		}},
+		{"closed after the request", "closed before", func(w http.ResponseWriter, _ *http.Request) { _ = hijack(w).Close() }},
+		{"half a body", "closed before", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(passes)))
+			_, _ = io.WriteString(w, passes[:len(passes)/2])
+		}},
+		{"not HTTP", "exchange failed", func(w http.ResponseWriter, _ *http.Request) {
+			conn := hijack(w)
+			_, _ = io.WriteString(conn, "SSH-2.0-whatever "+ticketValue+"\r\n")
+			_ = conn.Close()
+		}},
+		{"endless body", "1 MiB", func(w http.ResponseWriter, _ *http.Request) {
+			for chunk := strings.Repeat(" ", 64<<10); ; {
+				if _, err := io.WriteString(w, chunk); err != nil {
+					return
+				}
+			}
+		}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			c, s := serve(t, row.handler)
+			_, err := c.Verify(t.Context(), webTicket())
+			if f := fault.check(t, err); !strings.Contains(f.Error(), row.says) || strings.Contains(f.Error(), ticketValue) {
+				t.Errorf("error is %q", f)
+			}
+			if n := s.calls.Load(); n != 1 {
+				t.Errorf("asked %d times, want once", n)
+			}
+		})
+	}
+}
+
+// After an answer that was wrong but whole, the connection is still good.
+func TestNetwork_ErrorPagesDoNotCostConnections(t *testing.T) {
+	c, s := serve(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad gateway", http.StatusBadGateway) })
+	for range 10 {
+		_, err := c.Verify(t.Context(), webTicket())
+		fault.check(t, err)
+	}
+	if n := s.opened.Load(); n != 1 {
+		t.Errorf("10 error pages used %d connections, want 1", n)
+	}
+}
+
+// A redirect would carry the ticket and the AppSecretKey to another address.
+func TestNetwork_DoesNotFollowRedirects(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			_, elsewhere := serve(t, pass)
+			c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, elsewhere.URL, status)
+			})
+			_, err := c.Verify(t.Context(), webTicket())
+			if f := fault.check(t, err); !strings.Contains(f.Error(), fmt.Sprint(status)) {
+				t.Errorf("error %q does not name the status", f)
+			}
+			if n := elsewhere.calls.Load(); n != 0 {
+				t.Errorf("the other address was asked %d times", n)
+			}
+		})
+	}
+}
+
+func TestNetwork_RefusedConnectionNeverArrives(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	c := newClientAt(t, "http://"+l.Addr().String(), nil, prometheus.NewRegistry())
+	_, err = c.Verify(t.Context(), webTicket())
+	neverArrived.check(t, err)
+}
+
+func TestNetwork_UntrustedCertificateNeverArrives(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(pass))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of the handshake
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	c := newClientAt(t, s.URL, nil, prometheus.NewRegistry())
+	_, err := c.Verify(t.Context(), webTicket())
+	if f := neverArrived.check(t, err); !strings.Contains(f.Error(), "TLS") {
+		t.Errorf("error is %q", f)
+	}
+}
+
+// A listener that never accepts TLS: the time runs out before there is a
+// connection to send on.
+func TestNetwork_DeadlineBeforeTheHandshakeNeverArrives(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	c := newClientAt(t, "https://"+l.Addr().String(), nil, prometheus.NewRegistry())
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = c.Verify(ctx, webTicket())
+	neverArrived.check(t, err)
+
+	ctx, giveUp := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, giveUp)
+	_, err = c.Verify(ctx, webTicket())
+	goneBefore.check(t, err)
+}
