@@ -1,0 +1,52 @@
+package gateway
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// hideSecrets is the second guard over the mistakes: the first is that none is
+// written with a secret in it. It also puts ${NAME} back where a mistake shows
+// what the variable held, since any variable may hold a secret.
+func (d *decoder) hideSecrets(c Config) {
+	secrets := secretsOf(reflect.ValueOf(&c).Elem(), "")
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
+	for i := range d.mistakes {
+		m := &d.mistakes[i]
+		for _, secret := range secrets {
+			m.Text = without(m.Text, secret, redacted)
+		}
+		if value, ok := d.expanded[m.Key]; ok {
+			m.Text = without(m.Text, value, d.written[m.Key].source)
+		}
+	}
+}
+
+// without replaces value in text. Values of up to three letters stay: they
+// are in every sentence and hide nothing.
+func without(text, value, instead string) string {
+	if len(value) < 4 {
+		return text
+	}
+	text = strings.ReplaceAll(text, value, instead)
+	quoted := strconv.Quote(value)
+	return strings.ReplaceAll(text, quoted[1:len(quoted)-1], instead)
+}
+
+func secretsOf(v reflect.Value, key string) (found []string) {
+	switch {
+	case v.Kind() == reflect.String && isSecret(key):
+		found = append(found, v.String())
+	case v.Kind() == reflect.Struct:
+		for _, one := range fieldsOf(v) {
+			found = append(found, secretsOf(one.value, one.key)...)
+		}
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			found = append(found, secretsOf(v.Index(i), key)...)
+		}
+	}
+	return found
+}

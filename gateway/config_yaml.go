@@ -1,0 +1,145 @@
+package gateway
+
+import (
+	"encoding"
+	"fmt"
+	"maps"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// redacted stands for a secret that is set.
+const redacted = "[redacted]"
+
+// isSecret reports whether the values of a key are never shown.
+func isSecret(key string) bool {
+	switch key {
+	case "secret_id", "secret_key", "app_secret_key", "key", "token", "secret":
+		return true
+	}
+	return false
+}
+
+// YAML writes the effective configuration, every key of it, with [redacted]
+// for each secret that is set. Addresses lose their password and what follows
+// their "?", where webhooks carry tokens.
+func (c Config) YAML() ([]byte, error) {
+	shown, err := show(reflect.ValueOf(&c).Elem(), "")
+	if err != nil {
+		return nil, err
+	}
+	return yaml.MarshalWithOptions(shown, yaml.IndentSequence(true))
+}
+
+// show turns a value into what the YAML encoder writes in the order of the
+// struct's fields.
+func show(v reflect.Value, key string) (any, error) {
+	switch value := v.Interface().(type) {
+	case time.Duration:
+		return shortDuration(value), nil
+	case encoding.TextMarshaler:
+		text, err := value.MarshalText()
+		return string(text), err
+	case string:
+		return showString(key, value), nil
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		return showSection(v)
+	case reflect.Map:
+		return showMap(v)
+	case reflect.Slice:
+		shown := make([]any, v.Len())
+		for i := range shown {
+			one, err := show(v.Index(i), key)
+			if err != nil {
+				return nil, fmt.Errorf("[%d]: %w", i, err)
+			}
+			shown[i] = one
+		}
+		return shown, nil
+	}
+	return v.Interface(), nil
+}
+
+func showSection(v reflect.Value) (any, error) {
+	var shown yaml.MapSlice
+	for _, one := range fieldsOf(v) {
+		if one.omitEmpty && isEmpty(one.value) {
+			continue
+		}
+		value, err := show(one.value, one.key)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", one.key, err)
+		}
+		shown = append(shown, yaml.MapItem{Key: one.key, Value: value})
+	}
+	return shown, nil
+}
+
+func showMap(v reflect.Value) (any, error) {
+	var shown yaml.MapSlice
+	for _, key := range slices.Sorted(maps.Keys(keysOf(v))) {
+		entry := reflect.New(v.Type().Elem()).Elem()
+		entry.Set(v.MapIndex(reflect.ValueOf(key)))
+		value, err := show(entry, key)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		shown = append(shown, yaml.MapItem{Key: key, Value: value})
+	}
+	return shown, nil
+}
+
+func isEmpty(v reflect.Value) bool {
+	return v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0
+}
+
+func showString(key, value string) string {
+	if value == "" {
+		return ""
+	}
+	if isSecret(key) {
+		return redacted
+	}
+	if strings.Contains(value, "://") {
+		return showAddress(value)
+	}
+	return value
+}
+
+func showAddress(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return redacted
+	}
+	if u.User == nil && u.RawQuery == "" {
+		return address
+	}
+	shown := u.Scheme + "://"
+	if u.User != nil {
+		shown += redacted + "@"
+	}
+	shown += u.Host + u.EscapedPath()
+	if u.RawQuery != "" {
+		shown += "?" + redacted
+	}
+	return shown
+}
+
+// shortDuration writes 5m where Duration.String writes 5m0s.
+func shortDuration(d time.Duration) string {
+	text := d.String()
+	if short, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = short + "m"
+	}
+	if short, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = short + "h"
+	}
+	return text
+}

@@ -1,0 +1,204 @@
+// Package gateway is the whole service: configuration, wiring, routes and life
+// cycle. The order of the layers can be read in New.
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"captchagate/admin"
+	"captchagate/breaker"
+	"captchagate/captcha"
+	"captchagate/challenge"
+	"captchagate/control"
+	"captchagate/once"
+	"captchagate/policy"
+	"captchagate/store"
+	"captchagate/upstream"
+)
+
+const (
+	// mostTickets bounds what is remembered of tickets: at 90 bytes each, and
+	// the API's limit of 1,000 a second, all of five minutes.
+	mostTickets = 400_000
+	// mostAnswers bounds the answers kept for Idempotency-Keys.
+	mostAnswers = 100_000
+	// answerLife is how long a repeated request gets the same answer.
+	answerLife = 5 * time.Minute
+)
+
+// Gateway is the service.
+type Gateway struct {
+	cfg      Config
+	log      *slog.Logger
+	registry *prometheus.Registry
+	metrics  *metrics
+
+	store      *store.Bolt
+	control    *control.Control
+	upstream   *upstream.Client
+	breaker    *breaker.Breaker
+	situation  *situation
+	challenger *challenger
+	policy     *policy.Policy
+	answers    *once.Answers[policy.Decision]
+	callers    atomic.Pointer[callers]
+	admin      *admin.Server
+
+	reload   func() (Config, error)
+	draining atomic.Bool
+	closers  []func()
+}
+
+// New builds the gateway of cfg. transport carries the calls to the Captcha
+// API; nil is one of its own. reload loads the configuration anew; it may be
+// nil. Where New fails nothing stays open. Run or Start sets it going, Close
+// releases what it holds.
+func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload func() (Config, error), log *slog.Logger) (_ *Gateway, err error) {
+	g := &Gateway{cfg: cfg, log: log, reload: reload, registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			g.Close()
+		}
+	}()
+	if g.store, err = store.Open(cfg.Store, log); err != nil {
+		return nil, err
+	}
+	g.closers = append(g.closers, func() {
+		if err := g.store.Close(); err != nil {
+			log.Error("the store could not be closed", "error", err)
+		}
+	})
+	if g.control, err = control.New(ctx, g.store, sceneNames(cfg.Scenes), g.lifted, log); err != nil {
+		return nil, err
+	}
+	if g.upstream, err = upstream.New(cfg.Upstream.Config, cfg.Upstream.MaxInFlight, transport, g.registry); err != nil {
+		return nil, err
+	}
+	g.closers = append(g.closers, g.upstream.Close)
+
+	fates := once.NewSet(captcha.TicketLife, mostTickets)
+	if g.breaker, err = breaker.New(g.upstream, fates, g, cfg.Upstream.Apps[0].CaptchaAppID, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
+		return nil, err
+	}
+	g.situation = newSituation(g.control, g.breaker)
+	if g.challenger, err = newChallenger(ctx, cfg.Challenge, g.store, g.registry); err != nil {
+		return nil, err
+	}
+	ledger, err := newLedger(ctx, g.store, log)
+	if err != nil {
+		return nil, err
+	}
+	g.policy = policy.New(g.breaker, g.situation, g.challenger, ledger, policyConfig(cfg), g.registry)
+	g.situation.tell = g.policy.Observe
+
+	g.answers = once.NewAnswers[policy.Decision](answerLife, mostAnswers)
+	g.callers.Store(newCallers(cfg.APIKeys))
+	g.metrics = newMetrics(g.registry, g)
+	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	g.admin = admin.New(cfg.Admin, g.control, g.status, g.Reload,
+		promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), log)
+	return g, nil
+}
+
+// Start runs what goes on in the background until ctx ends, and returns a
+// function that waits for its end.
+func (g *Gateway) Start(ctx context.Context) (wait func()) {
+	var wg sync.WaitGroup
+	wg.Go(func() { g.store.Run(ctx) })
+	wg.Go(func() { g.control.Run(ctx) })
+	wg.Go(func() { g.breaker.Run(ctx) })
+	wg.Go(func() { g.situation.run(ctx) })
+	return wg.Wait
+}
+
+// Close releases what New opened, last first.
+func (g *Gateway) Close() {
+	for i := len(g.closers) - 1; i >= 0; i-- {
+		g.closers[i]()
+	}
+	g.closers = nil
+}
+
+// Reload takes over what a new configuration says of scenes, keys and disaster
+// tickets. Everything that can fail does so before anything changes.
+func (g *Gateway) Reload(context.Context) error {
+	if g.reload == nil {
+		return errors.New("there is no configuration file to load again")
+	}
+	cfg, err := g.reload()
+	if err != nil {
+		g.log.Error("the configuration was not reloaded", "error", err)
+		return err
+	}
+	g.policy.Reconfigure(policyConfig(cfg))
+	g.control.SetScenes(sceneNames(cfg.Scenes))
+	g.callers.Store(newCallers(cfg.APIKeys))
+	g.control.Audit(control.KindReload, "gateway", "configuration reloaded", nil)
+	g.log.Info("configuration reloaded: scenes, api_keys and disaster_tickets; the other sections wait for a restart")
+	return nil
+}
+
+// Transition is told by the breaker, in order, and must not block.
+func (g *Gateway) Transition(t breaker.Transition) {
+	if g.situation != nil {
+		g.situation.observe()
+	}
+	g.control.Audit(control.KindTransition, "gateway", fmt.Sprintf("circuit %v to %v: %s", t.From, t.To, t.Evidence), t)
+}
+
+// Account is told by the breaker.
+func (g *Gateway) Account(a breaker.Account) {
+	summary := "account accepted again"
+	if a.State == breaker.AccountRefused {
+		summary = "account refused: " + a.Code
+	}
+	g.control.Audit(control.KindTransition, "gateway", summary, a)
+}
+
+// lifted has users return little by little after a forced degraded mode.
+func (g *Gateway) lifted(forcedFor time.Duration) {
+	g.situation.observe()
+	g.breaker.Ramp(forcedFor)
+}
+
+func sceneNames(scenes map[string]policy.Scene) []string {
+	names := make([]string, 0, len(scenes))
+	for name := range scenes {
+		names = append(names, name)
+	}
+	return names
+}
+
+func policyConfig(cfg Config) policy.Config {
+	c := policy.Config{Scenes: cfg.Scenes, Disaster: cfg.DisasterTickets, ChallengeExpires: cfg.Challenge.Expires}
+	for _, app := range cfg.Upstream.Apps {
+		c.Apps = append(c.Apps, app.CaptchaAppID)
+	}
+	return c
+}
+
+// challengeKey returns the configured key, or one that is made once and kept.
+func challengeKey(ctx context.Context, cfg challenge.Config, s *store.Bolt) (challenge.Key, error) {
+	if cfg.Secret != "" {
+		return challenge.NewKey(cfg.Secret), nil
+	}
+	const bucket, name = "keys", "challenge"
+	kept, ok, err := s.Get(ctx, bucket, name)
+	if err != nil || ok {
+		return challenge.NewKey(string(kept)), err
+	}
+	made := rand.Text()
+	return challenge.NewKey(made), s.Put(ctx, bucket, name, []byte(made), 0)
+}

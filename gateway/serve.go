@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// drainFor bounds how long requests in flight may go on after the signal.
+const drainFor = 10 * time.Second
+
+// Run serves both listeners until ctx ends, then drains: not ready, no new
+// connections, requests in flight end, for 10 s at most. ready, where not nil,
+// is called with both addresses once they are open.
+func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) error {
+	public, err := g.listen("listen", g.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	operators, err := g.listen("admin.listen", g.cfg.Admin.Listen)
+	if err != nil {
+		_ = public.Close()
+		return err
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	wait := g.Start(background)
+	defer wait()
+	defer stop()
+	if len(g.cfg.APIKeys) == 0 {
+		g.log.Warn("no api_keys are set: whoever reaches the listener on this machine may ask")
+	}
+	if ready != nil {
+		ready(public.Addr().String(), operators.Addr().String())
+	}
+	servers := []*http.Server{g.server(g.Handler()), g.server(g.AdminHandler())}
+	failed := make(chan error, len(servers))
+	for i, l := range []net.Listener{public, operators} {
+		go func() { failed <- servers[i].Serve(l) }()
+	}
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		g.log.Info("draining: no new requests, those in flight end", "at_most", drainFor)
+	}
+	return errors.Join(err, g.drain(servers))
+}
+
+// listen opens an address, or says which key to change.
+func (g *Gateway) listen(key, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s: %s is in use by another process; stop that one or choose another address", key, addr)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %s cannot be opened: %w; choose another address", key, addr, err)
+	}
+	return l, nil
+}
+
+func (g *Gateway) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      g.cfg.Upstream.Deadline + 10*time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// drain ends the servers, gently first.
+func (g *Gateway) drain(servers []*http.Server) error {
+	g.draining.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), drainFor)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make([]error, len(servers))
+	for i, s := range servers {
+		wg.Go(func() {
+			if err := s.Shutdown(ctx); err != nil {
+				errs[i] = fmt.Errorf("requests were still in flight after %v and were cut: %w", drainFor, errors.Join(err, s.Close()))
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,127 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"captchagate/breaker"
+	"captchagate/control"
+	"captchagate/policy"
+)
+
+// situation joins the switch and the circuit to how things stand: it is what
+// policy asks, what /v1/mode tells and what the metric shows.
+type situation struct {
+	control *control.Control
+	breaker *breaker.Breaker
+	tell    func(degraded bool) // the process mode, to whom it concerns
+
+	mu   sync.Mutex
+	last map[string]time.Time // when a scene was last degraded; "" = all of them
+}
+
+func newSituation(c *control.Control, b *breaker.Breaker) *situation {
+	return &situation{control: c, breaker: b, tell: func(bool) {}, last: map[string]time.Time{}}
+}
+
+// run notes every second what is degraded, so that it is known for how long it
+// has not been.
+func (s *situation) run(ctx context.Context) {
+	ticks := time.NewTicker(time.Second)
+	defer ticks.Stop()
+	for {
+		s.observe()
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+	}
+}
+
+// observe notes what is degraded at this moment.
+func (s *situation) observe() {
+	process := s.mode() == policy.ModeDegraded
+	drills := s.control.Drills()
+	s.tell(process)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if process {
+		s.last[""] = now
+	}
+	for _, d := range drills {
+		if d.Share > 0 {
+			s.last[d.Scene] = now
+		}
+	}
+}
+
+// mode is the process mode.
+func (s *situation) mode() policy.Mode {
+	switch s.control.Forced("", "") {
+	case control.Degraded:
+		return policy.ModeDegraded
+	case control.Normal:
+		return policy.ModeNormal
+	}
+	if s.breaker.State() != breaker.Closed {
+		return policy.ModeDegraded
+	}
+	return policy.ModeNormal
+}
+
+// sceneMode is the mode of a scene as a page sees it, whoever its user is: a
+// drill may concern any of them.
+func (s *situation) sceneMode(scene string) policy.Mode {
+	if s.control.Forced("", "") == control.Auto && s.drill(scene) {
+		return policy.ModeDegraded
+	}
+	return s.mode()
+}
+
+func (s *situation) drill(scene string) bool {
+	return slices.ContainsFunc(s.control.Drills(), func(d control.Drill) bool {
+		return d.Scene == scene && d.Share > 0 // a drill of nobody changes nothing
+	})
+}
+
+// cause is why a scene is degraded now.
+func (s *situation) cause(scene string) policy.Cause {
+	switch {
+	case s.control.Forced("", "") == control.Degraded || s.drill(scene):
+		return policy.Forced
+	case s.breaker.State() == breaker.Recovering:
+		return policy.Recovering
+	}
+	return policy.CircuitOpen
+}
+
+// Forced returns what is forced on a user of the scene.
+func (s *situation) Forced(scene, user string) policy.Force {
+	switch s.control.Forced(scene, user) {
+	case control.Degraded:
+		return policy.ForceDegraded
+	case control.Normal:
+		return policy.ForceNormal
+	}
+	return policy.Free
+}
+
+// Degraded reports whether the scene is degraded now, and when it last was.
+func (s *situation) Degraded(scene string) (now bool, last time.Time) {
+	now = s.sceneMode(scene) == policy.ModeDegraded
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last = s.last[""]
+	if at := s.last[scene]; at.After(last) {
+		last = at
+	}
+	return now, last
+}
+
+// ScriptDown reports whether the page's script is known to be unreachable. The
+// gateway does not look at it yet.
+func (s *situation) ScriptDown() bool { return false }

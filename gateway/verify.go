@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"captchagate/once"
+	"captchagate/policy"
+)
+
+const (
+	maxBody        = 64 << 10
+	maxIdempotency = 128
+)
+
+// verify answers POST /v1/verify. The order of its refusals is part of the
+// contract: method, key, content type, size, body, scene.
+func (g *Gateway) verify(c *gin.Context) {
+	who, ok := g.authenticate(c)
+	if !ok {
+		return
+	}
+	body, ok := jsonBody(c)
+	if !ok {
+		return
+	}
+	r, mistakes := g.read(body)
+	key, given, mistake := idempotencyKey(c.Request.Header)
+	if mistake != "" {
+		mistakes = append(mistakes, badField{"Idempotency-Key", mistake})
+	}
+	if len(mistakes) > 0 {
+		refuse(c, http.StatusBadRequest, "the request is not as POST /v1/verify takes it", mistakes...)
+		return
+	}
+	if !who.may(r.Scene) {
+		refuse(c, http.StatusForbidden, "this key may not ask about this scene; see api_keys", badField{"scene", "not one of the key's scenes"})
+		return
+	}
+	if !given {
+		g.answer(c, g.policy.Decide(c.Request.Context(), r))
+		return
+	}
+	g.verifyOnce(c, who, key, body, r)
+}
+
+// verifyOnce gives a repeated request the answer of the first. It decides even
+// where its own caller goes away: that caller asks again to learn what came of
+// it.
+func (g *Gateway) verifyOnce(c *gin.Context, who *caller, key string, body []byte, r policy.Request) {
+	ctx := c.Request.Context()
+	d, replayed, err := g.answers.Do(ctx, who.name, key, body, func() policy.Decision {
+		return g.policy.Decide(context.WithoutCancel(ctx), r)
+	})
+	switch {
+	case errors.Is(err, once.ErrOtherBody):
+		refuse(c, http.StatusConflict, "the Idempotency-Key was used with another body; choose a new one for each request")
+		return
+	case err != nil:
+		c.Abort() // the caller went away while another of its requests decided
+		return
+	case replayed:
+		c.Header("Idempotent-Replay", "true")
+	}
+	g.answer(c, d)
+}
+
+func (g *Gateway) answer(c *gin.Context, d policy.Decision) {
+	body, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // all fields are our own
+	}
+	c.Data(http.StatusOK, "application/json", body)
+}
+
+// jsonBody reads the body, or refuses it by its type or size.
+func jsonBody(c *gin.Context) ([]byte, bool) {
+	media, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if err != nil || media != "application/json" || (params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8")) {
+		refuse(c, http.StatusUnsupportedMediaType, "send Content-Type: application/json (UTF-8)")
+		return nil, false
+	}
+	if c.Request.ContentLength > maxBody {
+		refuse(c, http.StatusRequestEntityTooLarge, "the body is over 64 KiB")
+		return nil, false
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		refuse(c, http.StatusRequestEntityTooLarge, "the body is over 64 KiB")
+		return nil, false
+	}
+	if err != nil {
+		refuse(c, http.StatusBadRequest, "the body could not be read to its end", badField{"body", "ended early"})
+		return nil, false
+	}
+	return body, true
+}
+
+// idempotencyKey reads the header; mistake says what is wrong with it.
+func idempotencyKey(h http.Header) (key string, given bool, mistake string) {
+	values := h.Values("Idempotency-Key")
+	switch {
+	case len(values) == 0:
+		return "", false, ""
+	case len(values) > 1:
+		return "", false, "must be sent once"
+	case !plainHeader(values[0], maxIdempotency):
+		return "", false, "must be 1 to 128 printable ASCII characters"
+	}
+	return values[0], true, ""
+}

@@ -1,0 +1,58 @@
+package policy
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"captchagate/captcha"
+)
+
+// clockSkew is how far a browser's clock may be ahead of ours.
+const clockSkew = time.Minute
+
+// knownCodes are the front-end error codes that Tencent documents or that its
+// script was seen to give.
+var knownCodes = []int{1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1085}
+
+// disaster decides about a disaster ticket, which anybody can mint. It takes
+// the scene's action only where we know for ourselves that the script is away
+// or an operator says so; else the stricter of that and what is configured. It
+// is never sent to the API.
+func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
+	t, ok := captcha.ParseDisaster(r.Ticket.Value)
+	if !ok {
+		p.metrics.disaster("unknown", false, Deny)
+		return rejected(nil, 0)
+	}
+	corroborated := p.situation.ScriptDown() || p.situation.Forced(s.name, r.user()) == ForceDegraded
+	corroborated = corroborated && p.plausible(t) && !p.ledger.Seen(disasterKey(r.Ticket))
+	action := max(s.Degraded, Action(p.rules.Load().Disaster.Otherwise))
+	if corroborated {
+		action = max(s.Degraded, Action(p.rules.Load().Disaster.WhenCorroborated))
+	}
+	d := p.degraded(ctx, s, r, failing{cause: DisasterTicket, action: action})
+	p.metrics.disaster(string(t.Form), corroborated, d.Action)
+	return d
+}
+
+// plausible reports whether what the ticket says of itself could be true.
+func (p *Policy) plausible(t captcha.DisasterTicket) bool {
+	if !slices.Contains(knownCodes, t.Code) {
+		return false
+	}
+	if t.AppID != 0 && !slices.Contains(p.rules.Load().Apps, t.AppID) {
+		return false
+	}
+	if t.At.IsZero() {
+		return true
+	}
+	age := time.Since(t.At)
+	return age <= p.rules.Load().Disaster.MaxAge && age >= -clockSkew
+}
+
+// disasterKey names a ticket in one user's hands: all users of one second hold
+// the same ticket.
+func disasterKey(t captcha.Ticket) captcha.Key {
+	return captcha.KeyOf(t.Value + "\x00" + t.Randstr + "\x00" + t.UserIP.Unmap().String())
+}

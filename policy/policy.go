@@ -1,0 +1,227 @@
+// Package policy decides every request: what the Captcha API says where it can
+// be asked, and else what the business chose for the scene, within a budget.
+//
+// Nothing that a client says opens a pass here. A failure opens one only where
+// its cause is not of the client's making and the budget has room.
+package policy
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"captchagate/captcha"
+)
+
+// A Force is what operators force on a user.
+type Force int
+
+// The forces. The zero value forces nothing.
+const (
+	Free          Force = iota // the circuit decides
+	ForceDegraded              // as if the Captcha API were down
+	ForceNormal                // never let through or challenge instead of it
+)
+
+// A Situation is how things stand: the switch, the drills, the circuit.
+type Situation interface {
+	// Forced returns what is forced on a user of the scene.
+	Forced(scene, user string) Force
+	// Degraded reports whether the scene is degraded now, and when it last was.
+	Degraded(scene string) (now bool, last time.Time)
+	// ScriptDown reports whether the page's script is known to be unreachable.
+	ScriptDown() bool
+}
+
+// A Challenger issues and checks alternate challenges.
+type Challenger interface {
+	// Issue makes a challenge that costs times as much as usual, as a value
+	// that becomes JSON.
+	Issue(b Binding, times int) any
+	// Check spends a solution and says whether it is right. Cause is known
+	// where the challenge was ours.
+	Check(ctx context.Context, solution string, b Binding) Solved
+}
+
+// A Binding is what a challenge is issued for.
+type Binding struct {
+	Scene string
+	User  captcha.Ticket // UserIP and Subject; no UserIP: any user of the scene
+	Cause Cause
+}
+
+// Solved is what a solution amounts to.
+type Solved struct {
+	Right   bool
+	Cause   Cause // under which the challenge was issued; "" where it was not ours
+	ForUser bool  // issued for this very user by a decision of ours
+	Issued  time.Time
+}
+
+// A Ledger remembers for captcha.TicketLife which tickets were let through.
+type Ledger interface {
+	// Use marks the ticket as having let somebody in, and reports whether it is
+	// the first time.
+	Use(ctx context.Context, k captcha.Key, degraded bool) (first bool)
+	// LetThrough reports whether the ticket let somebody in unverified.
+	LetThrough(k captcha.Key) bool
+	// Seen marks a disaster ticket of a user as seen, and reports whether it
+	// was before.
+	Seen(k captcha.Key) bool
+}
+
+// A Request is one question of a business backend about one user.
+type Request struct {
+	Scene    string
+	Ticket   captcha.Ticket // UserIP is always set
+	Solution *string        // of an alternate challenge, instead of a ticket
+}
+
+// user is a stable name of the request's user.
+func (r Request) user() string {
+	if r.Ticket.Subject != "" {
+		return r.Ticket.Subject
+	}
+	return r.Ticket.UserIP.Unmap().String()
+}
+
+// Config is what the policy decides by.
+type Config struct {
+	Scenes           map[string]Scene
+	Disaster         DisasterTickets
+	ChallengeExpires time.Duration
+	Apps             []uint64 // our app ids
+}
+
+// Policy decides. It is safe for concurrent use.
+type Policy struct {
+	verifier   captcha.Verifier
+	situation  Situation
+	challenger Challenger
+	ledger     Ledger
+	metrics    *metrics
+	rules      atomic.Pointer[rules]
+}
+
+// rules are a Config with its budgets; they are replaced, never changed.
+type rules struct {
+	Config
+	scenes map[string]*scene
+}
+
+// scene is a Scene with its budgets.
+type scene struct {
+	Scene
+	name       string
+	allowed    *Purse
+	challenged *Purse
+}
+
+// New returns a Policy over verifier.
+func New(verifier captcha.Verifier, situation Situation, challenger Challenger, ledger Ledger, cfg Config, reg prometheus.Registerer) *Policy {
+	p := &Policy{
+		verifier: verifier, situation: situation, challenger: challenger, ledger: ledger,
+		metrics: newMetrics(reg),
+	}
+	p.Reconfigure(cfg)
+	return p
+}
+
+// Reconfigure replaces the rules. A budget that stays the same keeps what was
+// taken from it: loading a configuration again must not buy passes.
+func (p *Policy) Reconfigure(cfg Config) {
+	next := &rules{Config: cfg, scenes: map[string]*scene{}}
+	old := p.rules.Load()
+	for name, c := range cfg.Scenes {
+		s := &scene{Scene: c, name: name}
+		if old != nil && old.scenes[name] != nil && old.scenes[name].Budget == c.Budget {
+			s.allowed = old.scenes[name].allowed
+		} else {
+			s.allowed = NewPurse(c.Budget)
+		}
+		if old != nil && old.scenes[name] != nil && old.scenes[name].ChallengeBudget == c.ChallengeBudget {
+			s.challenged = old.scenes[name].challenged
+		} else {
+			s.challenged = NewPurse(c.ChallengeBudget)
+		}
+		next.scenes[name] = s
+		p.metrics.seed(name, c)
+	}
+	p.rules.Store(next)
+}
+
+// Scene returns a configured scene.
+func (p *Policy) Scene(name string) (Scene, bool) {
+	s, ok := p.rules.Load().scenes[name]
+	if !ok {
+		return Scene{}, false
+	}
+	return s.Scene, true
+}
+
+// Observe tells the process mode, for the time limits of budgets. It is called
+// when the mode changes and every now and then.
+func (p *Policy) Observe(degraded bool) {
+	for _, s := range p.rules.Load().scenes {
+		s.allowed.Observe(degraded)
+		s.challenged.Observe(degraded)
+	}
+}
+
+// Decide decides a request of a configured scene. It always does; a scene that
+// was just taken out of the configuration denies while nobody can verify.
+func (p *Policy) Decide(ctx context.Context, r Request) Decision {
+	start := time.Now()
+	s := p.rules.Load().scenes[r.Scene]
+	if s == nil { // a reload took it away since the request was read
+		s = &scene{Scene: Scene{Degraded: Deny}, name: r.Scene}
+	}
+	var d Decision
+	if r.Solution != nil {
+		d = p.solution(ctx, s, r)
+	} else {
+		d = p.ticket(ctx, s, r)
+	}
+	d.ID = uuid.Must(uuid.NewV7()).String()
+	p.metrics.decision(s.name, d, time.Since(start))
+	return d
+}
+
+// ticket decides about a ticket.
+func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
+	if captcha.LooksDisaster(r.Ticket.Value) {
+		return p.disaster(ctx, s, r)
+	}
+	if !r.Ticket.WellFormed() {
+		return rejected(nil, 0)
+	}
+	if p.situation.Forced(s.name, r.user()) == ForceDegraded {
+		return p.degraded(ctx, s, r, failing{cause: Forced, action: s.Degraded})
+	}
+	if p.ledger.LetThrough(r.Ticket.Key()) {
+		return rejected(nil, 0) // it let somebody in while nobody could verify it
+	}
+	v, err := p.verifier.Verify(ctx, r.Ticket)
+	if err != nil {
+		return p.failed(ctx, s, r, captcha.AsFailure(err))
+	}
+	return p.verdict(ctx, r, v)
+}
+
+// verdict decides by what the Captcha API said.
+func (p *Policy) verdict(ctx context.Context, r Request, v captcha.Verdict) Decision {
+	switch {
+	case v.Outcome == captcha.Malicious:
+		return Decision{Action: Deny, Reason: ReasonMalicious, Assurance: AssuranceNone, Mode: ModeNormal, Answer: v.Answer, Attempts: v.Attempts}
+	case v.Outcome == captcha.Passed && p.ledger.Use(ctx, r.Ticket.Key(), false):
+		return Decision{Action: Allow, Reason: ReasonVerified, Assurance: AssuranceFull, Mode: ModeNormal, Answer: v.Answer, Attempts: v.Attempts}
+	}
+	return rejected(v.Answer, v.Attempts)
+}
+
+func rejected(a *captcha.Answer, attempts int) Decision {
+	return Decision{Action: Deny, Reason: ReasonRejected, Assurance: AssuranceNone, Mode: ModeNormal, Answer: a, Attempts: attempts}
+}
