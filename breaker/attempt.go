@@ -84,14 +84,12 @@ func (b *Breaker) failed(c *call, f *captcha.Failure, now time.Time, evident boo
 	if f.FateUnknown {
 		b.fates.Add(c.key)
 	}
-	switch f.Kind {
-	case captcha.Throttled:
+	if f.Kind == captcha.Throttled {
 		b.throttle.observe(now, true)
-	case captcha.Fault:
-		if evident {
-			c.life.evidence.fault(c, now)
-			c.life.canaries.Add(1)
-		}
+	}
+	if f.Kind == captcha.Fault && evident {
+		c.life.evidence.fault(c, now)
+		c.life.canaries.Add(1)
 	}
 }
 

@@ -47,11 +47,11 @@ type Breaker struct {
 	log     *slog.Logger
 	metrics *metrics
 
-	flight  *flight
-	retries *bucket
+	flight   *flight
+	retries  *bucket
 	throttle *throttle
-	ramping *ramp
-	alarm   *alarm
+	ramping  *ramp
+	alarm    *alarm
 
 	stance  atomic.Pointer[stance]
 	account atomic.Pointer[Account]
@@ -73,14 +73,14 @@ func New(next captcha.Verifier, fates Fates, journal Journal, appID uint64, cfg 
 	b := &Breaker{
 		next: next, fates: fates, journal: journal, appID: appID,
 		cfg: cfg, limits: limits, log: log,
-		flight:  newFlight(limits.MaxInFlight),
-		retries: newBucket(limits.RetryBudget),
+		flight:   newFlight(limits.MaxInFlight),
+		retries:  newBucket(limits.RetryBudget),
 		throttle: &throttle{floor: pace{rate: throttleFloor}},
-		ramping: newRamp(),
-		alarm:   &alarm{},
-		wake:    make(chan struct{}, 1),
-		busy:    make(chan struct{}, 1),
-		suspect: make(chan string, 1),
+		ramping:  newRamp(),
+		alarm:    &alarm{},
+		wake:     make(chan struct{}, 1),
+		busy:     make(chan struct{}, 1),
+		suspect:  make(chan string, 1),
 	}
 	now := time.Now()
 	b.account.Store(&Account{State: AccountOK, Since: now})

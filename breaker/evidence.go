@@ -196,14 +196,22 @@ func (e *evidence) finding(since time.Time, format string, args ...any) finding 
 	return finding{text: fmt.Sprintf(format, args...), prefixes: len(prefixes)}
 }
 
-// well reports whether so few calls of the window ended badly that the circuit
-// may close: a margin below what would open it, so that it does not flap.
+// well reports whether the circuit may close: so few calls of the window ended
+// badly that what would open it is out of chance's reach. It does not flap.
 func (e *evidence) well(now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.advance(now)
 	t := e.total
-	return rate(t.faults, t.calls) <= 0.7*e.cfg.FailureRate && rate(t.slow, t.calls) <= 0.7*e.cfg.SlowRate
+	return t.few(t.faults, e.cfg.FailureRate) && t.few(t.slow, e.cfg.SlowRate)
+}
+
+// closeAt is how far below an opening share the share must be for closing.
+const closeAt = 0.7
+
+func (t tally) few(bad int, opens float64) bool {
+	limit := closeAt * opens
+	return bad == 0 || rate(bad, t.calls) <= limit-chance(limit, t.calls)
 }
 
 func rate(part, whole int) float64 {

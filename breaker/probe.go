@@ -122,6 +122,7 @@ func (b *Breaker) probe(ctx context.Context) {
 		b.healthier("the API answers, though it refuses the account: " + what)
 	case ill:
 		b.noHealthier(what)
+	case undecided:
 	}
 }
 
@@ -179,14 +180,16 @@ func (b *Breaker) examine(ctx context.Context) (health, string) {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Probe.Timeout)
 	defer cancel()
 	start := time.Now()
-	done := make(chan error, 1)
+	done := make(chan struct{})
+	var answer error
 	go func() {
-		_, err := b.next.Verify(ctx, b.probeTicket(start))
-		done <- err
+		defer close(done)
+		_, answer = b.next.Verify(ctx, b.probeTicket(start))
 	}()
 	var err error
 	select {
-	case err = <-done:
+	case <-done:
+		err = answer
 	case <-ctx.Done():
 		err = &captcha.Failure{Kind: captcha.Fault, Err: errNoAnswer}
 		select { // it has been cancelled: let it go before another begins

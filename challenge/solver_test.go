@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func derive(t testing.TB, p payload, pleases func(key []byte) bool) map[string]a
 	nonce, salt := unhex(t, p.Challenge.Parameters["nonce"]), unhex(t, p.Challenge.Parameters["salt"])
 	cost := int(p.Challenge.Parameters["cost"].(float64))
 	for counter := range uint32(100_000) {
-		password := binary.BigEndian.AppendUint32(nonce[:len(nonce):len(nonce)], counter)
+		password := binary.BigEndian.AppendUint32(slices.Clip(nonce), counter)
 		key, err := pbkdf2.Key(sha256.New, string(password), salt, cost, 32)
 		if err != nil {
 			t.Fatal(err)

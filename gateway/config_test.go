@@ -100,6 +100,12 @@ var productionEnvironment = []string{
 	"GATEWAY_ADMIN_TOKEN=production-admin-token", "GATEWAY_VIEWER_TOKEN=production-viewer-token",
 }
 
+// demoEnvironment is what "gateway demo" sets.
+var demoEnvironment = []string{
+	"DEMO_LISTEN=127.0.0.1:8080", "DEMO_ADMIN_LISTEN=127.0.0.1:8081",
+	"DEMO_SIMULATOR_LISTEN=127.0.0.1:8082", "DEMO_FOLDER=/tmp/demo",
+}
+
 func TestSample_ProductionNeedsItsVariablesAndNothingElse(t *testing.T) {
 	if _, err := gateway.Load("../configs/production.yaml", productionEnvironment); err != nil {
 		t.Fatal(err)
@@ -126,7 +132,7 @@ func TestSample_EveryOneLoads(t *testing.T) {
 			continue // not a whole configuration: it has no app
 		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			if _, err := gateway.Load(path, productionEnvironment); err != nil {
+			if _, err := gateway.Load(path, slices.Concat(productionEnvironment, demoEnvironment)); err != nil {
 				t.Error(err)
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,7 +108,11 @@ func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload fu
 	g.callers.Store(newCallers(cfg.APIKeys))
 	g.metrics = newMetrics(g.registry, g)
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	g.admin = admin.New(cfg.Admin, g.control, g.status, g.Reload,
+	var again func(context.Context) error
+	if reload != nil {
+		again = g.takeOver
+	}
+	g.admin = admin.New(cfg.Admin, g.control, g.status, again,
 		promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), log)
 	return g, nil
 }
@@ -125,15 +130,28 @@ func (g *Gateway) Start(ctx context.Context) (wait func()) {
 
 // Close releases what New opened, last first.
 func (g *Gateway) Close() {
-	for i := len(g.closers) - 1; i >= 0; i-- {
-		g.closers[i]()
+	for _, closer := range slices.Backward(g.closers) {
+		closer()
 	}
 	g.closers = nil
 }
 
-// Reload takes over what a new configuration says of scenes, keys and disaster
-// tickets. Everything that can fail does so before anything changes.
-func (g *Gateway) Reload(context.Context) error {
+// Reload loads the configuration again on the process's own behalf, as a
+// signal asks for, and enters in the audit what came of it. Operators' requests
+// are entered under their own names.
+func (g *Gateway) Reload(ctx context.Context) error {
+	err := g.takeOver(ctx)
+	summary := "the configuration was reloaded"
+	if err != nil {
+		summary = "the configuration was not reloaded: it has mistakes"
+	}
+	g.control.Audit(control.KindReload, "gateway", summary, nil)
+	return err
+}
+
+// takeOver puts in force what a new configuration says of scenes, keys and
+// disaster tickets. Everything that can fail does so before anything changes.
+func (g *Gateway) takeOver(context.Context) error {
 	if g.reload == nil {
 		return errors.New("there is no configuration file to load again")
 	}
@@ -142,12 +160,21 @@ func (g *Gateway) Reload(context.Context) error {
 		g.log.Error("the configuration was not reloaded", "error", err)
 		return err
 	}
-	g.policy.Reconfigure(policyConfig(cfg))
-	g.control.SetScenes(sceneNames(cfg.Scenes))
-	g.callers.Store(newCallers(cfg.APIKeys))
-	g.control.Audit(control.KindReload, "gateway", "configuration reloaded", nil)
+	next := g.cfg // what is not named here waits for a restart
+	next.Scenes, next.DisasterTickets, next.APIKeys = cfg.Scenes, cfg.DisasterTickets, cfg.APIKeys
+	g.policy.Reconfigure(policyConfig(next))
+	g.control.SetScenes(sceneNames(next.Scenes))
+	g.callers.Store(newCallers(next.APIKeys))
 	g.log.Info("configuration reloaded: scenes, api_keys and disaster_tickets; the other sections wait for a restart")
 	return nil
+}
+
+// Hangup is Reload for SIGHUP: what comes of it is told in the log, and a
+// success in the audit.
+func (g *Gateway) Hangup(ctx context.Context) {
+	if g.Reload(ctx) == nil {
+		g.control.Audit(control.KindReload, "SIGHUP", "configuration reloaded", nil)
+	}
 }
 
 // Transition is told by the breaker, in order, and must not block.

@@ -19,11 +19,11 @@ const drainFor = 10 * time.Second
 // connections, requests in flight end, for 10 s at most. ready, where not nil,
 // is called with both addresses once they are open.
 func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) error {
-	public, err := g.listen("listen", g.cfg.Listen)
+	public, err := g.listen(ctx, "listen", g.cfg.Listen)
 	if err != nil {
 		return err
 	}
-	operators, err := g.listen("admin.listen", g.cfg.Admin.Listen)
+	operators, err := g.listen(ctx, "admin.listen", g.cfg.Admin.Listen)
 	if err != nil {
 		_ = public.Close()
 		return err
@@ -52,8 +52,8 @@ func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) err
 }
 
 // listen opens an address, or says which key to change.
-func (g *Gateway) listen(key, addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+func (g *Gateway) listen(ctx context.Context, key, addr string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s: %s is in use by another process; stop that one or choose another address", key, addr)

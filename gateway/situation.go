@@ -66,6 +66,7 @@ func (s *situation) mode() policy.Mode {
 		return policy.ModeDegraded
 	case control.Normal:
 		return policy.ModeNormal
+	case control.Auto:
 	}
 	if s.breaker.State() != breaker.Closed {
 		return policy.ModeDegraded
@@ -106,6 +107,7 @@ func (s *situation) Forced(scene, user string) policy.Force {
 		return policy.ForceDegraded
 	case control.Normal:
 		return policy.ForceNormal
+	case control.Auto:
 	}
 	return policy.Free
 }

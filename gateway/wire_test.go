@@ -2,10 +2,16 @@ package gateway_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
+
+	"captchagate/gateway"
+	"captchagate/simulator"
+	"captchagate/upstream"
 )
 
 // journal keeps a log, which many goroutines write.
@@ -39,4 +45,44 @@ func (h *house) RoundTrip(r *http.Request) (*http.Response, error) {
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(*body)),
 		ContentLength: int64(len(*body)),
 	}, r.Body.Close()
+}
+
+// secondApp is another app of the account.
+const secondApp uint64 = 190000002
+
+// twoApps adds it.
+func twoApps(c *gateway.Config) {
+	c.Upstream.Apps = append(c.Upstream.Apps, upstream.App{CaptchaAppID: secondApp, AppSecretKey: "second-app-secret-key"})
+}
+
+// userOf is a new user with a good ticket of the app.
+func (h *house) userOf(app uint64, scene string) fields {
+	h.t.Helper()
+	f := h.user(scene, simulator.TicketValid)
+	tickets, err := h.sim.IssueOrder(simulator.Order{AppID: app, Count: 1})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	f["ticket"], f["randstr"], f["captcha_app_id"] = tickets[0].Ticket, tickets[0].Randstr, app
+	return f
+}
+
+// answered reads the answer to a request about a user: always 200.
+func (h *house) answered(name string, w *httptest.ResponseRecorder) answer {
+	h.t.Helper()
+	a := answer{Status: w.Code, Replay: w.Header().Get("Idempotent-Replay") == "true"}
+	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil || w.Code != http.StatusOK {
+		h.t.Errorf("%s: got %d %s, want a decision", name, w.Code, w.Body)
+	}
+	return a
+}
+
+// scripts has the Captcha API answer every call with body from now on; "" puts
+// the simulator back.
+func (h *house) scripts(body string) {
+	if body == "" {
+		h.scripted.Store(nil)
+		return
+	}
+	h.scripted.Store(&body)
 }

@@ -34,11 +34,11 @@ func (d *durable) Once(_ context.Context, bucket, key string, life time.Duration
 	if d.ends == nil {
 		d.ends = make(map[string]time.Time)
 	}
-	if name := bucket + "/" + key; time.Now().Before(d.ends[name]) {
+	name := bucket + "/" + key
+	if time.Now().Before(d.ends[name]) {
 		return false, nil
-	} else {
-		d.ends[name] = time.Now().Add(life)
 	}
+	d.ends[name] = time.Now().Add(life)
 	return true, nil
 }
 

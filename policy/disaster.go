@@ -22,7 +22,7 @@ var knownCodes = []int{1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 101
 func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
 	t, ok := captcha.ParseDisaster(r.Ticket.Value)
 	if !ok {
-		p.metrics.disaster("unknown", false, Deny)
+		p.metrics.disaster(unknownForm, false, Deny)
 		return rejected(nil, 0)
 	}
 	corroborated := p.situation.ScriptDown() || p.situation.Forced(s.name, r.user()) == ForceDegraded

@@ -9,6 +9,10 @@ import (
 	"captchagate/captcha"
 )
 
+// unknownForm stands for what claims to be a disaster ticket and has none of
+// the forms.
+const unknownForm = "unknown"
+
 type metrics struct {
 	decisions *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
@@ -33,6 +37,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, mode := range []Mode{ModeNormal, ModeDegraded} {
 		m.seconds.WithLabelValues(string(mode))
 	}
+	m.disasters.WithLabelValues(unknownForm, "false", Deny.String())
 	for _, form := range captcha.Forms() {
 		for _, a := range []Action{Allow, Challenge, Deny} {
 			m.disasters.WithLabelValues(string(form), "false", a.String())
@@ -43,11 +48,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
+// seed has the series of a scene stand at 0.
 func (m *metrics) seed(name string, s Scene) {
 	m.decisions.WithLabelValues(name, "allow", string(ReasonVerified), "")
 	m.decisions.WithLabelValues(name, "deny", string(ReasonRejected), "")
 	m.decisions.WithLabelValues(name, "deny", string(ReasonMalicious), "")
+	m.decisions.WithLabelValues(name, "deny", string(ReasonChallengeFailed), "")
+	m.decisions.WithLabelValues(name, s.Degraded.String(), string(ReasonOutcomeUnknown), string(UpstreamFault))
 	for _, c := range append(Causes(), BudgetSpent) {
+		m.decisions.WithLabelValues(name, "deny", string(ReasonChallengeFailed), string(c))
+		if s.Degraded != Deny {
+			m.decisions.WithLabelValues(name, "allow", string(ReasonChallengeSolved), string(c))
+		}
 		for a, reason := range reasons {
 			if a >= s.Degraded {
 				m.decisions.WithLabelValues(name, a.String(), string(reason), string(c))

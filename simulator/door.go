@@ -44,7 +44,7 @@ func lineOf(r *http.Request) *line {
 }
 
 func (s *Simulator) openDoor(address string) (*door, error) {
-	l, err := net.Listen("tcp", address)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("simulator: cannot listen on %q: %w; free the address or give another", address, err)
 	}
@@ -117,7 +117,7 @@ func (d *door) adjust() time.Duration {
 	if d.listener != nil {
 		return 0
 	}
-	l, err := net.Listen("tcp", d.address)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", d.address)
 	if err != nil {
 		d.sim.log.Warn("cannot listen again after refusing connections; trying on", "address", d.address, "error", err)
 		return reopenEvery

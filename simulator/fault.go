@@ -116,6 +116,7 @@ func (f Fault) stand(now time.Time) *standing {
 		if st.lasts == 0 {
 			st.lasts = DefaultRefuse
 		}
+	default: // the others have nothing of their own
 	}
 	if f.Consume != nil {
 		st.consume = *f.Consume

@@ -105,6 +105,7 @@ func (s *Simulator) serveScript(w http.ResponseWriter, r *http.Request) {
 		}
 		keepSilent(r.Context(), closing)
 		panic(http.ErrAbortHandler)
+	default: // the script itself fails, or works
 	}
 	fault, _ := json.Marshal(f) // a struct of a string and a number
 	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")

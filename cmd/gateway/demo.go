@@ -2,19 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"captchagate/configs"
 	"captchagate/gateway"
-	"captchagate/policy"
 	"captchagate/simulator"
-	"captchagate/upstream"
 )
 
 // demo is where the parts of a demonstration listen.
@@ -29,7 +31,12 @@ func newDemo() *cobra.Command {
 configuration. It prints addresses, tickets and commands to try, also those that
 break the API. Nothing is kept: the store is in a temporary folder.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return at.run(cmd.Context(), cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// A terminal that is closed ends the demo too, and its folder.
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
+			defer stop()
+			return at.run(ctx, cmd.OutOrStdout())
+		},
 	}
 	cmd.Flags().StringVar(&at.listen, "listen", "127.0.0.1:8080", "address of the gateway")
 	cmd.Flags().StringVar(&at.admin, "admin-listen", "127.0.0.1:8081", "address of the operators' API")
@@ -43,7 +50,7 @@ func (d demo) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("a temporary folder for the store is needed: %w", err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }() // the system clears what stays
 	log := gateway.NewLogger(os.Stderr, gateway.Log{Level: "warn", Format: "text"})
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -58,12 +65,15 @@ func (d demo) run(ctx context.Context, out io.Writer) error {
 	}
 	err = d.gateway(ctx, log, folder, sim, out)
 	cancel()
-	<-ended
-	return err
+	return errors.Join(err, <-ended)
 }
 
 func (d demo) gateway(ctx context.Context, log *slog.Logger, folder string, sim *simulator.Simulator, out io.Writer) error {
-	g, err := gateway.New(ctx, d.config(folder), nil, nil, log)
+	cfg, err := d.config(folder)
+	if err != nil {
+		return err
+	}
+	g, err := gateway.New(ctx, cfg, nil, nil, log)
 	if err != nil {
 		return err
 	}
@@ -74,21 +84,16 @@ func (d demo) gateway(ctx context.Context, log *slog.Logger, folder string, sim 
 	})
 }
 
-// config is the defaults, the simulator's account, and a scene for each action.
-func (d demo) config(folder string) gateway.Config {
-	c := gateway.Defaults()
-	c.Listen, c.Admin.Listen = d.listen, d.admin
-	c.Upstream.Endpoint = "http://" + d.simulator
-	c.Upstream.SecretID, c.Upstream.SecretKey = simulator.DefaultSecretID, simulator.DefaultSecretKey
-	c.Upstream.Apps = []upstream.App{{CaptchaAppID: simulator.DefaultAppID, AppSecretKey: simulator.DefaultAppSecretKey}}
-	c.Scenes = map[string]policy.Scene{
-		"default": {Degraded: policy.Challenge},
-		"login":   {Degraded: policy.Challenge, ChallengeBudget: policy.Budget{PerIP: policy.Rate{N: 30, Per: time.Minute}, Total: policy.Rate{N: 200, Per: time.Second}}},
-		"comment": {Degraded: policy.Allow, Budget: policy.Budget{PerIP: policy.Rate{N: 10, Per: time.Minute}, Total: policy.Rate{N: 200, Per: time.Second}, For: 15 * time.Minute}, OverBudget: policy.Challenge},
-		"payment": {Degraded: policy.Deny},
+// config loads configs/demo.yaml, as "gateway serve" would from a file.
+func (d demo) config(folder string) (gateway.Config, error) {
+	path := filepath.Join(folder, "gateway.yaml")
+	if err := os.WriteFile(path, []byte(configs.Demo()), 0o600); err != nil {
+		return gateway.Config{}, err
 	}
-	c.Store.Path = filepath.Join(folder, "gateway.db")
-	return c
+	return gateway.Load(path, []string{
+		"DEMO_LISTEN=" + d.listen, "DEMO_ADMIN_LISTEN=" + d.admin,
+		"DEMO_SIMULATOR_LISTEN=" + d.simulator, "DEMO_FOLDER=" + folder,
+	})
 }
 
 // explain prints what there is and what to try.

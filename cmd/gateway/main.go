@@ -7,12 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"captchagate/admin"
 	"captchagate/gateway"
 )
 
@@ -39,11 +41,18 @@ func run(args []string) int {
 		return 2
 	}
 	fmt.Fprintln(os.Stderr, "gateway:", err)
-	if !ran || errors.Is(err, errUsage) {
+	if !ran || wrongUsage(err) {
 		fmt.Fprintln(os.Stderr, `Run "gateway --help" or "gateway COMMAND --help" to see what there is.`)
 		return 2
 	}
 	return 1
+}
+
+// wrongUsage reports whether the caller has to ask otherwise: this command found
+// that, or the running gateway, which alone knows its scenes.
+func wrongUsage(err error) bool {
+	problem, refused := errors.AsType[*admin.Problem](err)
+	return errors.Is(err, errUsage) || refused && problem.Status == http.StatusBadRequest
 }
 
 func newRoot() *cobra.Command {

@@ -50,13 +50,16 @@ part of its users, always the same ones.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return show(cmd, &at)
+				return showUnlessSetting(cmd, &at)
 			}
 			if err := change.Mode.UnmarshalText([]byte(args[0])); err != nil {
 				return fmt.Errorf("%w: mode %w", errUsage, err)
 			}
 			if change.Reason == "" {
 				return fmt.Errorf("%w: say why with --reason TEXT; it goes into the audit", errUsage)
+			}
+			if err := checkGiven(cmd, change); err != nil {
+				return err
 			}
 			if cmd.Flags().Changed("share") {
 				change.Share = &share
@@ -74,6 +77,29 @@ part of its users, always the same ones.`,
 	cmd.Flags().StringVar(&change.Scene, "scene", "", "only this scene (a drill)")
 	cmd.Flags().Float64Var(&share, "share", 1, "of the scene's users, 0 to 1")
 	return cmd
+}
+
+// showUnlessSetting shows the switch. Who gives what only goes with a mode has
+// forgotten the mode, and must not believe that it was set.
+func showUnlessSetting(cmd *cobra.Command, at *adminFlags) error {
+	for _, name := range []string{"reason", "for", "scene", "share"} {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("%w: --%s sets a mode, and none is named; say auto, degraded or normal", errUsage, name)
+		}
+	}
+	return show(cmd, at)
+}
+
+// checkGiven refuses what would be taken for not given, and so do more than was
+// asked for: a script with an unset variable must not switch all scenes.
+func checkGiven(cmd *cobra.Command, change control.Change) error {
+	if cmd.Flags().Changed("for") && change.For <= 0 {
+		return fmt.Errorf("%w: --for must be longer than 0, is %v; leave it out for a mode that stands until changed", errUsage, change.For)
+	}
+	if cmd.Flags().Changed("scene") && change.Scene == "" {
+		return fmt.Errorf("%w: --scene is empty; leave it out for all scenes", errUsage)
+	}
+	return nil
 }
 
 func newStatus() *cobra.Command {

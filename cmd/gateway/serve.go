@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -35,11 +34,19 @@ changes nothing.`,
 }
 
 func configFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "config", "", "configuration file (required)")
-	_ = cmd.MarkFlagRequired("config") // the flag stands one line above
+	cmd.Flags().StringVar(path, "config", "", "configuration `FILE` (required)")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if *path == "" {
+			return fmt.Errorf("%w: say which configuration file with --config FILE", errUsage)
+		}
+		return nil
+	}
 }
 
 func serve(ctx context.Context, load func() (gateway.Config, error)) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // first of all: until then the signal ends the process
+	defer signal.Stop(hup)
 	cfg, err := load()
 	if err != nil {
 		return err
@@ -50,24 +57,20 @@ func serve(ctx context.Context, load func() (gateway.Config, error)) error {
 		return err
 	}
 	defer g.Close()
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	go reloads(ctx, g, hup)
 	return g.Run(ctx, func(listen, admin string) {
-		log.Info("ready", "listen", listen, "admin", admin, "version", gateway.Version(), slog.Int("pid", os.Getpid()))
+		log.Info("ready", "listen", listen, "admin", admin, "version", gateway.Version(), "pid", os.Getpid())
 	})
 }
 
-// reloads loads the configuration again at each signal; Reload says in the log
-// what came of it.
+// reloads loads the configuration again at each signal.
 func reloads(ctx context.Context, g *gateway.Gateway, hup <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hup:
-			_ = g.Reload(ctx)
+			g.Hangup(ctx)
 		}
 	}
 }

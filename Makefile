@@ -1,0 +1,50 @@
+# make help lists what there is.
+.DEFAULT_GOAL := help
+FUZZTIME ?= 10s
+LINT := go tool -modfile=tools.mod golangci-lint
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build the commands into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+.PHONY: demo
+demo: ## run gateway and simulator in one process, without configuration
+	go run ./cmd/gateway demo
+
+.PHONY: test
+test: ## run the tests
+	go test ./...
+
+.PHONY: race
+race: ## run the tests under the race detector
+	go test -race ./...
+
+.PHONY: cover
+cover: ## run the tests and show which share of the code they reach
+	go test -coverprofile=cover.out -coverpkg=./... ./...
+	go tool cover -func=cover.out | tail -n 1
+
+.PHONY: fuzz
+fuzz: ## run every fuzzer for FUZZTIME (10s)
+	@set -e; for pkg in $$(go list ./...); do \
+		for name in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$name"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: lint
+lint: ## run the linters (the first time they are built: two minutes)
+	$(LINT) run ./...
+
+.PHONY: ci
+ci: ## run all that must hold before a change lands
+	.ci/run

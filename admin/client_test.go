@@ -1,0 +1,137 @@
+package admin_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"captchagate/admin"
+	"captchagate/control"
+)
+
+func TestClient_SetsAndReadsTheMode(t *testing.T) {
+	d := build(t, tokens)
+	server := httptest.NewServer(d)
+	defer server.Close()
+	client := &admin.Client{URL: server.URL + "/", Token: operatorToken}
+	share := 0.5
+	_, err := client.SetMode(t.Context(), control.Change{Mode: control.Degraded, Reason: "drill", Scene: "login", Share: &share, For: time.Hour})
+	must(t, err)
+	_, err = client.SetMode(t.Context(), control.Change{Mode: control.Normal, Reason: "attack"})
+	must(t, err)
+	status, err := client.Status(t.Context())
+	must(t, err)
+	if status.Override == nil || status.Override.Mode != control.Normal || status.Override.Actor != "ops" || status.Override.Until != nil {
+		t.Errorf("the override is %+v", status.Override)
+	}
+	if len(status.Drills) != 1 || status.Drills[0].Share != 0.5 || status.Drills[0].Until == nil {
+		t.Errorf("the drills are %+v", status.Drills)
+	}
+}
+
+func TestClient_SaysWhatToDo(t *testing.T) {
+	server := httptest.NewServer(build(t, tokens))
+	defer server.Close()
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	html := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }))
+	defer html.Close()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for _, row := range []struct {
+		name   string
+		client admin.Client
+		want   []string
+	}{
+		{"nobody there", admin.Client{URL: gone.URL}, []string{"cannot reach", gone.URL, "refused", "admin.listen"}},
+		{"no token", admin.Client{URL: server.URL}, []string{"set GATEWAY_ADMIN_TOKEN"}},
+		{"a wrong token", admin.Client{URL: server.URL, Token: "wrong-token-000000000"}, []string{"refused", "GATEWAY_ADMIN_TOKEN"}},
+		{"a viewer's token", admin.Client{URL: server.URL, Token: viewerToken}, []string{"viewer"}},
+		{"no reason", admin.Client{URL: server.URL, Token: operatorToken}, []string{"reason: is required"}},
+		{"another server", admin.Client{URL: other.URL}, []string{"not a gateway"}},
+		{"a page", admin.Client{URL: html.URL}, []string{"not a gateway"}},
+		{"no address", admin.Client{}, []string{"http://HOST:PORT"}},
+		{"an address without a scheme", admin.Client{URL: "127.0.0.1:8081"}, []string{"http://HOST:PORT"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := row.client.SetMode(t.Context(), control.Change{Mode: control.Normal})
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, part := range row.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("the error %q does not say %q", err, part)
+				}
+			}
+			if row.client.Token != "" && strings.Contains(err.Error(), row.client.Token) {
+				t.Errorf("the error %q tells the token", err)
+			}
+		})
+	}
+}
+
+func TestClient_ReturnsProblemsAsSuch(t *testing.T) {
+	server := httptest.NewServer(build(t, tokens))
+	defer server.Close()
+	client := &admin.Client{URL: server.URL, Token: operatorToken}
+	_, err := client.SetMode(t.Context(), control.Change{Mode: control.Degraded, Scene: "logon"})
+	problem, ok := errors.AsType[*admin.Problem](err)
+	if !ok || problem.Status != 400 || len(problem.Errors) != 2 {
+		t.Errorf("the error is %#v", err)
+	}
+}
+
+func TestWriteStatus_IsForPeople(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	until, probe := at.Add(time.Hour), at.Add(2*time.Second)
+	for _, row := range []struct {
+		name   string
+		status admin.Status
+		want   string
+	}{
+		{"all quiet", admin.Status{
+			Mode: "normal", Breaker: admin.Breaker{State: "closed", Since: at},
+			Account: admin.Account{State: "ok", Since: at}, Store: admin.Store{Kind: "bolt", Healthy: true},
+		}, `
+mode       normal (auto: the breaker decides)
+breaker    closed since 2026-03-01T12:00:00Z
+           0 requests, 0 failures, 0 slow, 0 failures in a row
+account    ok
+upstream   0 in flight, p50 0 ms, p99 0 ms
+store      bolt, healthy
+`},
+		{"all at once", admin.Status{
+			Mode:     "degraded",
+			Override: &control.Override{Mode: control.Degraded, Reason: "API down", Actor: "ops", Since: at, Until: &until},
+			Drills:   []control.Drill{{Scene: "login", Share: 0.05, Reason: "drill", Actor: "ops", Since: at}},
+			Breaker: admin.Breaker{
+				State: "open", Since: at, Evidence: "10 faults in a row", Requests: 20, Failures: 10, Slow: 1, ConsecutiveFailures: 10, NextProbeAt: &probe,
+				Transitions: []admin.Transition{{At: at, From: "closed", To: "open", Evidence: "10 faults in a row"}},
+			},
+			Account:  admin.Account{State: "refused", Since: at, Code: "AuthFailure.SecretIdNotFound"},
+			Upstream: admin.Upstream{InFlight: 3, P50MS: 18.4, P99MS: 40},
+			Store:    admin.Store{Kind: "bolt"},
+		}, `
+mode       degraded (forced degraded by ops since 2026-03-01T12:00:00Z until 2026-03-01T13:00:00Z: API down)
+drill      login, 5 % of its users, by ops since 2026-03-01T12:00:00Z until changed: drill
+breaker    open since 2026-03-01T12:00:00Z: 10 faults in a row
+           20 requests, 10 failures, 1 slow, 10 failures in a row
+           next probe at 2026-03-01T12:00:02Z
+           2026-03-01T12:00:00Z closed -> open: 10 faults in a row
+account    refused since 2026-03-01T12:00:00Z: AuthFailure.SecretIdNotFound
+upstream   3 in flight, p50 18.4 ms, p99 40 ms
+store      bolt, NOT healthy
+`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var out strings.Builder
+			must(t, admin.WriteStatus(&out, row.status))
+			if got := "\n" + out.String(); got != row.want {
+				t.Errorf("it is%s\nwant%s", got, row.want)
+			}
+		})
+	}
+}

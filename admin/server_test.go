@@ -1,0 +1,221 @@
+package admin_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"captchagate/admin"
+	"captchagate/control"
+	"captchagate/store"
+)
+
+const (
+	viewerToken   = "viewer-token-0123456789"
+	operatorToken = "operator-token-0123456789"
+)
+
+var (
+	quiet  = slog.New(slog.DiscardHandler)
+	tokens = []admin.Token{
+		{Name: "board", Role: admin.Viewer, Token: viewerToken},
+		{Name: "ops", Role: admin.Operator, Token: operatorToken},
+	}
+)
+
+// A door is the operators' API over a real control, without a network.
+type door struct {
+	http.Handler
+	control *control.Control
+	reload  func(context.Context) error
+	status  admin.Status
+	log     bytes.Buffer
+}
+
+func build(t *testing.T, tokens []admin.Token) *door {
+	t.Helper()
+	s, err := store.Open(store.Config{Path: filepath.Join(t.TempDir(), "gateway.db")}, quiet)
+	must(t, err)
+	d := &door{reload: func(context.Context) error { return nil }, status: admin.Status{Mode: "normal", Store: admin.Store{Kind: "bolt", Healthy: true}}}
+	d.control, err = control.New(t.Context(), s, []string{"login", "comment"}, nil, quiet)
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.control.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		must(t, s.Close())
+	})
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "captchagate_mode 1\n") })
+	d.Handler = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d.now,
+		func(ctx context.Context) error { return d.reload(ctx) }, metrics, slog.New(slog.NewTextHandler(&d.log, nil))).Handler()
+	return d
+}
+
+// now is the status as a gateway would tell it.
+func (d *door) now() admin.Status {
+	s := d.status
+	s.Override, s.Drills = d.control.Override(), d.control.Drills()
+	return s
+}
+
+// ask sends a request from this machine; header is "Name: value" lines.
+func (d *door) ask(t *testing.T, method, target, body string, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.RemoteAddr, r.Host = "127.0.0.1:50000", "127.0.0.1:8081"
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		switch name {
+		case "Host":
+			r.Host = value
+		case "Peer":
+			r.RemoteAddr = value
+		default:
+			r.Header.Set(name, value)
+		}
+	}
+	w := httptest.NewRecorder()
+	d.ServeHTTP(w, r)
+	return w
+}
+
+func bearer(token string) string { return "Authorization: Bearer " + token }
+
+func TestServer_SaysWhatItDoesNotHave(t *testing.T) {
+	d := build(t, nil)
+	for _, row := range []struct {
+		method, path string
+		want         int
+		allow        string
+	}{
+		{"GET", "/nothing", 404, ""},
+		{"GET", "/admin/v1/status/", 404, ""},
+		{"DELETE", "/admin/v1/mode", 405, "PUT"},
+		{"GET", "/admin/v1/reload", 405, "POST"},
+		{"POST", "/admin/v1/audit", 405, "GET"},
+	} {
+		w := d.ask(t, row.method, row.path, "")
+		wantProblem(t, w, row.want)
+		if got := w.Header().Get("Allow"); got != row.allow {
+			t.Errorf("%s %s: Allow is %q, want %q", row.method, row.path, got, row.allow)
+		}
+	}
+}
+
+func TestStatus_HasEveryFieldOfTheContract(t *testing.T) {
+	d := build(t, nil)
+	var got map[string]any
+	must(t, json.Unmarshal(d.ask(t, "GET", "/admin/v1/status", "").Body.Bytes(), &got))
+	want := map[string][]string{
+		"mode": nil, "override": nil, "drills": nil, "replicas": nil,
+		"breaker":  {"state", "since", "evidence", "requests", "failures", "slow", "consecutive_failures", "next_probe_at", "transitions"},
+		"account":  {"state", "since", "code"},
+		"upstream": {"in_flight", "p50_ms", "p99_ms"},
+		"store":    {"kind", "healthy"},
+	}
+	for name, inner := range want {
+		value, ok := got[name]
+		if !ok {
+			t.Errorf("%s is missing", name)
+		}
+		for _, field := range inner {
+			if _, ok := value.(map[string]any)[field]; !ok {
+				t.Errorf("%s.%s is missing", name, field)
+			}
+		}
+	}
+	for _, name := range []string{"drills", "replicas"} {
+		if list, ok := got[name].([]any); !ok || len(list) != 0 {
+			t.Errorf("%s is %v, want an empty list", name, got[name])
+		}
+	}
+	if got["override"] != nil {
+		t.Errorf("override is %v, want null", got["override"])
+	}
+}
+
+func TestReload_ReloadsOrSaysWhyNot(t *testing.T) {
+	d := build(t, tokens)
+	if w := d.ask(t, "POST", "/admin/v1/reload", "", bearer(operatorToken)); w.Code != 200 || !strings.Contains(w.Body.String(), `"mode":"normal"`) {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+	d.reload = func(context.Context) error { return errors.New("gateway.yaml:3: listen: is wrong") }
+	w := d.ask(t, "POST", "/admin/v1/reload", "", bearer(operatorToken))
+	if p := wantProblem(t, w, 422); !strings.Contains(p.Detail, "gateway.yaml:3: listen: is wrong") {
+		t.Errorf("the detail is %q", p.Detail)
+	}
+
+	bare := admin.New(admin.Config{}, d.control, d.now, nil, http.NotFoundHandler(), quiet).Handler()
+	r := httptest.NewRequest("POST", "http://127.0.0.1/admin/v1/reload", nil)
+	r.RemoteAddr = "127.0.0.1:1"
+	recorder := httptest.NewRecorder()
+	bare.ServeHTTP(recorder, r)
+	wantProblem(t, recorder, 501)
+}
+
+func TestServer_APanicIsAProblemAndNoSecretIsLogged(t *testing.T) {
+	d := build(t, tokens)
+	d.reload = func(context.Context) error { panic("secret-of-somebody") }
+	w := d.ask(t, "POST", "/admin/v1/reload", "", bearer(operatorToken))
+	wantProblem(t, w, 500)
+	log := d.log.String()
+	if !strings.Contains(log, "/admin/v1/reload") {
+		t.Errorf("the log does not name the address: %s", log)
+	}
+	for _, secret := range []string{"secret-of-somebody", operatorToken} {
+		if strings.Contains(log, secret) || strings.Contains(w.Body.String(), secret) {
+			t.Errorf("%q got out", secret)
+		}
+	}
+}
+
+func TestServer_BoundsARequestInTime(t *testing.T) {
+	d := build(t, nil)
+	var left time.Duration
+	d.reload = func(ctx context.Context) error {
+		deadline, _ := ctx.Deadline()
+		left = time.Until(deadline)
+		return nil
+	}
+	d.ask(t, "POST", "/admin/v1/reload", "")
+	if left <= 0 || left > 10*time.Second {
+		t.Errorf("a request has %v", left)
+	}
+}
+
+// wantProblem checks that w is a whole problem of that status.
+func wantProblem(t *testing.T, w *httptest.ResponseRecorder, status int) admin.Problem {
+	t.Helper()
+	var p admin.Problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatalf("status %d, no problem: %s", w.Code, w.Body)
+	}
+	if w.Code != status || p.Status != status || p.Title != http.StatusText(status) || p.Type == "" || p.Detail == "" {
+		t.Errorf("status %d, want %d, problem %+v", w.Code, status, p)
+	}
+	if kind := w.Header().Get("Content-Type"); kind != "application/problem+json" {
+		t.Errorf("the content type is %q", kind)
+	}
+	return p
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,121 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Kind says what an entry of the audit is about.
+type Kind string
+
+// The kinds.
+const (
+	KindSwitch     Kind = "switch"     // the switch or a drill
+	KindTransition Kind = "transition" // of the circuit
+	KindIncident   Kind = "incident"   // an outage, summed up
+	KindReload     Kind = "reload"     // of the configuration
+)
+
+// An Entry is one thing that happened. It holds nothing that a user sent.
+type Entry struct {
+	At      time.Time       `json:"at"` // different in each entry
+	Kind    Kind            `json:"kind"`
+	Actor   string          `json:"actor"` // name of the token, or "gateway"
+	Summary string          `json:"summary"`
+	Detail  json.RawMessage `json:"detail"` // what belongs to the kind; may be null
+}
+
+// How many entries may wait for the store, and how long the last ones get when
+// the process ends.
+const (
+	maxQueue  = 1024
+	lastWords = time.Second
+	retryIn   = time.Second
+)
+
+// queued is an entry on its way to the store.
+type queued struct {
+	at   time.Time
+	text []byte
+}
+
+// Audit enters what happened. It never blocks: Run does the writing, and where
+// the store is away for long and too many wait the newest are dropped and
+// counted in the log. detail is anything that becomes JSON; nil is nothing.
+func (c *Control) Audit(kind Kind, actor, summary string, detail any) {
+	c.enqueue(newEntry(time.Now().UTC(), kind, actor, summary, detail))
+}
+
+// AuditEntries returns the newest entries that are younger than since, newest
+// first, at most limit; never nil without an error.
+func (c *Control) AuditEntries(ctx context.Context, since time.Time, limit int) ([]Entry, error) {
+	found, err := c.store.Entries(ctx, auditLog, since, limit)
+	if err != nil {
+		return nil, fmt.Errorf("control: the audit cannot be read: %w", err)
+	}
+	entries := []Entry{}
+	for at, text := range found {
+		var e Entry
+		if err := json.Unmarshal(text, &e); err != nil {
+			e = Entry{Kind: KindIncident, Actor: gatewayActor, Summary: "an entry that cannot be read", Detail: json.RawMessage("null")}
+		}
+		e.At = at // the log may have moved it to keep times apart
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+func newEntry(at time.Time, kind Kind, actor, summary string, detail any) Entry {
+	text, err := json.Marshal(detail)
+	if err != nil {
+		text = []byte("null")
+	}
+	return Entry{At: at, Kind: kind, Actor: actor, Summary: summary, Detail: text}
+}
+
+// entry tells a change.
+func (ch Change) entry(now time.Time) Entry {
+	var until *time.Time
+	if ch.For > 0 {
+		end := now.Add(ch.For)
+		until = &end
+	}
+	detail := struct {
+		Mode   Mode       `json:"mode"`
+		Reason string     `json:"reason"`
+		Until  *time.Time `json:"until"`
+		Scene  string     `json:"scene,omitempty"`
+		Share  *float64   `json:"share,omitempty"`
+	}{ch.Mode, ch.Reason, until, ch.Scene, nil}
+	var summary string
+	switch {
+	case ch.Scene != "" && ch.Mode == Auto:
+		summary = fmt.Sprintf("drill on %s ended", ch.Scene)
+	case ch.Scene != "":
+		share := ch.share()
+		detail.Share = &share
+		summary = fmt.Sprintf("drill on %s for %g %% of its users %s", ch.Scene, 100*share, untilText(until))
+	case ch.Mode == Auto:
+		summary = "switched to auto"
+	default:
+		summary = fmt.Sprintf("forced %s %s", ch.Mode, untilText(until))
+	}
+	return newEntry(now, KindSwitch, ch.Actor, summary+": "+ch.Reason, detail)
+}
+
+func (e Entry) encode() []byte {
+	text, _ := json.Marshal(e) // strings, a time and JSON: it cannot fail
+	return text
+}
+
+func (c *Control) enqueue(e Entry) {
+	select {
+	case c.queue <- queued{e.At, e.encode()}:
+	default:
+		if n := c.dropped.Add(1); n == 1 || n%1000 == 0 {
+			c.log.Error("entries of the audit are lost: the store takes none", "lost", n)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package control_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"captchagate/control"
+	"captchagate/store"
+)
+
+func TestAudit_TellsWhatHappenedNewestFirst(t *testing.T) {
+	story(t, func(t *testing.T, path string) {
+		h := start(t, path, scenes...)
+		began := time.Now()
+		h.Audit(control.KindTransition, "gateway", "closed to open", map[string]int{"failures": 10})
+		time.Sleep(time.Second)
+		h.Audit(control.KindReload, "ops", "configuration loaded again", nil)
+		synctest.Wait()
+		wantAudit(t, h, "reload ops configuration loaded again", "transition gateway closed to open")
+
+		entries, err := h.AuditEntries(t.Context(), time.Time{}, 10)
+		must(t, err)
+		if !entries[1].At.Equal(began) || !entries[0].At.Equal(began.Add(time.Second)) {
+			t.Errorf("the times are %v and %v", entries[1].At, entries[0].At)
+		}
+		if string(entries[1].Detail) != `{"failures":10}` || string(entries[0].Detail) != "null" {
+			t.Errorf("the details are %s and %s", entries[1].Detail, entries[0].Detail)
+		}
+		if newer, err := h.AuditEntries(t.Context(), began, 10); err != nil || len(newer) != 1 {
+			t.Errorf("%d entries since the first (error %v), want 1", len(newer), err)
+		}
+		if none, err := h.AuditEntries(t.Context(), time.Now(), 10); err != nil || none == nil || len(none) != 0 {
+			t.Errorf("since now: %#v (error %v), want none and not nil", none, err)
+		}
+	})
+}
+
+func TestAudit_TellsASwitchInFull(t *testing.T) {
+	story(t, func(t *testing.T, path string) {
+		h := start(t, path, scenes...)
+		share := 0.05
+		must(t, h.Set(t.Context(), control.Change{Mode: control.Degraded, Scene: "login", Share: &share, For: 10 * time.Minute, Reason: "drill", Actor: "ops"}))
+		entries, err := h.AuditEntries(t.Context(), time.Time{}, 10)
+		must(t, err)
+		if len(entries) != 1 {
+			t.Fatalf("%d entries", len(entries))
+		}
+		got, err := json.Marshal(entries[0])
+		must(t, err)
+		want := `{"at":"2000-01-01T00:00:00Z","kind":"switch","actor":"ops",` +
+			`"summary":"drill on login for 5 % of its users until 2000-01-01T00:10:00Z: drill",` +
+			`"detail":{"mode":"degraded","reason":"drill","until":"2000-01-01T00:10:00Z","scene":"login","share":0.05}}`
+		if string(got) != want {
+			t.Errorf("the entry is\n%s\nwant\n%s", got, want)
+		}
+	})
+}
+
+func TestAudit_NeverBlocksAndWaitsForTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &flakyStore{}
+		s.away.Store(true)
+		c, err := control.New(t.Context(), s, scenes, nil, quiet)
+		must(t, err)
+		go c.Run(t.Context())
+		for range 5000 { // more than may wait
+			c.Audit(control.KindTransition, "gateway", "closed to open", nil)
+		}
+		time.Sleep(10 * time.Second)
+		if n := s.taken.Load(); n != 0 {
+			t.Fatalf("%d entries were taken by a store that is away", n)
+		}
+		s.away.Store(false)
+		time.Sleep(2 * time.Second)
+		if n := s.taken.Load(); n < 1000 || n > 1100 {
+			t.Errorf("%d entries were taken, want what the queue holds", n)
+		}
+	})
+}
+
+func TestAudit_WritesWhatWaitsWhenTheProcessEnds(t *testing.T) {
+	story(t, func(t *testing.T, path string) {
+		h := start(t, path, scenes...)
+		for range 50 {
+			h.Audit(control.KindTransition, "gateway", "closed to open", nil)
+		}
+		h.end()
+		s, err := store.Open(store.Config{Path: path}, quiet)
+		must(t, err)
+		defer s.Close()
+		entries, err := s.Entries(t.Context(), "audit", time.Time{}, 100)
+		must(t, err)
+		n := 0
+		for range entries {
+			n++
+		}
+		if n != 50 {
+			t.Errorf("%d of 50 entries were kept", n)
+		}
+	})
+}
+
+func TestMode_ReadsWhatItWrites(t *testing.T) {
+	for _, mode := range []control.Mode{control.Auto, control.Degraded, control.Normal} {
+		text, err := mode.MarshalText()
+		must(t, err)
+		got := control.Mode(-1)
+		must(t, got.UnmarshalText(text))
+		if got != mode {
+			t.Errorf("%s reads as %v", text, got)
+		}
+	}
+	for _, text := range []string{"", "Auto", "on", strings.Repeat("x", 1000)} {
+		var mode control.Mode
+		if err := mode.UnmarshalText([]byte(text)); err == nil || len(err.Error()) > 200 {
+			t.Errorf("%.20q: the error is %v", text, err)
+		}
+	}
+}
+
+// flakyStore takes entries while it is not away and keeps nothing.
+type flakyStore struct {
+	away  atomic.Bool
+	taken atomic.Int32
+}
+
+func (s *flakyStore) Get(context.Context, string, string) ([]byte, bool, error) {
+	return nil, false, nil
+}
+
+func (s *flakyStore) PutWithEntry(ctx context.Context, _, _ string, _ []byte, log string, at time.Time, entry []byte) error {
+	return s.Append(ctx, log, at, entry)
+}
+
+func (s *flakyStore) Append(context.Context, string, time.Time, []byte) error {
+	if s.away.Load() {
+		return errors.New("away")
+	}
+	s.taken.Add(1)
+	return nil
+}
+
+func (s *flakyStore) Entries(context.Context, string, time.Time, int) (iter.Seq2[time.Time, []byte], error) {
+	return func(func(time.Time, []byte) bool) {}, nil
+}

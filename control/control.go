@@ -1,0 +1,182 @@
+// Package control owns the operators' switch and the drills, and the audit of
+// what was switched.
+//
+// Whoever decides about a user asks Forced first: one atomic load where
+// nothing is forced. What is forced is written to the store, with its entry in
+// the audit, before it holds, and is loaded again at the next start. An end
+// that was set is compared with the clock on every reading, so a late timer
+// changes nothing that a user sees.
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// State is where the switch is kept: a value and an entry of a log in one
+// write, both or neither.
+type State interface {
+	Get(ctx context.Context, bucket, key string) (value []byte, ok bool, err error)
+	PutWithEntry(ctx context.Context, bucket, key string, value []byte, log string, at time.Time, entry []byte) error
+}
+
+// Journal is where the audit is kept.
+type Journal interface {
+	Append(ctx context.Context, log string, at time.Time, entry []byte) error
+	Entries(ctx context.Context, log string, since time.Time, limit int) (iter.Seq2[time.Time, []byte], error)
+}
+
+// Store is both.
+type Store interface {
+	State
+	Journal
+}
+
+// Names in the store.
+const (
+	bucket    = "control"
+	switchKey = "switch"
+	auditLog  = "audit"
+)
+
+// gatewayActor stands in the audit for what nobody did.
+const gatewayActor = "gateway"
+
+// Control is the switch. Its methods may be called from many goroutines.
+type Control struct {
+	store  Store
+	log    *slog.Logger
+	lifted func(forcedFor time.Duration)
+	scenes atomic.Pointer[[]string]
+
+	state   atomic.Pointer[state] // what is forced; replaced, never changed
+	mu      sync.Mutex            // held by those who replace it
+	changed chan struct{}         // wakes Run
+
+	queue   chan queued // entries of the audit that wait for the store
+	dropped atomic.Int64
+}
+
+// state is what is forced, as it is kept.
+type state struct {
+	Key      []byte           `json:"key"` // of the hash that chooses a drill's users
+	Override *Override        `json:"override"`
+	Drills   map[string]Drill `json:"drills"` // by scene
+}
+
+// New loads what was forced when the last process ended; what has lapsed since
+// has lapsed, and is entered in the audit. scenes are the configured ones.
+//
+// lifted is called, outside all locks, whenever a forced degraded mode of all
+// scenes ends while the process runs, with the time that it lasted: users then
+// come back by and by. It may be nil.
+//
+// Run must run for ends to be noticed and for the audit to be written.
+func New(ctx context.Context, store Store, scenes []string, lifted func(forcedFor time.Duration), log *slog.Logger) (*Control, error) {
+	c := &Control{
+		store: store, log: log,
+		changed: make(chan struct{}, 1),
+		queue:   make(chan queued, maxQueue),
+	}
+	c.SetScenes(scenes)
+	loaded, err := load(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	c.state.Store(loaded)
+	c.lapse(ctx)
+	c.lifted = lifted // what lapsed in another life lifts nothing in this one
+	return c, nil
+}
+
+func load(ctx context.Context, store State) (*state, error) {
+	kept, ok, err := store.Get(ctx, bucket, switchKey)
+	if err != nil {
+		return nil, fmt.Errorf("control: the switch cannot be read from the store: %w", err)
+	}
+	s := &state{}
+	if ok {
+		if err := json.Unmarshal(kept, s); err != nil {
+			return nil, fmt.Errorf("control: the switch in the store is not readable (%w); the store was written by another version: use that one, or move its file away to start on auto", err)
+		}
+	}
+	if len(s.Key) == 0 {
+		s.Key = make([]byte, sha256.Size)
+		_, _ = rand.Read(s.Key) // it never fails
+	}
+	return s, nil
+}
+
+// SetScenes replaces the scenes that Set accepts, after a reload. Drills of
+// others end soon after.
+func (c *Control) SetScenes(scenes []string) {
+	sorted := slices.Sorted(slices.Values(scenes))
+	c.scenes.Store(&sorted)
+	c.wake()
+}
+
+// Forced returns what is forced on a user of a scene: Degraded, Normal, or
+// Auto for nothing. user is any stable name of the user, such as the subject
+// or else the address: the same one is always on the same side of a drill's
+// share. The switch goes before drills; with no scene and no user Forced tells
+// the switch alone.
+func (c *Control) Forced(scene, user string) Mode {
+	s := c.state.Load()
+	if s.Override == nil && len(s.Drills) == 0 {
+		return Auto
+	}
+	now := time.Now()
+	if s.Override != nil && !over(s.Override.Until, now) {
+		return s.Override.Mode
+	}
+	if drill, ok := s.Drills[scene]; ok && !over(drill.Until, now) && s.chosen(scene, user, drill.Share) {
+		return Degraded
+	}
+	return Auto
+}
+
+// chosen reports whether a user is in the share of a scene's users. The key
+// keeps users from computing it, the scene from meeting the same users always.
+func (s *state) chosen(scene, user string, share float64) bool {
+	var room [512]byte // holds any scene and user of lawful length
+	text := append(room[:0], s.Key...)
+	text = append(text, scene...)
+	text = append(text, 0)
+	text = append(text, user...)
+	sum := sha256.Sum256(text)
+	return float64(binary.BigEndian.Uint64(sum[:])>>11)/(1<<53) < share
+}
+
+// Override returns the switch where it is not on auto, else nil.
+func (c *Control) Override() *Override {
+	s := c.state.Load()
+	if s.Override == nil || over(s.Override.Until, time.Now()) {
+		return nil
+	}
+	o := *s.Override
+	return &o
+}
+
+// Drills returns the drills that go on, by scene; never nil.
+func (c *Control) Drills() []Drill {
+	now := time.Now()
+	drills := []Drill{}
+	s := c.state.Load()
+	for _, scene := range slices.Sorted(maps.Keys(s.Drills)) {
+		if drill := s.Drills[scene]; !over(drill.Until, now) {
+			drills = append(drills, drill)
+		}
+	}
+	return drills
+}

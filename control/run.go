@@ -1,0 +1,96 @@
+package control
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// lookAgain is the longest that Run waits while something has an end.
+const lookAgain = 10 * time.Second
+
+// Run notices what is over, and writes the audit, until ctx ends; then it
+// writes what still waits, within a second.
+func (c *Control) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { c.writeAudit(ctx) })
+	for ctx.Err() == nil {
+		c.lapse(ctx)
+		c.waitForEnd(ctx)
+	}
+	wg.Wait()
+}
+
+// waitForEnd returns when something is over, something changed, or ctx ended.
+func (c *Control) waitForEnd(ctx context.Context) {
+	var due <-chan time.Time
+	if end, ok := c.state.Load().nextEnd(); ok {
+		timer := time.NewTimer(min(time.Until(end), lookAgain)) // the clock may be set
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-due:
+	case <-c.changed:
+	case <-ctx.Done():
+	}
+}
+
+func (c *Control) wake() {
+	select {
+	case c.changed <- struct{}{}:
+	default: // it was woken already
+	}
+}
+
+func (c *Control) writeAudit(ctx context.Context) {
+	for {
+		select {
+		case q := <-c.queue:
+			c.appendUntilTaken(ctx, q)
+		case <-ctx.Done():
+			c.writeLastWords()
+			return
+		}
+	}
+}
+
+// appendUntilTaken tries again for as long as the store is away; others wait
+// in the queue behind it, so the order stays. At the end of ctx the entry goes
+// the way of the last words. An append that began is not cut off: it could be
+// written all the same, and then twice.
+func (c *Control) appendUntilTaken(ctx context.Context, q queued) {
+	for {
+		err := c.store.Append(context.WithoutCancel(ctx), auditLog, q.at, q.text)
+		if err == nil {
+			return
+		}
+		c.log.Warn("the audit could not be written; trying again", "error", err)
+		select {
+		case <-time.After(retryIn):
+		case <-ctx.Done():
+			c.appendLast(q)
+			return
+		}
+	}
+}
+
+func (c *Control) writeLastWords() {
+	deadline := time.Now().Add(lastWords)
+	for time.Now().Before(deadline) {
+		select {
+		case q := <-c.queue:
+			c.appendLast(q)
+		default:
+			return
+		}
+	}
+}
+
+func (c *Control) appendLast(q queued) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	if err := c.store.Append(ctx, auditLog, q.at, q.text); err != nil {
+		c.log.Error("an entry of the audit is lost", "error", err)
+	}
+}

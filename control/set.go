@@ -1,0 +1,186 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Set makes a change. It holds, for this process and those after it, once Set
+// has returned nil. The error is Mistakes where the change makes no sense, and
+// anything else where it could not be stored; what was forced before then goes
+// on.
+func (c *Control) Set(ctx context.Context, ch Change) error {
+	if wrong := c.Check(ch); wrong != nil {
+		return wrong
+	}
+	c.lapse(ctx) // what is over is entered before what follows
+	ended, err := c.replace(ctx, ch)
+	if err != nil {
+		return err
+	}
+	c.lift(ended)
+	c.wake()
+	return nil
+}
+
+// Check returns everything that Set would find wrong in ch, or nil.
+func (c *Control) Check(ch Change) Mistakes { return ch.Validate(*c.scenes.Load()) }
+
+// replace stores what ch makes of the state and puts it in force. It returns
+// how long a forced degraded mode lasted that ch ends, else 0.
+func (c *Control) replace(ctx context.Context, ch Change) (ended time.Duration, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now().UTC().Round(0) // by the clock on the wall, as after a restart
+	was := c.state.Load()
+	next := was.with(ch, now)
+	if err := c.keep(ctx, next, ch.entry(now)); err != nil {
+		return 0, fmt.Errorf("control: the change could not be stored, so it was not made: %w", err)
+	}
+	if ch.Scene == "" && ch.Mode == Auto {
+		ended = was.degradedFor(now)
+	}
+	return ended, nil
+}
+
+// keep stores next with its entry and puts it in force. The lock is held. A
+// caller who goes away does not stop the write: whether it happened would then
+// not be known.
+func (c *Control) keep(ctx context.Context, next *state, e Entry) error {
+	value, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	if err := c.store.PutWithEntry(context.WithoutCancel(ctx), bucket, switchKey, value, auditLog, e.At, e.encode()); err != nil {
+		return err
+	}
+	c.state.Store(next)
+	c.log.Info("switched", "summary", e.Summary, "actor", e.Actor)
+	return nil
+}
+
+func (c *Control) lift(forcedFor time.Duration) {
+	if forcedFor > 0 && c.lifted != nil {
+		c.lifted(forcedFor)
+	}
+}
+
+// with returns what ch makes of s.
+func (s *state) with(ch Change, now time.Time) *state {
+	next := *s
+	var until *time.Time
+	if ch.For > 0 {
+		end := now.Add(ch.For)
+		until = &end
+	}
+	switch {
+	case ch.Scene != "":
+		next.Drills = map[string]Drill{}
+		maps.Copy(next.Drills, s.Drills)
+		delete(next.Drills, ch.Scene)
+		if ch.Mode == Degraded {
+			next.Drills[ch.Scene] = Drill{
+				Scene: ch.Scene, Share: ch.share(), Reason: ch.Reason, Actor: ch.Actor, Since: now, Until: until,
+			}
+		}
+	case ch.Mode == Auto:
+		next.Override = nil
+	default:
+		since := now
+		if s.Override != nil && s.Override.Mode == ch.Mode {
+			since = s.Override.Since // it goes on
+		}
+		next.Override = &Override{Mode: ch.Mode, Reason: ch.Reason, Actor: ch.Actor, Since: since, Until: until}
+	}
+	return &next
+}
+
+func (ch Change) share() float64 {
+	if ch.Share == nil {
+		return 1
+	}
+	return *ch.Share
+}
+
+// degradedFor is how long s forced degraded mode on all scenes, up to end.
+func (s *state) degradedFor(end time.Time) time.Duration {
+	if s.Override == nil || s.Override.Mode != Degraded {
+		return 0
+	}
+	return max(end.Sub(s.Override.Since), 1) // a moment also ends
+}
+
+// lapse takes out what is over and enters it in the audit. It does not need
+// the store: what is over stays over, and where the store fails the next start
+// finds the old state there and comes to the same end.
+func (c *Control) lapse(ctx context.Context) {
+	ended, entries := c.takeOut(time.Now().UTC().Round(0))
+	c.lift(ended) // before the store is asked: users come back from this moment on
+	for _, e := range entries {
+		c.settle(ctx, e)
+	}
+}
+
+// takeOut puts a state without what is over in force. It returns how long a
+// forced degraded mode lasted that is over, else 0, and what the audit should
+// say.
+func (c *Control) takeOut(now time.Time) (ended time.Duration, entries []Entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.state.Load()
+	next := *was
+	if o := was.Override; o != nil && over(o.Until, now) {
+		ended = was.degradedFor(*o.Until)
+		next.Override = nil
+		entries = append(entries, newEntry(now, KindSwitch, gatewayActor, "forced "+o.Mode.String()+" lapsed", o))
+	}
+	next.Drills = map[string]Drill{}
+	for _, scene := range slices.Sorted(maps.Keys(was.Drills)) {
+		drill := was.Drills[scene]
+		summary := ""
+		switch {
+		case over(drill.Until, now):
+			summary = "drill on " + scene + " lapsed"
+		case !slices.Contains(*c.scenes.Load(), scene): // nobody could end it by name
+			summary = "drill on " + scene + " ended: the scene is no longer configured"
+		default:
+			next.Drills[scene] = drill
+			continue
+		}
+		entries = append(entries, newEntry(now, KindSwitch, gatewayActor, summary, drill))
+	}
+	if len(entries) > 0 {
+		c.state.Store(&next)
+	}
+	return ended, entries
+}
+
+// settle stores what is in force, whatever that is by now, with an entry.
+func (c *Control) settle(ctx context.Context, e Entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.keep(ctx, c.state.Load(), e); err != nil {
+		c.log.Warn("what lapsed could not be stored; it has lapsed all the same", "summary", e.Summary, "error", err)
+		c.enqueue(e)
+	}
+}
+
+// nextEnd is when the next thing in force is over.
+func (s *state) nextEnd() (end time.Time, ok bool) {
+	sooner := func(until *time.Time) {
+		if until != nil && (!ok || until.Before(end)) {
+			end, ok = *until, true
+		}
+	}
+	if s.Override != nil {
+		sooner(s.Override.Until)
+	}
+	for _, drill := range s.Drills {
+		sooner(drill.Until)
+	}
+	return end, ok
+}

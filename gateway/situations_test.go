@@ -1,0 +1,247 @@
+package gateway_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"captchagate/captcha"
+	"captchagate/gateway"
+	"captchagate/simulator"
+)
+
+// What the Captcha API itself decides, in normal mode and without a cause.
+func TestSituations_TheAPIDecides(t *testing.T) {
+	code := func(code, evil int) string {
+		return fmt.Sprintf(`{"Response":{"CaptchaCode":%d,"CaptchaMsg":"scripted","EvilLevel":%d,"RequestId":"r"}}`, code, evil)
+	}
+	failed := func(code string) string {
+		return `{"Response":{"Error":{"Code":"` + code + `","Message":"scripted"},"RequestId":"r"}}`
+	}
+	inHouse(t, twoApps, func(h *house) {
+		for _, row := range []struct {
+			name, kind, script string
+			change             fields
+			want               string
+			captcha            int // 0 = none was parsed
+		}{
+			{name: "code 1", kind: "valid", want: "allow verified normal -", captcha: 1},
+			{name: "code 1 at EvilLevel 100", kind: "evil", want: "deny malicious normal -", captcha: 1},
+			{name: "code 7", kind: "valid", change: fields{"randstr": "@other"}, want: "deny rejected normal -", captcha: 7},
+			{name: "code 8", kind: "expired", want: "deny rejected normal -", captcha: 8},
+			{name: "code 9, no attempt of ours before", kind: "used", want: "deny rejected normal -", captcha: 9},
+			{name: "code 15", kind: "forged", want: "deny rejected normal -", captcha: 15},
+			{name: "code 16", kind: "valid", change: fields{"captcha_app_id": secondApp}, want: "deny rejected normal -", captcha: 16},
+			{name: "code 25 of the mini action", kind: "valid", change: fields{"type": "mini"}, want: "deny rejected normal -", captcha: 25},
+			{name: "code 21", kind: "valid", script: code(21, 0), want: "deny rejected normal -", captcha: 21},
+			{name: "code 100", kind: "valid", script: code(100, 0), want: "deny rejected normal -", captcha: 100},
+			{name: "code 104, once the word for 9", kind: "valid", script: code(104, 0), want: "deny rejected normal -", captcha: 104},
+			{name: "code 6, historic", kind: "valid", script: code(6, 0), want: "deny rejected normal -", captcha: 6},
+			{name: "code 999, unknown", kind: "valid", script: code(999, 0), want: "deny rejected normal -", captcha: 999},
+			{name: "code 0", kind: "valid", script: code(0, 0), want: "deny rejected normal -", captcha: 0},
+			{name: "a negative code", kind: "valid", script: code(-1, 0), want: "deny rejected normal -", captcha: -1},
+			{name: "a bad code at EvilLevel 100", kind: "valid", script: code(15, 100), want: "deny rejected normal -", captcha: 15},
+			{name: "InvalidParameter", kind: "valid", script: failed("InvalidParameter"), want: "deny rejected normal -"},
+			{name: "InvalidParameterValue.Ticket", kind: "valid", script: failed("InvalidParameterValue.Ticket"), want: "deny rejected normal -"},
+			{name: "MissingParameter", kind: "valid", script: failed("MissingParameter"), want: "deny rejected normal -"},
+			{name: "UnknownParameter", kind: "valid", script: failed("UnknownParameter"), want: "deny rejected normal -"},
+		} {
+			for _, scene := range []string{"comment", "login", "payment"} {
+				h.scripts(row.script)
+				f := h.user(scene, row.kind)
+				f["captcha_app_id"] = simulator.DefaultAppID
+				maps.Copy(f, row.change)
+				a := h.ask(f)
+				h.expect(row.name+" on "+scene, a, row.want)
+				if a.Attempts != 1 || a.code() != row.captcha {
+					t.Errorf("%s on %s: %d attempts and code %d, want 1 and %d", row.name, scene, a.Attempts, a.code(), row.captcha)
+				}
+				if want := map[bool]string{true: "full", false: "none"}[a.Decision == "allow"]; a.Assurance != want {
+					t.Errorf("%s on %s: assurance %s, want %s", row.name, scene, a.Assurance, want)
+				}
+			}
+		}
+		if b := h.status(); b.Breaker.Failures != 0 || b.Breaker.ConsecutiveFailures != 0 || b.Breaker.State != "closed" || b.Account.State != "ok" {
+			t.Errorf("a ticket moved a circuit: %+v %+v", b.Breaker, b.Account)
+		}
+	})
+}
+
+// code is the last parsed CaptchaCode, 0 where there was none.
+func (a answer) code() int {
+	if a.Captcha == nil {
+		return 0
+	}
+	return a.Captcha.Code
+}
+
+// A situation is a row of the contract's table: how it comes about, and what
+// each scene answers then.
+type situation struct {
+	name    string
+	config  func(c *gateway.Config)
+	arrange func(h *house)
+	ticket  func(h *house, scene string) fields // nil = a new user with a good ticket
+	cause   string
+	least   string // the mildest action that the cause allows: allow, or challenge
+	reason  string // instead of the action's own
+	sent    [2]int // attempts, from and to
+	code    int    // of the last parsed answer
+	unbound bool   // a drill: the switch cannot be thrown over it here
+}
+
+var situations = []situation{
+	{name: "circuit closed, every attempt faulted", cause: "upstream_fault", least: "allow", sent: [2]int{3, 3},
+		arrange: func(h *house) { h.breaks(simulator.Fault{Kind: simulator.HTTP502}) }},
+	{name: "circuit closed, the API is busy", cause: "upstream_fault", least: "allow", sent: [2]int{3, 3}, code: captcha.CodeBusy,
+		arrange: func(h *house) { h.breaks(simulator.Fault{Kind: simulator.CaptchaCode26}) }},
+	{name: "code 9 after an attempt of unknown fate", cause: "upstream_fault", least: "allow", reason: "outcome_unknown", sent: [2]int{1, 1}, code: 9,
+		ticket: func(h *house, scene string) fields { return h.lost(scene) }},
+	{name: "circuit open", cause: "circuit_open", least: "allow",
+		arrange: func(h *house) { h.outage(simulator.Hang) }},
+	{name: "circuit half open", cause: "circuit_open", least: "allow",
+		arrange: func(h *house) { h.outage(simulator.InternalError); h.sim.ClearFault(); h.awaits("half_open", 3*time.Second) }},
+	{name: "recovering", cause: "recovering", least: "allow",
+		arrange: func(h *house) {
+			h.outage(simulator.InternalError)
+			time.Sleep(10 * time.Second) // a long outage has a long ramp
+			h.sim.ClearFault()
+			h.awaits("recovering", 5*time.Second)
+			h.crowd("login", 1000, 10*time.Millisecond) // whom the floor sends on
+		}},
+	{name: "forced degraded", cause: "forced", least: "allow", unbound: true,
+		arrange: func(h *house) { h.throws(`{"mode":"degraded","reason":"test"}`) }},
+	{name: "inside a drill's share", cause: "forced", least: "allow", unbound: true,
+		arrange: func(h *house) {
+			for _, scene := range []string{"comment", "login", "payment"} {
+				h.throws(`{"mode":"degraded","reason":"test","scene":"` + scene + `","share":1}`)
+			}
+		}},
+	{name: "disaster ticket that nothing corroborates", cause: "disaster_ticket", least: "challenge", ticket: disasterUser},
+	{name: "disaster ticket in an outage, which corroborates nothing", cause: "disaster_ticket", least: "challenge", ticket: disasterUser,
+		arrange: func(h *house) { h.outage(simulator.Hang) }},
+	{name: "disaster ticket corroborated by the switch", cause: "disaster_ticket", least: "allow", ticket: disasterUser, unbound: true,
+		arrange: func(h *house) { h.throws(`{"mode":"degraded","reason":"the script is away"}`) }},
+	{name: "the API throttles", cause: "throttled", least: "challenge", sent: [2]int{0, 3},
+		arrange: func(h *house) { h.breaks(simulator.Fault{Kind: simulator.Throttle}) }},
+	{name: "too many calls in flight", cause: "overloaded", least: "challenge",
+		config: func(c *gateway.Config) { c.Upstream.MaxInFlight = 1 },
+		arrange: func(h *house) {
+			h.breaks(simulator.Fault{Kind: simulator.Slow, Latency: 400 * time.Millisecond})
+			f := h.user("login", simulator.TicketValid)
+			go h.ask(f)
+			time.Sleep(time.Millisecond)
+		}},
+	{name: "the account is refused, first call", cause: "misconfigured", least: "challenge", sent: [2]int{0, 1},
+		arrange: func(h *house) { h.breaks(simulator.Fault{Kind: simulator.AuthFailure}) }},
+	{name: "the account is in arrears", cause: "misconfigured", least: "challenge",
+		arrange: func(h *house) {
+			h.breaks(simulator.Fault{Kind: simulator.Arrears})
+			h.ask(h.user("login", simulator.TicketValid))
+		}},
+}
+
+func disasterUser(h *house, scene string) fields {
+	f := h.user(scene, simulator.TicketValid)
+	f["ticket"], f["randstr"] = captcha.NewDisasterTicket(1001, simulator.DefaultAppID, time.Now()), "@disaster"
+	return f
+}
+
+// lost is a user whose ticket the API used up without our hearing of it.
+func (h *house) lost(scene string) fields {
+	h.t.Helper()
+	f := h.user("payment", simulator.TicketValid) // which does not let it through
+	h.breaks(simulator.Fault{Kind: simulator.Hang})
+	h.expect("a call that hangs", h.ask(f), "deny degraded_deny "+h.who()+" upstream_fault")
+	h.sim.ClearFault()
+	f["scene"], f["reference"] = scene, "another request"
+	return f
+}
+
+// who decides while nobody can verify.
+func (h *house) who() string {
+	if o := h.status().Override; o != nil && o.Mode.String() == "normal" {
+		return "normal"
+	}
+	return "degraded"
+}
+
+// outage breaks the API until the circuit opens.
+func (h *house) outage(kind simulator.Kind) {
+	h.t.Helper()
+	h.breaks(simulator.Fault{Kind: kind})
+	h.crowd("login", 100, 300*time.Millisecond)
+	h.awaits("open", 4*time.Second)
+}
+
+// The actions from the mildest, and the reason that each has of its own.
+var (
+	actions       = []string{"allow", "challenge", "deny"}
+	actionReasons = []string{"degraded_allow", "challenge_required", "degraded_deny"}
+	sceneActions  = map[string]string{"comment": "allow", "login": "challenge", "payment": "deny"}
+)
+
+// answers is what the scene answers in the situation.
+func (s situation) answers(scene string) string {
+	n := max(slices.Index(actions, sceneActions[scene]), slices.Index(actions, s.least))
+	reason := actionReasons[n]
+	if s.reason != "" {
+		reason = s.reason
+	}
+	return actions[n] + " " + reason + " degraded " + s.cause
+}
+
+// The contract's table of situations, row by row: for a scene of each action,
+// and once more where nobody may stand in for the API.
+func TestSituations_EachSceneTakesItsAction(t *testing.T) {
+	for _, s := range situations {
+		t.Run(s.name, func(t *testing.T) {
+			inHouse(t, s.config, func(h *house) {
+				s.happens(h)
+				for _, scene := range []string{"comment", "login", "payment"} {
+					s.holds(h, scene, s.answers(scene))
+				}
+			})
+		})
+		if s.unbound {
+			continue
+		}
+		t.Run(s.name+", forced normal", func(t *testing.T) {
+			inHouse(t, s.config, func(h *house) {
+				s.happens(h)
+				h.throws(`{"mode":"normal","reason":"test"}`)
+				for _, scene := range []string{"comment", "login", "payment"} {
+					s.holds(h, scene, "deny degraded_deny normal "+s.cause)
+				}
+			})
+		})
+	}
+}
+
+func (s situation) happens(h *house) {
+	if s.arrange != nil {
+		s.arrange(h)
+	}
+}
+
+// holds asks about one user and checks the whole answer.
+func (s situation) holds(h *house, scene, want string) {
+	h.t.Helper()
+	f := h.user(scene, simulator.TicketValid)
+	if s.ticket != nil {
+		f = s.ticket(h, scene)
+	}
+	a := h.ask(f)
+	h.expect(scene, a, want)
+	if a.Attempts < s.sent[0] || a.Attempts > s.sent[1] {
+		h.t.Errorf("%s: %d attempts, want %v", scene, a.Attempts, s.sent)
+	}
+	if a.code() != s.code || a.Assurance != "none" {
+		h.t.Errorf("%s: code %d and assurance %s, want %d and none", scene, a.code(), a.Assurance, s.code)
+	}
+	if (a.Challenge != nil) != (a.Decision == "challenge") {
+		h.t.Errorf("%s: %s with the challenge %s", scene, a.Decision, a.Challenge)
+	}
+}

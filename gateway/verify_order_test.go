@@ -1,0 +1,89 @@
+package gateway_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"captchagate/simulator"
+)
+
+// A request that is wrong in several ways is refused for the first of them:
+// method, key, content type, size, body, scene.
+func TestVerify_RefusesInOrder(t *testing.T) {
+	big := strings.Repeat("x", 64<<10+1)
+	inHouse(t, shopAndBlog, func(h *house) {
+		for _, row := range []struct {
+			name, method, key, kind, body string
+			status                        int
+			named                         []string
+		}{
+			{name: "all wrong", method: "GET", key: "Bearer wrong", kind: "text/plain", body: big, status: 405},
+			{name: "method before key", method: "PUT", kind: "application/json", body: request(nil), status: 405},
+			{name: "key before type", method: "POST", kind: "text/plain", body: request(nil), status: 401},
+			{name: "key before size", method: "POST", kind: "application/json", body: big, status: 401},
+			{name: "key before body", method: "POST", kind: "application/json", body: "{", status: 401},
+			{name: "type before size", method: "POST", key: "Bearer blog-key-0123456789", kind: "text/plain", body: big, status: 415},
+			{name: "type before body", method: "POST", key: "Bearer blog-key-0123456789", body: "{", status: 415},
+			{name: "size before body", method: "POST", key: "Bearer blog-key-0123456789", kind: "application/json", body: big, status: 413},
+			{name: "body before scene", method: "POST", key: "Bearer blog-key-0123456789", kind: "application/json", body: request(fields{"user_ip": "x"}), status: 400, named: []string{"user_ip"}},
+			{name: "unknown scene before forbidden", method: "POST", key: "Bearer blog-key-0123456789", kind: "application/json", body: request(fields{"scene": "signup"}), status: 400, named: []string{"scene"}},
+			{name: "scene last", method: "POST", key: "Bearer blog-key-0123456789", kind: "application/json", body: request(nil), status: 403, named: []string{"scene"}},
+		} {
+			var header []string
+			if row.key != "" {
+				header = append(header, "Authorization", row.key)
+			}
+			if row.kind != "" {
+				header = append(header, "Content-Type", row.kind)
+			}
+			w, _ := h.send(h.public, row.method, "/v1/verify", row.body, header...)
+			h.refuses(row.name, w, row.status, row.named...)
+		}
+		w := h.post(request(nil), "Authorization", "Bearer blog-key-0123456789", "Idempotency-Key", "")
+		h.refuses("Idempotency-Key before scene", w, 400, "Idempotency-Key")
+		h.untouched("refused in order")
+	})
+}
+
+// Where keys are configured, each opens its own scenes and nothing else opens
+// any.
+func TestVerify_AsksForAKey(t *testing.T) {
+	inHouse(t, shopAndBlog, func(h *house) {
+		for name, header := range map[string][]string{
+			"none": nil, "empty": {"Authorization", ""}, "no scheme": {"Authorization", "shop-key-0123456789"},
+			"another scheme": {"Authorization", "Basic shop-key-0123456789"}, "wrong": {"Authorization", "Bearer shop-key-0123456780"},
+			"only a scheme": {"Authorization", "Bearer"}, "an empty key": {"Authorization", "Bearer "},
+			"a part": {"Authorization", "Bearer shop-key"}, "in other letters": {"Authorization", "Bearer SHOP-KEY-0123456789"},
+			"two keys": {"Authorization", "Bearer shop-key-0123456789,blog-key-0123456789"}, "in another header": {"X-Api-Key", "shop-key-0123456789"},
+			"a name": {"Authorization", "Bearer shop"},
+		} {
+			w := h.post(request(nil), header...)
+			h.refuses("key: "+name, w, http.StatusUnauthorized)
+			if !strings.HasPrefix(w.Header().Get("WWW-Authenticate"), "Bearer") {
+				t.Errorf("key: %s: WWW-Authenticate is %q", name, w.Header().Get("WWW-Authenticate"))
+			}
+		}
+		h.untouched("without a key")
+		for _, scene := range []string{"login", "default", "payment"} {
+			h.refuses("blog asks about "+scene, h.post(request(fields{"scene": scene}), "Authorization", "Bearer blog-key-0123456789"), http.StatusForbidden, "scene")
+		}
+		h.refuses("blog asks about no scene", h.post(request(fields{"scene": left}), "Authorization", "Bearer blog-key-0123456789"), http.StatusForbidden, "scene")
+		h.untouched("forbidden scenes")
+		for _, header := range []string{"Bearer shop-key-0123456789", "bearer shop-key-0123456789", "Bearer  blog-key-0123456789"} {
+			h.expect(header, h.ask(h.user("comment", simulator.TicketValid), "Authorization", header), "allow verified normal -")
+		}
+		h.expect("shop asks about login", h.ask(h.user("login", simulator.TicketValid), "Authorization", "Bearer shop-key-0123456789"), "allow verified normal -")
+	})
+}
+
+// Pages and whoever looks after the process need no key.
+func TestPages_NeedNoKey(t *testing.T) {
+	inHouse(t, shopAndBlog, func(h *house) {
+		for _, path := range []string{"/v1/mode?scene=login", "/healthz", "/readyz"} {
+			if w, _ := h.send(h.public, "GET", path, ""); w.Code != http.StatusOK {
+				t.Errorf("%s: %d %s", path, w.Code, w.Body)
+			}
+		}
+	})
+}

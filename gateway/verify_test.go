@@ -1,0 +1,251 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"captchagate/gateway"
+)
+
+// left marks a field that a request leaves out.
+var left = struct{}{}
+
+// request is a well-formed body, changed.
+func request(change fields) string {
+	f := fields{"ticket": "tr03ticket", "randstr": "@abc", "user_ip": "192.0.2.1", "scene": "login"}
+	maps.Copy(f, change)
+	maps.DeleteFunc(f, func(_ string, v any) bool { return v == left })
+	body, _ := json.Marshal(f)
+	return string(body)
+}
+
+// put writes a value in a JSON text as it stands, right or wrong.
+func put(field, value string) string {
+	return strings.Replace(request(fields{field: left}), "{", `{"`+field+`":`+value+`,`, 1)
+}
+
+// problem is an error as RFC 9457 writes it.
+type problem struct {
+	Type, Title, Detail string
+	Status              int
+	Errors              []struct{ Field, Detail string }
+}
+
+// named are the bad fields that the problem names, sorted.
+func (p problem) named() string {
+	var names []string
+	for _, e := range p.Errors {
+		names = append(names, e.Field)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// refuses checks that an answer is a problem of that status which names these
+// fields and no other.
+func (h *house) refuses(name string, w *httptest.ResponseRecorder, status int, named ...string) {
+	h.t.Helper()
+	var p problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != status {
+		h.t.Errorf("%s: got %d %s (%v), want a problem of status %d", name, w.Code, w.Body, err, status)
+		return
+	}
+	slices.Sort(named)
+	if p.named() != strings.Join(named, " ") {
+		h.t.Errorf("%s: names %q, want %q", name, p.named(), named)
+	}
+}
+
+// untouched checks that no call was made and the breaker counted nothing.
+func (h *house) untouched(name string) {
+	h.t.Helper()
+	if n := h.sim.Stats().Requests; n != 0 {
+		h.t.Errorf("%s: %d calls reached the Captcha API", name, n)
+		h.sim.ResetStats()
+	}
+	if b := h.status().Breaker; b.Requests+b.Failures+b.Slow+b.ConsecutiveFailures != 0 {
+		h.t.Errorf("%s: the breaker counted %+v", name, b)
+	}
+}
+
+func (h *house) post(body string, header ...string) *httptest.ResponseRecorder {
+	w, _ := h.send(h.public, "POST", "/v1/verify", body, append(header, "Content-Type", "application/json")...)
+	return w
+}
+
+// Everything that a backend can write wrongly in the body, and what is named.
+func TestVerify_RefusesWhatTheBackendWroteWrongly(t *testing.T) {
+	long := strings.Repeat("x", 257)
+	rows := []struct{ name, body, named string }{
+		{"no user_ip", request(fields{"user_ip": left}), "user_ip"},
+		{"no ticket and no challenge", request(fields{"ticket": left}), "ticket"},
+		{"both ticket and challenge", request(fields{"challenge": "x"}), "ticket"},
+		{"an unknown field", request(fields{"tiket": "x"}), "tiket"},
+		{"a field in other letters", request(fields{"Ticket": "x"}), "Ticket"},
+		{"a field without a name", request(fields{"": 1}), `""`},
+		{"an unknown scene", request(fields{"scene": "signup"}), "scene"},
+		{"an empty scene", request(fields{"scene": ""}), "scene"},
+		{"a scene in other letters", request(fields{"scene": "Login"}), "scene"},
+		{"another app id", request(fields{"captcha_app_id": 190000002}), "captcha_app_id"},
+		{"app id 0", request(fields{"captcha_app_id": 0}), "captcha_app_id"},
+		{"a negative app id", request(fields{"captcha_app_id": -190000001}), "captcha_app_id"},
+		{"a huge app id", put("captcha_app_id", "18446744073709551616"), "captcha_app_id"},
+		{"a broken app id", put("captcha_app_id", "190000001.5"), "captcha_app_id"},
+		{"an app id as text", request(fields{"captcha_app_id": "190000001"}), "captcha_app_id"},
+		{"an unknown type", request(fields{"type": "app"}), "type"},
+		{"a type in other letters", request(fields{"type": "Web"}), "type"},
+		{"an empty type", request(fields{"type": ""}), "type"},
+		{"a long subject", request(fields{"subject": long}), "subject"},
+		{"a subject long in bytes", request(fields{"subject": strings.Repeat("€", 86)}), "subject"},
+		{"half a character in the subject", put("subject", `"\ud83d"`), "subject"},
+		{"a long reference", request(fields{"reference": long}), "reference"},
+		{"half a character in the reference", put("reference", `"\ude00x"`), "reference"},
+		{"half a character in the scene", put("scene", `"\ud83dlogin"`), "scene"},
+		{"a field twice", put("scene", `"login","scene":"login"`), "scene"},
+		{"a field twice, first null", put("scene", `null,"scene":"login"`), "scene scene"},
+		{"a field twice, escaped once", put("scene", `"login","\u0073cene":"comment"`), "scene"},
+		{"the ticket twice", put("ticket", `"a","ticket":"b"`), "ticket"},
+		{"everything at once", `{"tiket":1,"captcha_app_id":7,"scene":"signup","type":"app","subject":"` + long + `","reference":["x"]}`,
+			"captcha_app_id reference scene subject ticket tiket type user_ip"},
+	}
+	for _, field := range []string{"ticket", "randstr", "user_ip", "scene", "type", "subject", "reference", "captcha_app_id"} {
+		for _, value := range []string{"null", "true", "{}", `["x"]`} {
+			rows = append(rows, struct{ name, body, named string }{field + " is " + value, put(field, value), field})
+		}
+		if field != "captcha_app_id" {
+			rows = append(rows, struct{ name, body, named string }{field + " is a number", put(field, "17"), field})
+		}
+	}
+	for _, ip := range []string{
+		"", " ", "localhost", "192.0.2", "192.0.2.256", "192.0.2.01", "192.0.2.1:80", "192.0.2.0/24", " 192.0.2.1", "192.0.2.1 ",
+		"192.0.2.1, 192.0.2.2", "3221225985", "[2001:db8::1]", "[2001:db8::1]:80", "2001:db8::/32", "fe80::1%eth0", "::ffff:192.0.2.1%1", "2001:db8:::1", "192.0.2.1\x00", "１.1.1.1",
+	} {
+		rows = append(rows, struct{ name, body, named string }{"user_ip is " + ip, request(fields{"user_ip": ip}), "user_ip"})
+	}
+	solved := strings.Replace(request(fields{"ticket": left, "randstr": left}), "{", `{"challenge":5,`, 1)
+	rows = append(rows, struct{ name, body, named string }{"challenge is a number", solved, "challenge"})
+
+	inHouse(t, nil, func(h *house) {
+		for _, row := range rows {
+			h.refuses(row.name, h.post(row.body), http.StatusBadRequest, strings.Fields(row.named)...)
+			h.untouched(row.name)
+		}
+	})
+}
+
+// Bodies that are no JSON object at all.
+func TestVerify_RefusesBrokenBodies(t *testing.T) {
+	good := request(nil)
+	inHouse(t, nil, func(h *house) {
+		for name, body := range map[string]string{
+			"empty": "", "blanks": " \n\t", "half": good[:len(good)/2], "only a brace": "{", "no value": `{"ticket"}`,
+			"a comma too many": strings.Replace(good, "}", ",}", 1), "single quotes": strings.ReplaceAll(good, `"`, `'`),
+			"not a number": put("captcha_app_id", "NaN"), "a number with a plus": put("captcha_app_id", "+190000001"),
+			"a comment": "/* x */" + good, "a byte order mark": "\ufeff" + good, "a raw line end in a text": put("subject", "\"a\nb\""),
+			"an unknown escape": put("subject", `"\x41"`),
+			"an array":          "[" + good + "]", "null": "null", "a number": "17", "a text": `"x"`, "true": "true",
+			"another object behind": good + good, "letters behind": good + "x", "a brace behind": good + "}",
+			"invalid UTF-8 in the ticket": put("ticket", "\"tr03\xff\""), "invalid UTF-8 in a name": put("a\xc3", "1"),
+			"an overlong form": put("subject", "\"\xc0\xaf\""), "UTF-16": "{\x00}\x00", "a deep nest": strings.Repeat(`{"a":`, 12_000),
+		} {
+			h.refuses(name, h.post(body), http.StatusBadRequest, "body")
+			h.untouched(name)
+		}
+	})
+}
+
+// What is wrong around the body: the header that makes a request safe to
+// repeat, content types, sizes, methods and paths.
+func TestVerify_RefusesWhatIsWrongAroundTheBody(t *testing.T) {
+	good, big := request(nil), request(nil)+strings.Repeat(" ", 64<<10)
+	inHouse(t, nil, func(h *house) {
+		for name, keys := range map[string][]string{
+			"empty": {""}, "too long": {strings.Repeat("k", 129)}, "twice": {"a", "a"}, "a tab": {"a\tb"}, "a NUL": {"a\x00b"},
+			"DEL": {"a\x7f"}, "beyond ASCII": {"ключ"},
+		} {
+			var header []string
+			for _, key := range keys {
+				header = append(header, "Idempotency-Key", key)
+			}
+			h.refuses("key: "+name, h.post(good, header...), http.StatusBadRequest, "Idempotency-Key")
+			h.refuses("key and body: "+name, h.post(request(fields{"user_ip": "x", "y": 1}), header...), http.StatusBadRequest, "Idempotency-Key", "user_ip", "y")
+		}
+		for _, kind := range []string{
+			"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", "text/json",
+			"application/json; charset=iso-8859-1", "application/json; charset=gbk", "application/json; charset", "json", "application/json, text/plain",
+		} {
+			var header []string
+			if kind != "" {
+				header = []string{"Content-Type", kind}
+			}
+			w, _ := h.send(h.public, "POST", "/v1/verify", good, header...)
+			h.refuses("type: "+kind, w, http.StatusUnsupportedMediaType)
+		}
+		h.refuses("64 KiB by Content-Length", h.post(big), http.StatusRequestEntityTooLarge)
+		h.refuses("64 KiB in chunks", h.chunked(big), http.StatusRequestEntityTooLarge)
+		for _, method := range []string{"GET", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+			w, _ := h.send(h.public, method, "/v1/verify", good, "Content-Type", "application/json")
+			h.refuses(method, w, http.StatusMethodNotAllowed)
+			if w.Header().Get("Allow") != "POST" {
+				t.Errorf("%s: Allow is %q", method, w.Header().Get("Allow"))
+			}
+		}
+		for _, path := range []string{"/v1/verify/", "/v2/verify", "//v1/verify", "/"} {
+			w, _ := h.send(h.public, "POST", path, good, "Content-Type", "application/json")
+			h.refuses(path, w, http.StatusNotFound)
+		}
+		h.untouched("around the body")
+	})
+}
+
+// chunked sends a body without saying how long it is.
+func (h *house) chunked(body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(h.t.Context(), "POST", "/v1/verify", io.MultiReader(strings.NewReader(body)))
+	r.Header.Set("Content-Type", "application/json")
+	w, _ := h.deliver(h.public, r)
+	return w
+}
+
+// What looks odd and is right.
+func TestVerify_AcceptsWhatTheContractAllows(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		for name, w := range map[string]*httptest.ResponseRecorder{
+			"exactly 64 KiB":            h.post(request(nil) + strings.Repeat(" ", 64<<10-len(request(nil)))),
+			"in chunks":                 h.chunked(request(nil)),
+			"a subject of 256 bytes":    h.post(request(fields{"subject": strings.Repeat("s", 256), "reference": strings.Repeat("r", 256)})),
+			"empty subject":             h.post(request(fields{"subject": "", "reference": ""})),
+			"no scene":                  h.post(request(fields{"scene": left})),
+			"our app id":                h.post(request(fields{"captcha_app_id": 190000001})),
+			"IPv6":                      h.post(request(fields{"user_ip": "2001:db8::1"})),
+			"IPv4 in IPv6":              h.post(request(fields{"user_ip": "::ffff:192.0.2.1"})),
+			"type web":                  h.post(request(fields{"type": "web"})),
+			"type mini":                 h.post(request(fields{"type": "mini", "randstr": left})),
+			"a key of 128 bytes":        h.post(request(nil), "Idempotency-Key", strings.Repeat("k", 128)),
+			"escapes in names":          h.post(strings.Replace(request(nil), `"ticket"`, `"\u0074icket"`, 1)),
+			"blanks around":             h.post("\r\n\t " + request(nil) + "\n"),
+			"a type with its charset":   h.typed("application/json;charset=UTF-8"),
+			"a type in other letters":   h.typed("Application/JSON"),
+			"a type with other details": h.typed(`application/json; profile="x"`),
+		} {
+			if w.Code != http.StatusOK {
+				t.Errorf("%s: refused with %d %s", name, w.Code, w.Body)
+			}
+		}
+	})
+}
+
+func (h *house) typed(kind string) *httptest.ResponseRecorder {
+	w, _ := h.send(h.public, "POST", "/v1/verify", request(nil), "Content-Type", kind)
+	return w
+}
+
+// shopAndBlog are two backends: one for all scenes, one for comments only.
+func shopAndBlog(c *gateway.Config) {
+	c.APIKeys = []gateway.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
+}

@@ -1,0 +1,118 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// How long Open may take for the lock and for looking the file over: together
+// well under a second.
+const (
+	lockPatience  = 400 * time.Millisecond
+	checkPatience = 300 * time.Millisecond
+)
+
+// Open opens the store that cfg names, and makes the file (0600) and its
+// folder (0700) where missing. It fails within a second where another process
+// holds the file, where the file is damaged, and where it or its folder cannot
+// be made; the error says what to do.
+//
+// Close releases the file; Run clears away what has outlived its life.
+func Open(cfg Config, log *slog.Logger) (*Bolt, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o700); err != nil {
+		return nil, fmt.Errorf("store: its folder cannot be made: %w; make it, or set store.path to a place that can be written", err)
+	}
+	b := &Bolt{
+		log:    log,
+		jobs:   make(chan *job, maxGroup),
+		quit:   make(chan struct{}),
+		done:   make(chan struct{}),
+		counts: map[string]int{},
+	}
+	if err := b.open(cfg.Path); err != nil {
+		return nil, openError(cfg.Path, err)
+	}
+	go b.writer()
+	return b, nil
+}
+
+// errDamaged marks what only another file can mend.
+var errDamaged = errors.New("damaged")
+
+func (b *Bolt) open(path string) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a page beyond a file cut short
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, cause)
+		}
+		switch {
+		case err == nil || b.file == nil:
+		case b.db != nil:
+			_ = b.db.Close()
+		default: // bbolt leaves it open when it panics, and locked until the process ends
+			_ = b.file.Close()
+		}
+	}()
+	b.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout:      lockPatience,
+		NoSync:       true, // see Bolt
+		FreelistType: bbolt.FreelistMapType,
+		NoStatistics: true,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			b.file, err = os.OpenFile(name, flag, mode)
+			return b.file, err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return b.lookOver(time.Now().Add(checkPatience))
+}
+
+// lookOver reads every record, so that a damaged page is met now and not by a
+// user in an outage. A file too big to be read by the deadline is read in part.
+func (b *Bolt) lookOver(deadline time.Time) error {
+	errEnough := errors.New("enough")
+	err := b.db.View(func(tx *bbolt.Tx) error {
+		if stat, err := b.file.Stat(); err != nil || stat.Size() < tx.Size() {
+			return fmt.Errorf("%w: it is shorter than it says it is", errDamaged)
+		}
+		seen := 0
+		return tx.ForEach(func(_ []byte, bucket *bbolt.Bucket) error {
+			return bucket.ForEach(func(_, _ []byte) error {
+				if seen++; seen%1024 == 0 && time.Now().After(deadline) {
+					return errEnough
+				}
+				return nil
+			})
+		})
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+func openError(path string, err error) error {
+	path = fmt.Sprintf("%q", path)
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return fmt.Errorf("store: another process holds %s; stop it, or give this one a file of its own (store.path)", path)
+	case errors.Is(err, errDamaged), errors.Is(err, bolterrors.ErrInvalid),
+		errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
+		return fmt.Errorf("store: %s is damaged or no store (%w); restore it from a backup, or move it away to start empty: the switch, the audit and what was spent are then forgotten", path, err)
+	default:
+		return fmt.Errorf("store: %s cannot be opened: %w; set store.path to a file that can be read and written", path, err)
+	}
+}

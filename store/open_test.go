@@ -1,0 +1,165 @@
+package store_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"captchagate/store"
+)
+
+func TestOpen_SaysWhatIsWrongWithinASecond(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		make func(t *testing.T, path string) // prepares what is at path
+		want string
+	}{
+		{"held by another", func(t *testing.T, path string) { open(t, path) }, "another process holds"},
+		{"not a store", write([]byte(strings.Repeat("not a database ", 5000))), "is damaged or no store"},
+		{"too short for a store", write([]byte("short")), "is damaged or no store"},
+		{"cut short", damage(func(file []byte) []byte { return file[:len(file)/2] }), "is damaged or no store"},
+		{"only the first pages are left", damage(func(file []byte) []byte { return file[:2*os.Getpagesize()] }), "is damaged or no store"},
+		{"both heads overwritten", damage(func(file []byte) []byte {
+			copy(file[16:], "garbage")
+			copy(file[os.Getpagesize()+16:], "garbage")
+			return file
+		}), "is damaged or no store"},
+		{"pages overwritten", damage(func(file []byte) []byte {
+			clear(file[2*os.Getpagesize():])
+			return file
+		}), "is damaged or no store"},
+		{"a folder", func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o700)) }, "cannot be opened"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "gateway.db")
+			row.make(t, path)
+			began := time.Now()
+			_, err := store.Open(store.Config{Path: path}, quiet)
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if err == nil || !strings.Contains(err.Error(), row.want) {
+				t.Fatalf("the error is %v, want %q in it", err, row.want)
+			}
+			if !strings.Contains(err.Error(), path) {
+				t.Errorf("the error %v does not name the file", err)
+			}
+		})
+	}
+}
+
+func TestOpen_SaysThatTheFolderCannotBeMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	_, err := store.Open(store.Config{Path: filepath.Join(file, "folder", "gateway.db")}, quiet)
+	if err == nil || !strings.Contains(err.Error(), "folder cannot be made") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestOpen_MakesFolderAndFileForTheOwnerOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deep", "data", "gateway.db")
+	open(t, path)
+	for path, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+		info, err := os.Stat(path)
+		must(t, err)
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %o, want %o", filepath.Base(path), got, want)
+		}
+	}
+}
+
+func TestOpen_OpensAgainWhatWasDamagedAndPutAway(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	write(bytes.Repeat([]byte("x"), 100_000))(t, path)
+	if _, err := store.Open(store.Config{Path: path}, quiet); err == nil {
+		t.Fatal("a file of x was opened")
+	}
+	must(t, os.Rename(path, path+".damaged"))
+	open(t, path)
+}
+
+func TestConfig_ListsEveryMistake(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		cfg  store.Config
+		want []string // "" = none
+	}{
+		{"a file", store.Config{Path: "data/gateway.db"}, nil},
+		{"nothing", store.Config{}, []string{"path: "}},
+		{"redis", store.Config{Redis: "redis://127.0.0.1:6379/0"}, []string{"redis: "}},
+		{"both", store.Config{Path: "a", Redis: "redis://127.0.0.1:6379/0"}, []string{"redis: ", "path: "}},
+		{"a lone prefix", store.Config{Prefix: "x:"}, []string{"path: ", "prefix: "}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var got []string
+			if err := row.cfg.Validate(); err != nil {
+				got = strings.Split(err.Error(), "\n")
+			}
+			if len(got) != len(row.want) {
+				t.Fatalf("mistakes are %q, want %q", got, row.want)
+			}
+			for i := range got {
+				if !strings.HasPrefix(got[i], row.want[i]) {
+					t.Errorf("mistake %q, want it to begin with %q", got[i], row.want[i])
+				}
+			}
+		})
+	}
+}
+
+func write(content []byte) func(*testing.T, string) {
+	return func(t *testing.T, path string) { must(t, os.WriteFile(path, content, 0o600)) }
+}
+
+// damage fills a store, closes it and changes its file.
+func damage(change func(file []byte) []byte) func(*testing.T, string) {
+	return func(t *testing.T, path string) {
+		b := open(t, path)
+		for i := range 50 {
+			must(t, b.Put(t.Context(), "things", strconv.Itoa(i), bytes.Repeat([]byte("v"), rand.IntN(2000)), 0))
+		}
+		must(t, b.Close())
+		file, err := os.ReadFile(path)
+		must(t, err)
+		must(t, os.WriteFile(path, change(file), 0o600))
+	}
+}
+
+// Whatever is wrong in a file, Open comes back, and so does what follows.
+func TestOpen_SurvivesDamageAnywhere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	damage(func(file []byte) []byte { return file })(t, path)
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	refused := 0
+	for i := range 50 {
+		file := bytes.Clone(whole)
+		for range 1 + rand.IntN(200) {
+			file[rand.IntN(len(file))] ^= byte(1 + rand.IntN(255))
+		}
+		path := path + strconv.Itoa(i) // bbolt holds on to a file that it broke on
+		must(t, os.WriteFile(path, file, 0o600))
+		b, err := store.Open(store.Config{Path: path}, quiet)
+		if err != nil {
+			if !strings.Contains(err.Error(), "is damaged or no store") {
+				t.Errorf("the error is %v", err)
+			}
+			refused++
+			continue
+		}
+		_, _, _ = b.Get(t.Context(), "things", "7") // an error is fine, a crash is not
+		_ = b.Put(t.Context(), "things", "7", nil, 0)
+		_ = b.Append(t.Context(), "audit", time.Now(), []byte("x"))
+		_ = b.Close()
+	}
+	if refused == 0 {
+		t.Error("no damage was noticed at all")
+	}
+	t.Logf("%d of 50 damaged files were refused", refused)
+}
