@@ -208,7 +208,7 @@ func (g *Gateway) app(rd *reading) uint64 {
 
 // syntaxOf says what is wrong with a body without repeating any of it.
 func syntaxOf(err error) string {
-	if err == errNoObject || err == errTrailing || err == errNotUTF8 {
+	if errors.Is(err, errNoObject) || errors.Is(err, errTrailing) || errors.Is(err, errNotUTF8) {
 		return err.Error()
 	}
 	if at, ok := errors.AsType[*jsontext.SyntacticError](err); ok {

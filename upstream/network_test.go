@@ -75,9 +75,9 @@ func TestNetwork_HangIsCutByTheContext(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	began := time.Now()
 	_, err := c.Verify(ctx, webTicket())
 	if f := failureOf(t, err); f.Kind != captcha.Fault || !errors.Is(f, context.DeadlineExceeded) {
 		t.Errorf("failure is %v", f)
