@@ -7,6 +7,7 @@ package policy
 
 import (
 	"context"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -103,6 +104,7 @@ type Policy struct {
 	challenger Challenger
 	ledger     Ledger
 	metrics    *metrics
+	refuted    *Refuted
 	rules      atomic.Pointer[rules]
 }
 
@@ -124,7 +126,7 @@ type scene struct {
 func New(verifier captcha.Verifier, situation Situation, challenger Challenger, ledger Ledger, cfg Config, reg prometheus.Registerer) *Policy {
 	p := &Policy{
 		verifier: verifier, situation: situation, challenger: challenger, ledger: ledger,
-		metrics: newMetrics(reg),
+		metrics: newMetrics(reg), refuted: NewRefuted(),
 	}
 	p.Reconfigure(cfg)
 	return p
@@ -140,12 +142,12 @@ func (p *Policy) Reconfigure(cfg Config) {
 		if old != nil && old.scenes[name] != nil && old.scenes[name].Budget == c.Budget {
 			s.allowed = old.scenes[name].allowed
 		} else {
-			s.allowed = NewPurse(c.Budget)
+			s.allowed = NewBoundedPurse(c.Budget, mostEntries, p.refuted)
 		}
 		if old != nil && old.scenes[name] != nil && old.scenes[name].ChallengeBudget == c.ChallengeBudget {
 			s.challenged = old.scenes[name].challenged
 		} else {
-			s.challenged = NewPurse(c.ChallengeBudget)
+			s.challenged = NewBoundedPurse(c.ChallengeBudget, mostEntries, p.refuted)
 		}
 		next.scenes[name] = s
 		p.metrics.seed(name, c)
@@ -170,6 +172,11 @@ func (p *Policy) Observe(degraded bool) {
 		s.challenged.Observe(degraded)
 	}
 }
+
+// Refute takes every budget from a user for 24 hours whose ticket turned out
+// to be bad after it had let somebody in. False means that there is no room to
+// remember it, and that therefore nobody has a budget: raise an alarm.
+func (p *Policy) Refute(ip netip.Addr, subject string) bool { return p.refuted.Refute(ip, subject) }
 
 // Decide decides a request of a configured scene. It always does; a scene that
 // was just taken out of the configuration denies while nobody can verify.

@@ -1,0 +1,58 @@
+package policy
+
+import (
+	"math"
+	"time"
+)
+
+// A tick is the unit of time in budgets: a sixteenth of a nanosecond, since a
+// network's rate may be 16,000,000 a second. An int64 of them lasts 18 years.
+const ticksPerNano = 16
+
+// ticksIn converts d; nine years stand for all that is longer.
+func ticksIn(d time.Duration) int64 {
+	return int64(min(d, math.MaxInt64/ticksPerNano/2)) * ticksPerNano
+}
+
+// A clock counts ticks since it was made, by the monotonic clock: setting the
+// system's time buys nothing.
+type clock struct{ began time.Time }
+
+func newClock() clock { return clock{began: time.Now()} }
+
+func (c clock) now() int64 { return int64(time.Since(c.began)) * ticksPerNano }
+
+// A limit is a token bucket's rule. The bucket itself is one number, the time
+// at which it will be full again (the generic cell rate algorithm): a bucket
+// whose time has come is full, and the same as none.
+type limit struct {
+	each  int64 // ticks in which one token comes back
+	burst int64 // ticks in which an empty bucket is full again; -1: no limit
+}
+
+// limitOf is the rule of times the rate r. A rate that cannot be, of nothing
+// or in no time, lets nobody through.
+func limitOf(r Rate, times int) limit {
+	if r.IsZero() {
+		return limit{burst: -1}
+	}
+	if r.N < 1 || r.Per <= 0 {
+		return limit{each: 1}
+	}
+	n := int64(r.N) * int64(times)
+	each := (ticksIn(r.Per) + n - 1) / n // rounded up: never more than r, and by 1 in 1,000 less at worst
+	return limit{each: each, burst: n * each}
+}
+
+// limits reports whether l refuses anybody.
+func (l limit) limits() bool { return l.burst >= 0 }
+
+// take takes a token from a bucket that is full at that time. It returns when
+// the bucket is full again then, or false where the bucket has no token.
+func (l limit) take(full, now int64) (int64, bool) {
+	if !l.limits() {
+		return full, true
+	}
+	full = max(full, now) + l.each
+	return full, full-now <= l.burst
+}

@@ -1,0 +1,113 @@
+package policy_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"captchagate/policy"
+)
+
+// An incident's passes end after Budget.For, and come back after as long a
+// time of normal mode. A step is what happens, and whether the next is let in.
+func TestPurse_EndsAndRefills(t *testing.T) {
+	type step struct {
+		wait time.Duration
+		mode string // "degraded", "normal" or, for no change, ""
+		lets bool
+	}
+	const limit = 15 * time.Minute
+	for name, steps := range map[string][]step{
+		"the limit counts from the first passing": {
+			{0, "degraded", true}, {limit - 1, "", true}, {1, "", false}, {24 * time.Hour, "", false},
+		},
+		"it refills after as long a peace": {
+			{0, "degraded", true}, {limit, "", false}, {0, "normal", false}, {limit - 1, "", false}, {1, "", true},
+		},
+		"a shorter peace refills nothing, and two do not add up": {
+			{0, "degraded", true}, {limit, "", false},
+			{0, "normal", false}, {limit - 1, "degraded", false},
+			{0, "normal", false}, {limit - 1, "degraded", false}, {time.Hour, "", false},
+		},
+		"a peace that nobody saw refills": {
+			{0, "degraded", true}, {limit, "normal", false}, {limit, "degraded", true}, {limit - 1, "", true}, {1, "", false},
+		},
+		"an interruption does not begin anew": {
+			{0, "degraded", true}, {5 * time.Minute, "normal", true}, {5 * time.Minute, "degraded", true}, {5 * time.Minute, "", false},
+		},
+		"being told twice changes nothing": {
+			{0, "degraded", true}, {limit, "normal", false}, {limit - 1, "normal", false}, {1, "normal", true}, {0, "degraded", true}, {limit - 1, "degraded", true}, {1, "degraded", false},
+		},
+		"passings in peace begin no incident": {
+			{0, "normal", true}, {limit, "", true}, {10 * time.Minute, "", true}, {10 * time.Minute, "", true},
+			{time.Minute, "degraded", true}, {limit - 1, "", true}, {1, "", false},
+		},
+		"a brief incident leaves peace as it was": {
+			{0, "normal", true}, {limit, "", true}, {time.Hour, "degraded", true}, {time.Second, "normal", true}, {time.Minute, "", true},
+		},
+		"a purse that nobody tells the mode runs out for good": {
+			{0, "", true}, {limit - 1, "", true}, {1, "", false}, {24 * time.Hour, "", false},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := policy.NewPurse(policy.Budget{Total: per(1000, time.Second), For: limit})
+				for i, s := range steps {
+					time.Sleep(s.wait)
+					if s.mode != "" {
+						p.Observe(s.mode == "degraded")
+					}
+					if got := p.Take(visitor(i), ""); got != s.lets {
+						t.Fatalf("step %d (%v later, %s): let in %v, want %v", i+1, s.wait, s.mode, got, s.lets)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The outage's minutes before anybody was let through do not count.
+func TestPurse_CountsFromTheFirstPassing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := policy.NewPurse(policy.Budget{Total: per(1, time.Second), For: time.Minute})
+		p.Observe(true)
+		time.Sleep(time.Hour)
+		for at, want := range []bool{true, true, false} {
+			if got := p.Take(visitor(1), ""); got != want {
+				t.Errorf("%d half minutes after the first: let in %v, want %v", at, got, want)
+			}
+			time.Sleep(30 * time.Second)
+		}
+	})
+}
+
+// Without a limit of time there is no end.
+func TestPurse_GoesOnWithoutATimeLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := policy.NewPurse(policy.Budget{Total: per(1, time.Second)})
+		p.Observe(true)
+		for range 100 {
+			if !p.Take(visitor(1), "") {
+				t.Fatal("refused")
+			}
+			time.Sleep(time.Hour)
+		}
+	})
+}
+
+// A refusal begins no incident.
+func TestPurse_RefusalStartsNoClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refuted := policy.NewRefuted()
+		p := policy.NewBoundedPurse(policy.Budget{Total: per(1, time.Second), For: time.Minute}, 10, refuted)
+		p.Observe(true)
+		refuted.Refute(visitor(1), "")
+		p.Take(visitor(1), "")
+		time.Sleep(time.Hour)
+		p.Take(visitor(2), "")
+		time.Sleep(time.Minute - 1)
+		if !p.Take(visitor(2), "") {
+			t.Error("the time limit began with a refusal")
+		}
+	})
+}
