@@ -56,14 +56,17 @@ func (c *Client) SetMode(ctx context.Context, change control.Change) (Status, er
 	return c.ask(ctx, http.MethodPut, "/admin/v1/mode", text)
 }
 
+// ErrAddress says that Client.URL is not an address of a gateway.
+var ErrAddress = errors.New("the address of the gateway must be http://HOST:PORT, such as http://127.0.0.1:8081")
+
 func (c *Client) ask(ctx context.Context, method, path string, body []byte) (status Status, err error) {
 	base, err := url.Parse(c.URL)
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || base.User != nil {
-		return status, errors.New("admin: the address of the gateway must be http://HOST:PORT, such as http://127.0.0.1:8081")
+		return status, ErrAddress
 	}
 	request, err := http.NewRequestWithContext(ctx, method, base.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {
-		return status, fmt.Errorf("admin: %w", err)
+		return status, err
 	}
 	if c.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.Token)
@@ -104,16 +107,16 @@ func (c *Client) unreachable(err error) error {
 		err = inner.Err // without the address, which stands before it
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		return fmt.Errorf("admin: no answer from %s in time: %w", c.URL, err)
+		return fmt.Errorf("no answer from %s in time: %w", c.URL, err)
 	}
-	return fmt.Errorf("admin: cannot reach the gateway at %s: %w; is it running, and is this the address of its admin.listen?", c.URL, err)
+	return fmt.Errorf("cannot reach the gateway at %s: %w; is it running, and is this the address of its admin.listen?", c.URL, err)
 }
 
 // refused makes an error of an answer that is not the one asked for.
 func (c *Client) refused(answer *http.Response, body []byte) error {
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	problem := &Problem{}
-	if kind != "application/problem+json" || json.Unmarshal(body, problem) != nil {
+	if answer.StatusCode == http.StatusNotFound || kind != "application/problem+json" || json.Unmarshal(body, problem) != nil {
 		return c.notAGateway()
 	}
 	if problem.Status = answer.StatusCode; problem.Status == http.StatusUnauthorized {
@@ -127,5 +130,5 @@ func (c *Client) refused(answer *http.Response, body []byte) error {
 }
 
 func (c *Client) notAGateway() error {
-	return fmt.Errorf("admin: what answers at %s is not a gateway's operators' listener; give the address of admin.listen", c.URL)
+	return fmt.Errorf("what answers at %s is not a gateway's operators' listener; give the address of admin.listen", c.URL)
 }

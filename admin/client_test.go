@@ -100,7 +100,7 @@ mode       normal (auto: the breaker decides)
 breaker    closed since 2026-03-01T12:00:00Z
            0 requests, 0 failures, 0 slow, 0 failures in a row
 account    ok
-upstream   0 in flight, p50 0 ms, p99 0 ms
+upstream   0 in flight, no answers yet
 store      bolt, healthy
 `},
 		{"all at once", admin.Status{

@@ -25,7 +25,11 @@ func WriteStatus(w io.Writer, s Status) error {
 		account += " since " + clock(s.Account.Since) + ": " + s.Account.Code
 	}
 	line("account", "%s", account)
-	line("upstream", "%d in flight, p50 %.3g ms, p99 %.3g ms", s.Upstream.InFlight, s.Upstream.P50MS, s.Upstream.P99MS)
+	latency := "no answers yet"
+	if s.Upstream.P99MS > 0 {
+		latency = fmt.Sprintf("p50 %.3g ms, p99 %.3g ms", s.Upstream.P50MS, s.Upstream.P99MS)
+	}
+	line("upstream", "%d in flight, %s", s.Upstream.InFlight, latency)
 	health := "healthy"
 	if !s.Store.Healthy {
 		health = "NOT healthy"

@@ -102,7 +102,7 @@ func answer(c *gin.Context, body any) {
 		refuse(c, http.StatusInternalServerError, "the answer cannot be written as JSON")
 		return
 	}
-	c.Data(http.StatusOK, "application/json", text)
+	c.Data(http.StatusOK, "application/json", append(text, '\n'))
 }
 
 func (s *Server) getStatus(c *gin.Context) { answer(c, s.status().whole()) }

@@ -87,9 +87,24 @@ func (b *Breaker) failed(c *call, f *captcha.Failure, now time.Time, evident boo
 	if f.Kind == captcha.Throttled {
 		b.throttle.observe(now, true)
 	}
+	if f.Kind == captcha.Fault {
+		b.complain(f, now)
+	}
 	if f.Kind == captcha.Fault && evident {
 		c.life.evidence.fault(c, now)
 		c.life.canaries.Add(1)
+	}
+}
+
+// complainEvery is the least time between two complaints about faults.
+const complainEvery = time.Minute
+
+// complain tells of a fault, now and then: an API that cannot be reached at
+// all would else be silent until the circuit opens.
+func (b *Breaker) complain(f *captcha.Failure, now time.Time) {
+	last := b.complained.Load()
+	if now.UnixNano()-last >= int64(complainEvery) && b.complained.CompareAndSwap(last, now.UnixNano()) {
+		b.log.Warn("a call to the Captcha API failed; further ones are not told for a minute", "error", f.Err)
 	}
 }
 

@@ -53,11 +53,12 @@ type Breaker struct {
 	ramping  *ramp
 	alarm    *alarm
 
-	stance  atomic.Pointer[stance]
-	account atomic.Pointer[Account]
-	wake    chan struct{} // to the prober: look again
-	busy    chan struct{} // to the watch: calls are in flight
-	suspect chan string   // to the prober: evidence that one probe would confirm
+	stance     atomic.Pointer[stance]
+	account    atomic.Pointer[Account]
+	complained atomic.Int64  // unix ns of the last complaint about a fault
+	wake       chan struct{} // to the prober: look again
+	busy       chan struct{} // to the watch: calls are in flight
+	suspect    chan string   // to the prober: evidence that one probe would confirm
 
 	mu          sync.Mutex // guards what follows and every change of stance
 	transitions []Transition

@@ -169,14 +169,6 @@ func (g *Gateway) takeOver(context.Context) error {
 	return nil
 }
 
-// Hangup is Reload for SIGHUP: what comes of it is told in the log, and a
-// success in the audit.
-func (g *Gateway) Hangup(ctx context.Context) {
-	if g.Reload(ctx) == nil {
-		g.control.Audit(control.KindReload, "SIGHUP", "configuration reloaded", nil)
-	}
-}
-
 // Transition is told by the breaker, in order, and must not block.
 func (g *Gateway) Transition(t breaker.Transition) {
 	if g.situation != nil {

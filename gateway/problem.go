@@ -28,5 +28,5 @@ func refuse(c *gin.Context, status int, detail string, fields ...badField) {
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Errors: fields,
 	})
 	c.Abort()
-	c.Data(status, "application/problem+json", body)
+	c.Data(status, "application/problem+json", append(body, '\n'))
 }

@@ -48,7 +48,10 @@ func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) err
 	case <-ctx.Done():
 		g.log.Info("draining: no new requests, those in flight end", "at_most", drainFor)
 	}
-	return errors.Join(err, g.drain(servers))
+	began := time.Now()
+	err = errors.Join(err, g.drain(servers))
+	g.log.Info("drained", "took", time.Since(began).Round(time.Millisecond).String())
+	return err
 }
 
 // listen opens an address, or says which key to change.

@@ -77,7 +77,7 @@ func (g *Gateway) answer(c *gin.Context, d policy.Decision) {
 	if err != nil {
 		panic(err) // all fields are our own
 	}
-	c.Data(http.StatusOK, "application/json", body)
+	c.Data(http.StatusOK, "application/json", append(body, '\n'))
 }
 
 // jsonBody reads the body, or refuses it by its type or size.

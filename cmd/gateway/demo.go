@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -90,10 +92,27 @@ func (d demo) config(folder string) (gateway.Config, error) {
 	if err := os.WriteFile(path, []byte(configs.Demo()), 0o600); err != nil {
 		return gateway.Config{}, err
 	}
-	return gateway.Load(path, []string{
+	cfg, err := gateway.Load(path, []string{
 		"DEMO_LISTEN=" + d.listen, "DEMO_ADMIN_LISTEN=" + d.admin,
 		"DEMO_SIMULATOR_LISTEN=" + d.simulator, "DEMO_FOLDER=" + folder,
 	})
+	return cfg, d.inFlags(err)
+}
+
+// inFlags says what is wrong in words of the command line: nobody has written
+// the file.
+func (d demo) inFlags(err error) error {
+	mistakes, ok := errors.AsType[gateway.Mistakes](err)
+	if !ok {
+		return err
+	}
+	given := strings.NewReplacer("${DEMO_LISTEN}", d.listen, "${DEMO_ADMIN_LISTEN}", d.admin)
+	flags := map[string]string{"listen": "--listen", "admin.listen": "--admin-listen"}
+	var told []error
+	for _, m := range mistakes {
+		told = append(told, fmt.Errorf("%w: %s: %s", errUsage, cmp.Or(flags[m.Key], m.Key), given.Replace(m.Text)))
+	}
+	return errors.Join(told...)
 }
 
 // explain prints what there is and what to try.
@@ -117,8 +136,8 @@ Tickets are good once and for 5 minutes. Paste these into another terminal:
 # 2. a forged ticket: deny, rejected
 %s
 
-# 3. break the API: it hangs for a minute
-curl -s -X PUT http://%s/_sim/fault -d '{"kind":"hang","for":"60s"}'
+# 3. break the API: it hangs
+curl -s -X PUT http://%s/_sim/fault -d '{"kind":"hang"}'
 
 # 4. the same question now: challenge, upstream_fault (it takes up to 2 s: one user is no outage yet)
 %s

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -40,7 +41,7 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, mistakes)
 		return 2
 	}
-	fmt.Fprintln(os.Stderr, "gateway:", err)
+	fmt.Fprintln(os.Stderr, "gateway:", strings.TrimPrefix(err.Error(), "usage: "))
 	if !ran || wrongUsage(err) {
 		fmt.Fprintln(os.Stderr, `Run "gateway --help" or "gateway COMMAND --help" to see what there is.`)
 		return 2
@@ -52,7 +53,7 @@ func run(args []string) int {
 // that, or the running gateway, which alone knows its scenes.
 func wrongUsage(err error) bool {
 	problem, refused := errors.AsType[*admin.Problem](err)
-	return errors.Is(err, errUsage) || refused && problem.Status == http.StatusBadRequest
+	return errors.Is(err, errUsage) || errors.Is(err, admin.ErrAddress) || refused && problem.Status == http.StatusBadRequest
 }
 
 func newRoot() *cobra.Command {

@@ -23,7 +23,6 @@ SIGTERM and SIGINT drain: requests in flight end, for 10 s at most.
 SIGHUP loads scenes, api_keys and disaster_tickets again; a file with mistakes
 changes nothing.`,
 		Example: "  gateway serve --config configs/gateway.yaml",
-		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			load := func() (gateway.Config, error) { return gateway.Load(path, os.Environ()) }
 			return serve(cmd.Context(), load)
@@ -33,8 +32,15 @@ changes nothing.`,
 	return cmd
 }
 
+// configFlag adds --config, which is all that the command takes.
 func configFlag(cmd *cobra.Command, path *string) {
 	cmd.Flags().StringVar(path, "config", "", "configuration `FILE` (required)")
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("%w: nothing is known to do with %q; a configuration file goes behind --config", errUsage, args[0])
+		}
+		return nil
+	}
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if *path == "" {
 			return fmt.Errorf("%w: say which configuration file with --config FILE", errUsage)
@@ -70,7 +76,7 @@ func reloads(ctx context.Context, g *gateway.Gateway, hup <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-hup:
-			g.Hangup(ctx)
+			_ = g.Reload(ctx) // what comes of it is in the log and the audit
 		}
 	}
 }
@@ -85,7 +91,6 @@ overridden by GATEWAY__SECTION__KEY from the environment, secrets as [redacted].
 Where something is wrong it lists every mistake as "file:line: key: what to do"
 and ends with 2.`,
 		Example: "  gateway check --config configs/gateway.yaml",
-		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := gateway.Load(path, os.Environ())
 			if err != nil {

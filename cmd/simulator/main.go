@@ -53,8 +53,19 @@ func command(out, logs io.Writer) *cobra.Command {
 	var cfg simulator.Config
 	var apps map[string]string
 	cmd := &cobra.Command{
-		Use:           "simulator",
-		Short:         "A simulated Tencent Captcha API that fails on command; for tests only",
+		Use:   "simulator",
+		Short: "A simulated Tencent Captcha API that fails on command; for tests only",
+		Long: `simulator is a simulated Tencent Captcha API. It answers on POST / as the real
+one does, and fails in the ways that it is told under /_sim/. It checks
+signatures and tickets, keeps nothing between runs, and proves nothing: it is
+for tests only.
+
+  PUT    /_sim/fault    {"kind":"hang","for":"30s"}: break it; DELETE mends it
+  POST   /_sim/tickets  {"kind":"valid","count":3}: tickets to verify
+  GET    /_sim/stats    what was asked`,
+		Example: `  simulator --listen 127.0.0.1:8082
+  curl -s -X POST http://127.0.0.1:8082/_sim/tickets -d '{"kind":"forged"}'
+  curl -s -X PUT http://127.0.0.1:8082/_sim/fault -d '{"kind":"internal_error","share":0.5}'`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -78,7 +89,7 @@ func command(out, logs io.Writer) *cobra.Command {
 	f.Uint64Var(&cfg.Seed, "seed", 0, "makes shares and jitter repeatable, 0 = random")
 	f.StringVar(&cfg.SecretID, "secret-id", simulator.DefaultSecretID, "SecretId of the account")
 	f.StringVar(&cfg.SecretKey, "secret-key", simulator.DefaultSecretKey, "SecretKey of the account")
-	f.StringToStringVar(&apps, "app", nil, "an app as CaptchaAppId=AppSecretKey, may be repeated")
+	f.StringToStringVar(&apps, "app", nil, "an app as `ID=KEY` (CaptchaAppId=AppSecretKey), may be repeated")
 	return cmd
 }
 

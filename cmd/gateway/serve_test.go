@@ -1,0 +1,231 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestServe_VerifiesTicketsAndAnswersWithoutTheAPI(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	good := h.ticket("valid")
+	for _, row := range []struct {
+		name   string
+		ticket ticket
+		scene  string
+		want   decision
+	}{
+		{"a good ticket", good, "login", decision{"allow", "verified", "full", "normal", "", 1}},
+		{"the same again", good, "login", decision{"deny", "rejected", "none", "normal", "", 1}},
+		{"a forged ticket", h.ticket("forged"), "comment", decision{"deny", "rejected", "none", "normal", "", 1}},
+		{"no ticket at all", ticket{}, "login", decision{"deny", "rejected", "none", "normal", "", 0}},
+	} {
+		if got := h.verify(row.ticket, row.scene); got != row.want {
+			t.Errorf("%s: %+v, want %+v", row.name, got, row.want)
+		}
+	}
+	answers := []struct {
+		scene  string
+		ticket ticket
+		want   decision
+	}{
+		{"login", h.ticket("valid"), decision{"challenge", "challenge_required", "none", "degraded", "", 0}},
+		{"comment", h.ticket("valid"), decision{"allow", "degraded_allow", "none", "degraded", "", 0}},
+		{"payment", h.ticket("valid"), decision{"deny", "degraded_deny", "none", "degraded", "", 0}},
+	}
+	h.fault(`{"kind":"refuse","for":"1m"}`)
+	for _, row := range answers {
+		got := h.verify(row.ticket, row.scene)
+		if got.Cause != "upstream_fault" && got.Cause != "circuit_open" {
+			t.Errorf("%s: the cause is %q", row.scene, got.Cause)
+		}
+		if got.Cause, got.Attempts = "", 0; got != row.want { // how soon it opens is not the subject
+			t.Errorf("%s: %+v, want %+v", row.scene, got, row.want)
+		}
+	}
+	if status, _ := ask(t, http.MethodGet, "http://"+h.gateway.listen+"/readyz", ""); status != http.StatusOK {
+		t.Errorf("readyz answers %d while the API is away", status)
+	}
+}
+
+func TestServe_KeepsAModeOverKillUntilItLapses(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.run("mode", "degraded", "--for", "3s", "--reason", "to be killed")
+	before := h.status().Override
+	if before == nil || before.Until == nil {
+		t.Fatalf("the mode was not set: %+v", before)
+	}
+	h.gateway.kill(t)
+	h.start()
+
+	after := h.status()
+	if time.Now().After(*before.Until) {
+		t.Fatal("the restart took longer than the mode was to last: this machine is too slow to tell")
+	}
+	if after.Override == nil || after.Override.Until == nil || !after.Override.Until.Equal(*before.Until) ||
+		after.Override.Reason != "to be killed" || after.Mode != "degraded" {
+		t.Fatalf("after kill -9 and a restart: %+v, want %+v", after.Override, before)
+	}
+	if got := h.verify(h.ticket("valid"), "login"); got.Cause != "forced" || got.Attempts != 0 {
+		t.Errorf("before it lapses: %+v", got)
+	}
+
+	eventually(t, "the mode lapses", func() bool { return h.status().Override == nil })
+	if late := time.Since(*before.Until); late < 0 || late > 1500*time.Millisecond {
+		t.Errorf("it lapsed %v after its time", late)
+	}
+	if got := h.verify(h.ticket("valid"), "login"); got.Cause == "forced" {
+		t.Errorf("after it lapsed: %+v", got)
+	}
+}
+
+func TestServe_DrainsOnSIGTERM(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "GATEWAY__UPSTREAM__ATTEMPT_TIMEOUT=1900ms")
+	h.fault(`{"kind":"slow","latency":"1s"}`)
+	body := verifyBody(h.ticket("valid"), "login")
+	type reply struct {
+		status int
+		body   []byte
+		err    error
+	}
+	answered := make(chan reply, 1)
+	go func() {
+		var r reply
+		r.status, r.body, r.err = tryAsk(t, http.MethodPost, "http://"+h.gateway.listen+"/v1/verify", body)
+		answered <- r
+	}()
+	eventually(t, "the request is in flight", func() bool { return h.status().Upstream.InFlight == 1 })
+
+	if err := h.gateway.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the gateway is not ready", func() bool {
+		status, _, err := tryAsk(t, http.MethodGet, "http://"+h.gateway.listen+"/readyz", "")
+		return err != nil || status == http.StatusServiceUnavailable
+	})
+	select {
+	case r := <-answered:
+		t.Fatalf("the request was answered before the gateway began to drain: %d %s %v", r.status, r.body, r.err)
+	default:
+	}
+
+	h.gateway.signal(t, syscall.SIGTERM, 0, 10*time.Second) // once more changes nothing
+	r := <-answered
+	if r.err != nil {
+		t.Fatalf("the request in flight was cut: %v", r.err)
+	}
+	if got := decisionOf(t, r.status, r.body); got.Reason != "verified" {
+		t.Errorf("the request in flight got %+v", got)
+	}
+}
+
+func TestServe_ReloadsOnSIGHUP(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	action := func() string {
+		_, body := ask(t, http.MethodGet, "http://"+h.gateway.listen+"/v1/mode?scene=payment", "")
+		var scene struct{ Action string }
+		if err := json.Unmarshal(body, &scene); err != nil {
+			t.Fatalf("%v in %s", err, body)
+		}
+		return scene.Action
+	}
+	reload := func(config string) {
+		h.write(config)
+		if err := h.gateway.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const strict, mild, wrong = "payment:\n    degraded: deny", "payment:\n    degraded: challenge", "payment:\n    degraded: perhaps"
+	if !strings.Contains(h.shipped(), strict) || action() != "deny" {
+		t.Fatalf("the scene payment is not as this test wants it: %q", action())
+	}
+
+	reload(strings.Replace(h.shipped(), strict, mild, 1))
+	eventually(t, "the scene's action is challenge", func() bool { return action() == "challenge" })
+
+	reload(strings.Replace(h.shipped(), strict, wrong, 1))
+	told := `"level":"ERROR".*not reloaded.*gateway\.yaml:\d+: scenes\.payment\.degraded: must be allow, challenge or deny`
+	if _, err := h.gateway.await(h.gateway.stderr, told); err != nil {
+		t.Fatal(err)
+	}
+	if got := action(); got != "challenge" {
+		t.Errorf("a bad file changed the action to %q", got)
+	}
+
+	reload(h.shipped())
+	eventually(t, "the scene's action is deny again", func() bool { return action() == "deny" })
+}
+
+func TestServe_LogsJSONAndNothingSecret(t *testing.T) {
+	t.Parallel()
+	const shopKey, opsToken, challengeKey = "shop-key-0123456789abcdef", "ops-token-0123456789abcdef", "challenge-key-0123456789abcdef"
+	h := newHouse(t, "GATEWAY__LOG__LEVEL=debug", "GATEWAY_ADMIN_TOKEN="+opsToken)
+	h.gateway.signal(t, os.Interrupt, 0, 10*time.Second)
+	h.write(h.shipped() + "api_keys: [{name: shop, key: " + shopKey + "}]\nchallenge: {secret: " + challengeKey + "}\n")
+	h.write(strings.Replace(mustRead(t, h.config()), "  listen: 127.0.0.1:0\n", "  listen: 127.0.0.1:0\n  tokens: [{name: ops, role: operator, token: "+opsToken+"}]\n", 1))
+	h.start()
+
+	url := "http://" + h.gateway.listen + "/v1/verify"
+	ask(t, http.MethodPost, url, `{}`, "Authorization: Bearer wrong-key-0123456789")
+	secrets := []string{
+		shopKey, opsToken, challengeKey, "wrong-key-0123456789", "wrong-token-0123456789",
+		"simulator-secret-key", "simulator-app-secret-key", "subject-of-a-user", "reference-of-a-shop", "203.0.113.77",
+	}
+	for _, fault := range []string{"", `{"kind":"garbage"}`, `{"kind":"http_502"}`, `{"kind":"reset"}`, `{"kind":"auth_failure"}`} {
+		h.fault(fault)
+		about := h.ticket("valid")
+		secrets = append(secrets, about.Ticket, about.Randstr)
+		body := strings.Replace(verifyBody(about, "login"), `"203.0.113.7"`, `"203.0.113.77","subject":"subject-of-a-user","reference":"reference-of-a-shop"`, 1)
+		status, answer := ask(t, http.MethodPost, url, body, "Authorization: Bearer "+shopKey)
+		decisionOf(t, status, answer)
+	}
+	ask(t, http.MethodGet, "http://"+h.gateway.admin+"/admin/v1/status", "", "Authorization: Bearer wrong-token-0123456789")
+	h.run("mode", "degraded", "--reason", "to have it logged")
+	h.write("challenge: {secret: " + challengeKey + ", cost: many}\napi_keys: " + shopKey + "\n")
+	if err := h.gateway.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.gateway.await(h.gateway.stderr, `not reloaded`); err != nil {
+		t.Fatal(err)
+	}
+	h.gateway.signal(t, os.Interrupt, 0, 10*time.Second)
+	wantCleanLog(t, h.gateway.stderr.String(), secrets)
+}
+
+func wantCleanLog(t *testing.T, log string, secrets []string) {
+	t.Helper()
+	lines := 0
+	for line := range strings.Lines(log) {
+		lines++
+		var entry struct{ Time, Level, Msg string }
+		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Time == "" || entry.Level == "" || entry.Msg == "" {
+			t.Errorf("this line is no entry in JSON: %s", line)
+		}
+	}
+	if lines < 5 {
+		t.Errorf("there are %d lines only, so this test shows nothing:\n%s", lines, log)
+	}
+	for _, secret := range secrets {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log holds %q:\n%s", secret, log)
+		}
+	}
+}
+
+func mustRead(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Clean(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
