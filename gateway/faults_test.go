@@ -48,7 +48,7 @@ func circuitOf(circuit, account string, kind simulator.Kind, settled bool) strin
 	case account == "refused":
 		return circuit + ", account refused"
 	case kind == simulator.Throttle && settled:
-		return circuit + ", throttled for a second"
+		return circuit + ", calls held back"
 	}
 	return circuit
 }
@@ -157,5 +157,24 @@ func TestSituations_ADrillTakesItsShare(t *testing.T) {
 		if len(slices.Compact(taken)) < 30 {
 			t.Errorf("drilled users are not distinct: %v", taken)
 		}
+	})
+}
+
+// S5: a mini program's code 31 refuses the account too, and lets nobody in.
+func TestFaults_AMiniProgramInArrears(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		h.breaks(simulator.Fault{Kind: simulator.Arrears})
+		f := h.user("comment", simulator.TicketValid)
+		f["type"] = "mini"
+		a := h.ask(f)
+		if h.expect("mini", a, "challenge challenge_required degraded misconfigured"); a.code() != 31 || a.Attempts != 1 {
+			t.Errorf("code %d after %d attempts, want 31 after one", a.code(), a.Attempts)
+		}
+		if s := h.status(); s.Account.State != "refused" || s.Account.Code != "31" || s.Breaker.State != "closed" {
+			t.Errorf("account %+v, circuit %s", s.Account, s.Breaker.State)
+		}
+		h.sim.ClearFault()
+		time.Sleep(2 * time.Second)
+		h.expect("paid", h.ask(h.user("comment", simulator.TicketValid)), "allow verified normal -")
 	})
 }

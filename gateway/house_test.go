@@ -92,11 +92,13 @@ func (h *house) open(cfg gateway.Config, story func(h *house)) {
 	h.g = g
 	h.public, h.operators = apitest.Handler(h.t, g.Handler()), apitest.Handler(h.t, g.AdminHandler())
 	wait := g.Start(ctx)
+	defer func() { // also where a story ends early
+		h.sim.ClearFault()
+		cancel()
+		wait()
+		g.Close()
+	}()
 	story(h)
-	h.sim.ClearFault()
-	cancel()
-	wait()
-	g.Close()
 }
 
 // answer is what POST /v1/verify said.

@@ -98,6 +98,7 @@ func (g *Gateway) pageChallenge(c *gin.Context) {
 		refuse(c, http.StatusConflict, "the scene does not ask for the alternate challenge now; use the captcha")
 		return
 	}
+	g.situation.observe() // however short this is, what is given out now counts until it expires
 	c.JSON(http.StatusOK, g.challenger.forPage(name, g.situation.cause(name)))
 }
 

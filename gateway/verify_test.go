@@ -1,83 +1,16 @@
 package gateway_test
 
 import (
-	"encoding/json"
+	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"captchagate/gateway"
 )
-
-// left marks a field that a request leaves out.
-var left = struct{}{}
-
-// request is a well-formed body, changed.
-func request(change fields) string {
-	f := fields{"ticket": "tr03ticket", "randstr": "@abc", "user_ip": "192.0.2.1", "scene": "login"}
-	maps.Copy(f, change)
-	maps.DeleteFunc(f, func(_ string, v any) bool { return v == left })
-	body, _ := json.Marshal(f)
-	return string(body)
-}
-
-// put writes a value in a JSON text as it stands, right or wrong.
-func put(field, value string) string {
-	return strings.Replace(request(fields{field: left}), "{", `{"`+field+`":`+value+`,`, 1)
-}
-
-// problem is an error as RFC 9457 writes it.
-type problem struct {
-	Type, Title, Detail string
-	Status              int
-	Errors              []struct{ Field, Detail string }
-}
-
-// named are the bad fields that the problem names, sorted.
-func (p problem) named() string {
-	var names []string
-	for _, e := range p.Errors {
-		names = append(names, e.Field)
-	}
-	slices.Sort(names)
-	return strings.Join(names, " ")
-}
-
-// refuses checks that an answer is a problem of that status which names these
-// fields and no other.
-func (h *house) refuses(name string, w *httptest.ResponseRecorder, status int, named ...string) {
-	h.t.Helper()
-	var p problem
-	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != status {
-		h.t.Errorf("%s: got %d %s (%v), want a problem of status %d", name, w.Code, w.Body, err, status)
-		return
-	}
-	slices.Sort(named)
-	if p.named() != strings.Join(named, " ") {
-		h.t.Errorf("%s: names %q, want %q", name, p.named(), named)
-	}
-}
-
-// untouched checks that no call was made and the breaker counted nothing.
-func (h *house) untouched(name string) {
-	h.t.Helper()
-	if n := h.sim.Stats().Requests; n != 0 {
-		h.t.Errorf("%s: %d calls reached the Captcha API", name, n)
-		h.sim.ResetStats()
-	}
-	if b := h.status().Breaker; b.Requests+b.Failures+b.Slow+b.ConsecutiveFailures != 0 {
-		h.t.Errorf("%s: the breaker counted %+v", name, b)
-	}
-}
-
-func (h *house) post(body string, header ...string) *httptest.ResponseRecorder {
-	w, _ := h.send(h.public, "POST", "/v1/verify", body, append(header, "Content-Type", "application/json")...)
-	return w
-}
 
 // Everything that a backend can write wrongly in the body, and what is named.
 func TestVerify_RefusesWhatTheBackendWroteWrongly(t *testing.T) {
@@ -188,6 +121,7 @@ func TestVerify_RefusesWhatIsWrongAroundTheBody(t *testing.T) {
 			h.refuses("type: "+kind, w, http.StatusUnsupportedMediaType)
 		}
 		h.refuses("64 KiB by Content-Length", h.post(big), http.StatusRequestEntityTooLarge)
+		h.refuses("64 KiB announced", h.announced(64<<10+1), http.StatusRequestEntityTooLarge)
 		h.refuses("64 KiB in chunks", h.chunked(big), http.StatusRequestEntityTooLarge)
 		for _, method := range []string{"GET", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 			w, _ := h.send(h.public, method, "/v1/verify", good, "Content-Type", "application/json")
@@ -200,6 +134,7 @@ func TestVerify_RefusesWhatIsWrongAroundTheBody(t *testing.T) {
 			w, _ := h.send(h.public, "POST", path, good, "Content-Type", "application/json")
 			h.refuses(path, w, http.StatusNotFound)
 		}
+		h.refuses("a body that breaks off", h.announced(100), http.StatusBadRequest, "body")
 		h.untouched("around the body")
 	})
 }
@@ -207,6 +142,16 @@ func TestVerify_RefusesWhatIsWrongAroundTheBody(t *testing.T) {
 // chunked sends a body without saying how long it is.
 func (h *house) chunked(body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(h.t.Context(), "POST", "/v1/verify", io.MultiReader(strings.NewReader(body)))
+	r.Header.Set("Content-Type", "application/json")
+	w, _ := h.deliver(h.public, r)
+	return w
+}
+
+// announced sends a request that says how long its body is, which nobody
+// should read.
+func (h *house) announced(length int64) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(h.t.Context(), "POST", "/v1/verify", iotest.ErrReader(errors.New("was read")))
+	r.ContentLength = length
 	r.Header.Set("Content-Type", "application/json")
 	w, _ := h.deliver(h.public, r)
 	return w

@@ -1,0 +1,160 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"captchagate/breaker"
+	"captchagate/captcha"
+	"captchagate/gateway"
+	"captchagate/once"
+	"captchagate/policy"
+	"captchagate/upstream"
+)
+
+// passing is the Captcha API without a network: it passes every ticket.
+type passing struct{}
+
+const passed = `{"Response":{"CaptchaCode":1,"CaptchaMsg":"OK","EvilLevel":0,"GetCaptchaTime":1700000000,"SubmitCaptchaTime":1700000001,"EvilBitmap":0,"DeviceRiskCategory":"","Score":3,"RequestId":"6f1b7c2e-3e2a-4f63-9a8e-0d5c1b2a3f4e"}}`
+
+func (passing) RoundTrip(r *http.Request) (*http.Response, error) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	return &http.Response{
+		StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   io.NopCloser(strings.NewReader(passed)), ContentLength: int64(len(passed)),
+	}, nil
+}
+
+// The rooms beside the corridor, as little of them as it takes.
+type (
+	peace     struct{ policy.Challenger }
+	memory    struct{ used *once.Set }
+	forgetful struct{}
+)
+
+func (peace) Forced(string, string) policy.Force { return policy.Free }
+func (peace) Degraded(string) (bool, time.Time)  { return false, time.Time{} }
+func (peace) ScriptDown() bool                   { return false }
+func (m memory) LetThrough(captcha.Key) bool     { return false }
+func (m memory) Seen(captcha.Key) bool           { return false }
+func (forgetful) Transition(breaker.Transition)  {}
+func (forgetful) Account(breaker.Account)        {}
+func (m memory) Use(_ context.Context, k captcha.Key, _ bool) bool {
+	return m.used.Add(k)
+}
+
+// BenchmarkCorridor is a ticket's way without HTTP on either end: policy,
+// breaker, upstream with the SDK, and back.
+func BenchmarkCorridor(b *testing.B) {
+	cfg, reg, log := testConfig(b.TempDir()), prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
+	client, err := upstream.New(cfg.Upstream.Config, cfg.Upstream.MaxInFlight, passing{}, reg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	br, err := breaker.New(client, once.NewSet(captcha.TicketLife, 1000), forgetful{}, cfg.Upstream.Apps[0].CaptchaAppID, cfg.Breaker, cfg.Upstream.Limits, log, reg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ran := make(chan struct{})
+	go func() { br.Run(ctx); close(ran) }()
+	b.Cleanup(func() { cancel(); <-ran })
+	p := policy.New(br, peace{}, peace{}, memory{once.NewSet(captcha.TicketLife, 100_000)}, policy.Config{Scenes: cfg.Scenes}, reg)
+	r := policy.Request{Scene: "login", Ticket: captcha.Ticket{
+		Randstr: "@abc", AppID: cfg.Upstream.Apps[0].CaptchaAppID, UserIP: netip.MustParseAddr("192.0.2.7"),
+	}}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		n++
+		r.Ticket.Value = fmt.Sprintf("tr03%0100d", n)
+		if d := p.Decide(b.Context(), r); d.Reason != policy.ReasonVerified {
+			b.Fatalf("%+v", d)
+		}
+	}
+}
+
+// A sheet is a response that nobody reads.
+type sheet struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+func (s *sheet) Header() http.Header         { return s.header }
+func (s *sheet) WriteHeader(status int)      { s.status = status }
+func (s *sheet) Write(p []byte) (int, error) { s.body = append(s.body, p...); return len(p), nil }
+
+// BenchmarkHandler is a whole request to POST /v1/verify, apart from the
+// sockets: as verified, and as forced degraded.
+func BenchmarkHandler(b *testing.B) {
+	for _, bench := range []struct{ name, scene, mode, want string }{
+		{"verified", "login", "auto", `"verified"`},
+		{"degraded_deny", "payment", "degraded", `"degraded_deny"`},
+		{"degraded_challenge", "login", "degraded", `"challenge_required"`},
+		{"degraded_allow", "comment", "degraded", `"degraded_allow"`}, // one write to the store each
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			h := handlerOf(b, bench.mode)
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				n++
+				if s := post(b, h, bench.scene, n); !strings.Contains(string(s.body), bench.want) {
+					b.Fatalf("%d %s", s.status, s.body)
+				}
+			}
+		})
+	}
+}
+
+// handlerOf is the gateway's handler over the API that passes everybody, with
+// budgets that no benchmark uses up.
+func handlerOf(b *testing.B, mode string) http.Handler {
+	b.Helper()
+	cfg := testConfig(b.TempDir())
+	cfg.Scenes["comment"] = policy.Scene{Degraded: policy.Allow, Budget: policy.Budget{Total: policy.Rate{N: 1_000_000, Per: time.Second}, For: time.Hour}}
+	ctx, cancel := context.WithCancel(b.Context())
+	g, err := gateway.New(ctx, cfg, passing{}, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	wait := g.Start(ctx)
+	b.Cleanup(func() { cancel(); wait(); g.Close() })
+	r := ask(b, http.MethodPut, "/admin/v1/mode", fmt.Sprintf(`{"mode":%q,"reason":"benchmark"}`, mode))
+	s := &sheet{header: http.Header{}}
+	g.AdminHandler().ServeHTTP(s, r)
+	if s.status != http.StatusOK {
+		b.Fatalf("%d %s", s.status, s.body)
+	}
+	return g.Handler()
+}
+
+func post(b *testing.B, h http.Handler, scene string, n int) *sheet {
+	s := &sheet{header: http.Header{}, body: make([]byte, 0, 1024)}
+	h.ServeHTTP(s, ask(b, http.MethodPost, "/v1/verify",
+		fmt.Sprintf(`{"ticket":"tr03%0100d","randstr":"@abc","user_ip":"192.0.2.7","scene":%q}`, n, scene)))
+	return s
+}
+
+// ask is a request as a server would hand it in.
+func ask(b *testing.B, method, path, body string) *http.Request {
+	r := &http.Request{
+		Method: method, URL: &url.URL{Path: path}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Host:   "127.0.0.1:8081", RemoteAddr: "127.0.0.1:40000",
+		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
+	}
+	return r.WithContext(b.Context())
+}

@@ -1,0 +1,187 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"captchagate/admin"
+	"captchagate/gateway"
+	"captchagate/policy"
+	"captchagate/simulator"
+)
+
+// reloads has the configuration file hold the tests' configuration with a
+// change, and loads it again.
+func (h *house) reloads(change func(c *gateway.Config)) {
+	h.t.Helper()
+	h.reload = func() (gateway.Config, error) {
+		c := testConfig("")
+		change(&c)
+		return c, nil
+	}
+	if err := h.g.Reload(h.t.Context()); err != nil {
+		h.t.Error(err)
+	}
+}
+
+// audits returns the audit's entries of a kind, newest first.
+func (h *house) audits(kind string) (found []string) {
+	h.t.Helper()
+	time.Sleep(time.Second) // what nobody waits for is written soon
+	w, _ := h.send(h.operators, "GET", "/admin/v1/audit", "")
+	var audit struct {
+		Entries []struct{ Kind, Actor, Summary string }
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &audit); err != nil {
+		h.t.Fatalf("%v: %s", err, w.Body)
+	}
+	for _, e := range audit.Entries {
+		if e.Kind == kind {
+			found = append(found, e.Actor+": "+e.Summary)
+		}
+	}
+	return found
+}
+
+// Scenes, keys and disaster tickets change without a restart, and what was
+// taken from a budget stays taken.
+func TestReload_TakesOverScenesAndKeys(t *testing.T) {
+	inHouse(t, shopAndBlog, func(h *house) {
+		shop := []string{"Authorization", "Bearer shop-key-0123456789"}
+		h.throws(`{"mode":"degraded","reason":"test"}`)
+		h.expect("before", h.ask(h.user("login", simulator.TicketValid), shop...), "challenge challenge_required degraded forced")
+		disaster := request(fields{"ticket": "trerror_1001_190000001_1", "scene": "comment"})
+		h.expect("a disaster ticket before", h.answered("", h.post(disaster, shop...)), "deny rejected normal -")
+
+		h.reloads(func(c *gateway.Config) {
+			c.APIKeys = []gateway.APIKey{{Name: "new", Key: "new-key-0123456789", Scenes: []string{"login", "signup"}}}
+			c.Scenes = map[string]policy.Scene{"login": {Degraded: policy.Deny}, "signup": {Degraded: policy.Challenge}, "default": {Degraded: policy.Deny}}
+		})
+		fresh := []string{"Authorization", "Bearer new-key-0123456789"}
+		h.refuses("the old key", h.post(request(nil), shop...), http.StatusUnauthorized)
+		h.expect("a changed scene", h.ask(h.user("login", simulator.TicketValid), fresh...), "deny degraded_deny degraded forced")
+		h.expect("a new scene", h.ask(h.user("signup", simulator.TicketValid), fresh...), "challenge challenge_required degraded forced")
+		h.refuses("a scene that is gone", h.post(request(fields{"scene": "comment"}), fresh...), http.StatusBadRequest, "scene")
+		h.refuses("a scene of others", h.post(request(fields{"scene": "default"}), fresh...), http.StatusForbidden, "scene")
+		w, _ := h.send(h.public, "GET", "/v1/mode?scene=signup", "")
+		if w.Code != http.StatusOK {
+			t.Errorf("/v1/mode: %d %s", w.Code, w.Body)
+		}
+		h.throws(`{"mode":"degraded","reason":"a drill of the new scene","scene":"signup"}`)
+		if got := h.audits("reload"); !slices.Equal(got, []string{"gateway: the configuration was reloaded"}) {
+			t.Errorf("audit: %q", got)
+		}
+	})
+}
+
+// A budget that stays the same keeps what was taken from it.
+func TestReload_BuysNoPasses(t *testing.T) {
+	tight := func(c *gateway.Config) {
+		s := c.Scenes["comment"]
+		s.Budget.Total = policy.Rate{N: 2, Per: time.Hour}
+		c.Scenes["comment"] = s
+	}
+	inHouse(t, tight, func(h *house) {
+		h.throws(`{"mode":"degraded","reason":"test"}`)
+		for range 2 {
+			h.expect("within the budget", h.ask(h.user("comment", simulator.TicketValid)), "allow degraded_allow degraded forced")
+		}
+		h.reloads(tight)
+		h.expect("beyond it", h.ask(h.user("comment", simulator.TicketValid)), "challenge challenge_required degraded budget_spent")
+	})
+}
+
+// A configuration with mistakes changes nothing and is told, to whoever asked
+// and in the audit.
+func TestReload_OfMistakesChangesNothing(t *testing.T) {
+	broken := errors.New("gateway.yaml:7: scenes.login.degraded: must be allow, challenge or deny")
+	inHouse(t, shopAndBlog, func(h *house) {
+		h.reload = func() (gateway.Config, error) { return gateway.Config{}, broken }
+		if err := h.g.Reload(h.t.Context()); !errors.Is(err, broken) {
+			t.Errorf("Reload: %v", err)
+		}
+		w, _ := h.send(h.operators, "POST", "/admin/v1/reload", "")
+		if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "gateway.yaml:7") {
+			t.Errorf("POST /admin/v1/reload: %d %s", w.Code, w.Body)
+		}
+		h.expect("as before", h.ask(h.user("login", simulator.TicketValid), "Authorization", "Bearer shop-key-0123456789"), "allow verified normal -")
+		if got := h.audits("reload"); len(got) != 2 || !strings.HasPrefix(got[1], "gateway: the configuration was not reloaded") || !strings.Contains(got[0], ": the configuration was not reloaded") {
+			t.Errorf("audit: %q", got)
+		}
+		if !strings.Contains(h.log.String(), "gateway.yaml:7") {
+			t.Error("the log does not say what is wrong")
+		}
+	})
+}
+
+// An operator's reload is entered once, under the operator's name.
+func TestReload_OfAnOperatorIsTheOperators(t *testing.T) {
+	token := func(c *gateway.Config) {
+		c.Admin.Tokens = []admin.Token{{Name: "olga", Role: admin.Operator, Token: "olgas-token-0123456789"}}
+	}
+	inHouse(t, token, func(h *house) {
+		h.reload = func() (gateway.Config, error) { return testConfig(""), nil }
+		key := []string{"Authorization", "Bearer olgas-token-0123456789"}
+		if w, _ := h.send(h.operators, "POST", "/admin/v1/reload", "", key...); w.Code != http.StatusOK {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		time.Sleep(time.Second)
+		w, _ := h.send(h.operators, "GET", "/admin/v1/audit", "", key...)
+		if n := strings.Count(w.Body.String(), `"kind":"reload"`); n != 1 || !strings.Contains(w.Body.String(), `"actor":"olga"`) {
+			t.Errorf("audit: %s", w.Body)
+		}
+	})
+}
+
+// Scenes come and go under traffic: every request gets an answer.
+func TestReload_UnderTraffic(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		stop := make(chan struct{})
+		go func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				case <-time.After(17 * time.Millisecond):
+				}
+				h.reloads(func(c *gateway.Config) {
+					if n%2 == 0 {
+						delete(c.Scenes, "login")
+					}
+				})
+			}
+		}()
+		for _, a := range h.crowd("login", 200, 500*time.Millisecond) {
+			if a.Status != http.StatusOK && a.Status != http.StatusBadRequest {
+				t.Errorf("answered %d", a.Status)
+			}
+		}
+		close(stop)
+	})
+}
+
+// Without a configuration file there is nothing to load again.
+func TestReload_NeedsAFile(t *testing.T) {
+	g, err := gateway.New(t.Context(), testConfig(t.TempDir()), nil, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if err := g.Reload(context.Background()); err == nil {
+		t.Error("reloaded from nothing")
+	}
+	r, w := httptest.NewRequest("POST", "/admin/v1/reload", nil), httptest.NewRecorder()
+	r.RemoteAddr, r.Host = "127.0.0.1:40000", "127.0.0.1:8081"
+	g.AdminHandler().ServeHTTP(w, r)
+	if w.Code != http.StatusNotImplemented {
+		t.Errorf("%d %s, want 501", w.Code, w.Body)
+	}
+}
