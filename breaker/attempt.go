@@ -49,6 +49,10 @@ func (b *Breaker) ask(ctx context.Context, c *call, until time.Time, evident boo
 	if !ok {
 		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Overloaded}
 	}
+	if c.life.isOpen() { // it opened before this call could be released with the others
+		b.flight.end(c, time.Now())
+		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.CircuitOpen}
+	}
 	c.sent++
 	if first {
 		signal(b.busy)
