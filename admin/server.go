@@ -26,15 +26,22 @@ type Server struct {
 	status  func() Status
 	reload  func(ctx context.Context) error
 	log     *slog.Logger
+	views   Views
 	guard   *guard
 	engine  *gin.Engine
 }
 
+// Views are what others keep for operators to see, as values that become JSON.
+type Views struct {
+	Incidents  func(limit int) any                               // newest first
+	Reverified func(ctx context.Context, limit int) (any, error) // newest first
+}
+
 // New returns the operators' API. status tells how the gateway is; reload
 // loads the configuration again, and is nil where there is no file; metrics
-// answers GET /metrics. cfg must be valid.
-func New(cfg Config, ctrl *control.Control, status func() Status, reload func(ctx context.Context) error, metrics http.Handler, log *slog.Logger) *Server {
-	s := &Server{control: ctrl, status: status, reload: reload, log: log, guard: newGuard(cfg.Tokens)}
+// answers GET /metrics; views are further lists. cfg must be valid.
+func New(cfg Config, ctrl *control.Control, status func() Status, reload func(ctx context.Context) error, metrics http.Handler, views Views, log *slog.Logger) *Server {
+	s := &Server{views: views, control: ctrl, status: status, reload: reload, log: log, guard: newGuard(cfg.Tokens)}
 	s.engine = newEngine()
 	s.engine.Use(s.recoverPanic, bounded, s.guard.letIn)
 	s.engine.NoRoute(notFound)
@@ -44,6 +51,8 @@ func New(cfg Config, ctrl *control.Control, status func() Status, reload func(ct
 	v1 := s.engine.Group("/admin/v1")
 	v1.GET("/status", s.getStatus)
 	v1.GET("/audit", s.getAudit)
+	v1.GET("/incidents", s.getIncidents)
+	v1.GET("/reverified", s.getReverified)
 	v1.PUT("/mode", operatorsOnly, s.putMode)
 	v1.POST("/reload", operatorsOnly, s.postReload)
 	return s

@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -25,30 +26,75 @@ type Account struct {
 	Code  string       `json:"code,omitempty"` // the API's error code
 }
 
-// refuseAccount opens the account's circuit.
-func (b *Breaker) refuseAccount(code string) {
-	b.turnAccount(Account{State: AccountRefused, Since: time.Now(), Code: code})
+// A target is what an account may be refused for: one app's action. A mini
+// program's package may be used up while web pages go on.
+type target struct {
+	appID uint64
+	mini  bool
+}
+
+func targetOf(t captcha.Ticket) target { return target{t.AppID, t.Mini} }
+
+// refusals are the targets that are refused, and since when. The map is
+// replaced, never changed.
+type refusals map[target]Account
+
+// refuses reports whether calls about the target are refused.
+func (b *Breaker) refuses(at target) bool {
+	refused := *b.refused.Load()
+	if len(refused) == 0 {
+		return false
+	}
+	_, ok := refused[at]
+	return ok
+}
+
+// refuseAccount opens the account's circuit for a target.
+func (b *Breaker) refuseAccount(at target, code string) {
+	b.turnAccount(func(next refusals) {
+		if _, already := next[at]; !already {
+			next[at] = Account{State: AccountRefused, Since: time.Now(), Code: code}
+		}
+	})
 }
 
 // acceptAccount closes it.
-func (b *Breaker) acceptAccount() {
-	b.turnAccount(Account{State: AccountOK, Since: time.Now()})
+func (b *Breaker) acceptAccount(at target) {
+	b.turnAccount(func(next refusals) { delete(next, at) })
 }
 
-func (b *Breaker) turnAccount(to Account) {
+// turnAccount changes the refusals, and tells where the account as a whole
+// changed: it is refused as long as any target is.
+func (b *Breaker) turnAccount(change func(refusals)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.account.Load().State == to.State {
+	old := *b.refused.Load()
+	next := maps.Clone(old)
+	change(next)
+	if len(next) == len(old) {
 		return
 	}
-	b.account.Store(&to)
-	b.journal.Account(to)
-	if to.State == AccountRefused {
-		b.log.Error("the Captcha API refuses the account; nobody can be verified: check secret_id, secret_key, permissions and billing", "code", to.Code)
+	b.refused.Store(&next)
+	b.look()
+	switch {
+	case len(old) == 0:
+		for _, a := range next {
+			b.tellAccount(a)
+		}
+	case len(next) == 0:
+		b.tellAccount(Account{State: AccountOK, Since: time.Now()})
+	}
+}
+
+// tellAccount is called with b.mu held.
+func (b *Breaker) tellAccount(a Account) {
+	b.account.Store(&a)
+	b.journal.Account(a)
+	if a.State == AccountRefused {
+		b.log.Error("the Captcha API refuses the account; nobody can be verified: check secret_id, secret_key, permissions and billing", "code", a.Code)
 	} else {
 		b.log.Info("the Captcha API accepts the account again")
 	}
-	b.look()
 }
 
 const (

@@ -50,28 +50,29 @@ func (b *Breaker) ask(ctx context.Context, c *call, until time.Time, evident boo
 		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Overloaded}
 	}
 	if c.life.isOpen() { // it opened before this call could be released with the others
-		b.flight.end(c, time.Now())
+		b.flight.end(c, time.Now(), false)
 		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.CircuitOpen}
 	}
 	c.sent++
+	c.life.sent.Store(true)
 	if first {
 		signal(b.busy)
 	}
 	v, err := b.next.Verify(ctx2, c.ticket)
-	now := time.Now()
-	age, lagged := b.flight.end(c, now)
 	if err == nil {
-		b.answered(c, v, age, now, evident)
+		b.answered(c, v, evident)
 		return v, nil
 	}
 	f := captcha.AsFailure(err)
 	b.reclassify(ctx, c, f)
-	b.failed(c, f, now, evident && !(lagged && age < b.limits.AttemptTimeout))
+	b.failed(c, f, evident)
 	return v, f
 }
 
 // answered counts a call with a definite answer.
-func (b *Breaker) answered(c *call, v captcha.Verdict, age time.Duration, now time.Time, evident bool) {
+func (b *Breaker) answered(c *call, v captcha.Verdict, evident bool) {
+	now := time.Now()
+	age, _ := b.flight.end(c, now, true)
 	b.metrics.attempt(v.Outcome.String(), now.Sub(c.start))
 	b.throttle.observe(now, false)
 	b.flight.latency(age)
@@ -81,22 +82,31 @@ func (b *Breaker) answered(c *call, v captcha.Verdict, age time.Duration, now ti
 	}
 }
 
-// failed counts a call that nobody answered definitely. One that our own lag
-// made late is no evidence.
-func (b *Breaker) failed(c *call, f *captcha.Failure, now time.Time, evident bool) {
-	b.metrics.attempt(outcomeOf(f.Kind), now.Sub(c.start))
+// failed counts a call that nobody answered definitely. What became of the
+// ticket is noted before the call leaves flight: a twin looks at both.
+func (b *Breaker) failed(c *call, f *captcha.Failure, evident bool) {
 	if f.FateUnknown {
 		b.fates.Add(c.key)
 	}
-	if f.Kind == captcha.Throttled {
+	now := time.Now()
+	gone := f.Kind == captcha.Cancelled || f.Kind == captcha.CircuitOpen
+	age, lagged := b.flight.end(c, now, !gone)
+	b.metrics.attempt(outcomeOf(f.Kind), now.Sub(c.start))
+	switch f.Kind {
+	case captcha.Throttled:
 		b.throttle.observe(now, true)
-	}
-	if f.Kind == captcha.Fault {
+	case captcha.Cancelled:
+		if age >= leastStanding {
+			b.believe(c.life, c.life.evidence.abandoned())
+		}
+	case captcha.Fault:
 		b.complain(f, now)
-	}
-	if f.Kind == captcha.Fault && evident {
-		c.life.evidence.fault(c, now)
-		c.life.canaries.Add(1)
+		late := lagged && age < b.limits.AttemptTimeout && errors.Is(f, context.DeadlineExceeded)
+		if evident && !late { // our own lag makes calls late, and is no evidence
+			c.life.evidence.fault(c, now)
+			c.life.canaries.Add(1)
+		}
+	default:
 	}
 }
 

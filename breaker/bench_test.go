@@ -108,7 +108,7 @@ func BenchmarkVerify_InFlight(b *testing.B) {
 	for i := range 200 {
 		waiting.Go(func() { _, _ = br.Verify(b.Context(), users[i]) })
 	}
-	for arrived.Load() < 200 { //nolint:revive // until all of them wait
+	for arrived.Load() < 200 { // until all of them wait
 	}
 	api.becomes(passesAtOnce)
 	b.ReportAllocs()

@@ -43,7 +43,7 @@ type Breaker struct {
 	journal Journal
 	cfg     Config
 	limits  Limits
-	appID   uint64
+	usual   target // what probes ask about, unless another is refused
 	log     *slog.Logger
 	metrics *metrics
 
@@ -54,7 +54,8 @@ type Breaker struct {
 	alarm    *alarm
 
 	stance     atomic.Pointer[stance]
-	account    atomic.Pointer[Account]
+	account    atomic.Pointer[Account] // as a whole
+	refused    atomic.Pointer[refusals]
 	complained atomic.Int64  // unix ns of the last complaint about a fault
 	wake       chan struct{} // to the prober: look again
 	busy       chan struct{} // to the watch: calls are in flight
@@ -72,11 +73,11 @@ func New(next captcha.Verifier, fates Fates, journal Journal, appID uint64, cfg 
 		return nil, err
 	}
 	b := &Breaker{
-		next: next, fates: fates, journal: journal, appID: appID,
+		next: next, fates: fates, journal: journal, usual: target{appID: appID},
 		cfg: cfg, limits: limits, log: log,
 		flight:   newFlight(limits.MaxInFlight),
 		retries:  newBucket(limits.RetryBudget),
-		throttle: &throttle{floor: pace{rate: throttleFloor}},
+		throttle: &throttle{base: time.Now(), floor: pace{rate: throttleFloor}},
 		ramping:  newRamp(),
 		alarm:    &alarm{},
 		wake:     make(chan struct{}, 1),
@@ -85,6 +86,7 @@ func New(next captcha.Verifier, fates Fates, journal Journal, appID uint64, cfg 
 	}
 	now := time.Now()
 	b.account.Store(&Account{State: AccountOK, Since: now})
+	b.refused.Store(&refusals{})
 	b.stance.Store(&stance{state: Closed, since: now, life: b.newLife()})
 	b.metrics = newMetrics(reg, b)
 	return b, nil
@@ -103,7 +105,7 @@ func (b *Breaker) Run(ctx context.Context) {
 func (b *Breaker) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
 	s := b.stance.Load()
 	if kind, ok := b.admit(s, t); !ok {
-		return captcha.Verdict{}, refusals[kind]
+		return captcha.Verdict{}, unsent[kind]
 	}
 	c := &call{life: s.life, ticket: t, key: t.Key(), prefix: prefixOf(t.UserIP)}
 	v, f := b.pursue(ctx, c)
@@ -113,8 +115,8 @@ func (b *Breaker) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict
 	return v, nil
 }
 
-// refusals are the failures of calls that were never sent.
-var refusals = map[captcha.Kind]*captcha.Failure{
+// unsent are the failures of calls that were never sent.
+var unsent = map[captcha.Kind]*captcha.Failure{
 	captcha.CircuitOpen:   {Kind: captcha.CircuitOpen},
 	captcha.Recovering:    {Kind: captcha.Recovering},
 	captcha.Misconfigured: {Kind: captcha.Misconfigured},
@@ -124,7 +126,7 @@ var refusals = map[captcha.Kind]*captcha.Failure{
 // admit says whether a call about t may be sent now, and if not, why.
 func (b *Breaker) admit(s *stance, t captcha.Ticket) (captcha.Kind, bool) {
 	switch {
-	case b.account.Load().State == AccountRefused:
+	case b.refuses(targetOf(t)):
 		return captcha.Misconfigured, false
 	case s.state == Open || s.state == HalfOpen:
 		return captcha.CircuitOpen, false
@@ -155,7 +157,7 @@ func (b *Breaker) pursue(ctx context.Context, c *call) (captcha.Verdict, *captch
 		if f.Answer == nil && last != nil {
 			f.Answer = last.Answer
 		}
-		if n == b.limits.MaxAttempts || !b.mayRetry(f, &r) || !b.pause(ctx, c, &r, deadline) {
+		if !b.mayRetry(f, n, &r) || !b.pause(ctx, c, &r, deadline) {
 			return v, b.closing(ctx, c, f)
 		}
 		last = f
@@ -170,7 +172,7 @@ func (b *Breaker) closing(ctx context.Context, c *call, f *captcha.Failure) *cap
 	case f.Kind == captcha.Fault && c.life.isOpen():
 		f.Kind = captcha.CircuitOpen
 	case f.Kind == captcha.Misconfigured && f.Attempts > 0:
-		b.refuseAccount(f.Code)
+		b.refuseAccount(targetOf(c.ticket), f.Code)
 	}
 	return f
 }

@@ -29,11 +29,14 @@ type evidence struct {
 	cfg Config
 
 	mu    sync.Mutex
-	slots []tally // a ring over the window
-	at    int64   // the newest slot's number
-	total tally   // over the window
+	base  time.Time // what slots are counted from, whatever the wall clock does
+	slots []tally   // a ring over the window
+	at    int64     // the newest slot's number
+	total tally     // over the window
 
 	run     run
+	gaveUp  int // callers since the last answer that gave up after waiting long
+	answers int // definite ones, ever
 	faulted map[captcha.Key]struct{}
 	faults  [recentFaults]met // a ring of the newest bad calls
 	met     int
@@ -46,6 +49,7 @@ type tally struct{ calls, faults, slow int }
 type met struct {
 	at     time.Time
 	prefix netip.Prefix
+	slow   bool // answered, but late; else a fault
 }
 
 // A run is faults in a row.
@@ -63,18 +67,18 @@ type finding struct {
 func newEvidence(cfg Config) *evidence {
 	return &evidence{
 		cfg:     cfg,
+		base:    time.Now(),
 		slots:   make([]tally, max(int64(cfg.Window/span), lastSecond)),
-		at:      slotOf(time.Now()),
 		faulted: map[captcha.Key]struct{}{},
 	}
 }
 
-func slotOf(t time.Time) int64 { return t.UnixNano() / int64(span) }
+func slotOf(base, t time.Time) int64 { return int64(t.Sub(base) / span) }
 
 // advance forgets the slots that left the window and returns the newest one.
 func (e *evidence) advance(now time.Time) *tally {
 	n := int64(len(e.slots))
-	for slot := slotOf(now); e.at < slot; {
+	for slot := slotOf(e.base, now); e.at < slot; {
 		if slot-e.at > n {
 			e.at = slot - n
 		}
@@ -96,10 +100,12 @@ func (e *evidence) answer(c *call, now time.Time, slow bool) {
 	slot.calls++
 	e.total.calls++
 	e.run = run{}
+	e.gaveUp = 0
+	e.answers++
 	if slow {
 		slot.slow++
 		e.total.slow++
-		e.remember(c, now)
+		e.remember(c, now, true)
 	}
 }
 
@@ -119,7 +125,7 @@ func (e *evidence) fault(c *call, now time.Time) {
 	slot.faults++
 	e.total.calls++
 	e.total.faults++
-	e.remember(c, now)
+	e.remember(c, now, false)
 	if e.run.n == 0 || now.Sub(e.run.last) > runGap {
 		e.run = run{first: now}
 	}
@@ -127,9 +133,21 @@ func (e *evidence) fault(c *call, now time.Time) {
 	e.run.last = now
 }
 
-func (e *evidence) remember(c *call, now time.Time) {
-	e.faults[e.met%recentFaults] = met{at: now, prefix: c.prefix}
+func (e *evidence) remember(c *call, now time.Time, slow bool) {
+	e.faults[e.met%recentFaults] = met{at: now, prefix: c.prefix, slow: slow}
 	e.met++
+}
+
+// abandoned counts a caller that gave up after waiting long. Anybody can hang
+// up, so many of them without an answer between only ask for a probe.
+func (e *evidence) abandoned() finding {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.gaveUp++
+	if e.gaveUp < e.cfg.ConsecutiveFailures {
+		return finding{}
+	}
+	return finding{text: fmt.Sprintf("%d callers gave up waiting, no answer between", e.gaveUp)}
 }
 
 // judge says what the finished calls amount to. canary judges more strictly,
@@ -140,7 +158,7 @@ func (e *evidence) judge(now time.Time, canary bool) finding {
 	e.advance(now)
 	if e.run.n >= e.cfg.ConsecutiveFailures && e.run.last.Sub(e.run.first) >= leastRun {
 		since := e.run.first
-		return e.finding(since, "%d tickets in a row met a fault within %v", e.run.n, round(e.run.last.Sub(since)))
+		return e.finding(since, false, "%d tickets in a row met a fault within %v", e.run.n, round(e.run.last.Sub(since)))
 	}
 	second, window := e.lastSecond(), time.Second
 	t := second
@@ -149,16 +167,15 @@ func (e *evidence) judge(now time.Time, canary bool) finding {
 	}
 	since := now.Add(-window)
 	switch {
-	case canary && e.total.calls <= canaryCalls && e.total.faults >= leastCanary && 2*e.total.faults >= e.total.calls:
-		// A probe cannot clear this: probes looked healthy when it began.
-		return finding{fmt.Sprintf("%d of the first %d calls met a fault", e.total.faults, e.total.calls), leastPrefixes}
+	case canary && e.total.faults >= leastCanary && 2*e.total.faults >= e.total.calls:
+		return e.finding(time.Time{}, false, "%d of the first %d calls met a fault", e.total.faults, e.total.calls)
 	case t.calls < e.cfg.MinRequests:
 	case rate(t.faults, t.calls) >= e.failureRate(window, t.calls):
-		return e.finding(since, "%d of %d calls met a fault within %v", t.faults, t.calls, window)
+		return e.finding(since, false, "%d of %d calls met a fault within %v", t.faults, t.calls, window)
 	case rate(e.total.faults, e.total.calls) >= e.cfg.FailureRate && e.total.calls >= e.cfg.MinRequests:
-		return e.finding(now.Add(-e.cfg.Window), "%d of %d calls met a fault within %v", e.total.faults, e.total.calls, e.cfg.Window)
+		return e.finding(now.Add(-e.cfg.Window), false, "%d of %d calls met a fault within %v", e.total.faults, e.total.calls, e.cfg.Window)
 	case rate(t.slow, t.calls) >= e.cfg.SlowRate:
-		return e.finding(since, "%d of %d calls took longer than %v within %v", t.slow, t.calls, e.cfg.SlowCall, window)
+		return e.finding(since, true, "%d of %d calls took longer than %v within %v", t.slow, t.calls, e.cfg.SlowCall, window)
 	}
 	return finding{}
 }
@@ -186,14 +203,25 @@ func (e *evidence) lastSecond() tally {
 }
 
 // finding names the prefixes which the bad calls since then came from.
-func (e *evidence) finding(since time.Time, format string, args ...any) finding {
-	prefixes := map[netip.Prefix]struct{}{}
+func (e *evidence) finding(since time.Time, slow bool, format string, args ...any) finding {
+	return finding{text: fmt.Sprintf(format, args...), prefixes: e.prefixes(since, slow)}
+}
+
+func (e *evidence) prefixes(since time.Time, slow bool) int {
+	seen := map[netip.Prefix]struct{}{}
 	for _, m := range e.faults[:min(e.met, recentFaults)] {
-		if !m.at.Before(since) {
-			prefixes[m.prefix] = struct{}{}
+		if m.slow == slow && !m.at.Before(since) {
+			seen[m.prefix] = struct{}{}
 		}
 	}
-	return finding{text: fmt.Sprintf(format, args...), prefixes: len(prefixes)}
+	return len(seen)
+}
+
+// answered reports whether there was any definite answer.
+func (e *evidence) answered() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.answers > 0
 }
 
 // well reports whether the circuit may close: so few calls of the window ended
@@ -203,6 +231,9 @@ func (e *evidence) well(now time.Time) bool {
 	defer e.mu.Unlock()
 	e.advance(now)
 	t := e.total
+	if e.prefixes(now.Add(-e.cfg.Window), false) < leastPrefixes {
+		t.faults = 0 // one place's own trouble
+	}
 	return t.few(t.faults, e.cfg.FailureRate) && t.few(t.slow, e.cfg.SlowRate)
 }
 

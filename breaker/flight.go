@@ -91,9 +91,10 @@ func (f *flight) begin(c *call, cancel context.CancelFunc, now time.Time) (ok, f
 	return true, f.n == 1
 }
 
-// end takes c out. age is how long it was in flight, less our own lag; lagged
-// says that there was some.
-func (f *flight) end(c *call, now time.Time) (age time.Duration, lagged bool) {
+// end takes c out. back says that it came back by itself, and was not given up
+// by its caller or by us. age is how long it was in flight, less our own lag;
+// lagged says that there was some.
+func (f *flight) end(c *call, now time.Time, back bool) (age time.Duration, lagged bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if c.prev != nil {
@@ -108,7 +109,9 @@ func (f *flight) end(c *call, now time.Time) (age time.Duration, lagged bool) {
 	}
 	c.prev, c.next = nil, nil
 	f.n--
-	f.lastBack = now
+	if back {
+		f.lastBack = now
+	}
 	lag := f.lag + f.pendingLag(now) - c.lag
 	return now.Sub(c.start) - lag, lag > 0
 }

@@ -48,8 +48,8 @@ type stance struct {
 type life struct {
 	circuit  *gobreaker.CircuitBreaker[captcha.Verdict]
 	evidence *evidence
-	began    time.Time
 	canaries atomic.Int32 // calls of this life that ended
+	sent     atomic.Bool  // calls of this life were sent
 
 	verdict  atomic.Pointer[string] // why it opens, once that is certain
 	opened   chan struct{}          // closed when the circuit has opened
@@ -63,7 +63,6 @@ const never = 100 * 365 * 24 * time.Hour
 func (b *Breaker) newLife() *life {
 	l := &life{
 		evidence: newEvidence(b.cfg),
-		began:    time.Now(),
 		opened:   make(chan struct{}),
 	}
 	l.circuit = gobreaker.NewCircuitBreaker[captcha.Verdict](gobreaker.Settings{
@@ -73,6 +72,11 @@ func (b *Breaker) newLife() *life {
 		IsExcluded:   func(err error) bool { return err != nil && !isEvidence(err) },
 	})
 	return l
+}
+
+// onTrial reports whether l is a recovery whose first calls have not ended.
+func (s *stance) onTrial(l *life) bool {
+	return s.state == Recovering && s.life == l && l.canaries.Load() <= canaryCalls
 }
 
 // isOpen reports whether the life has ended.
@@ -107,7 +111,7 @@ func (b *Breaker) ripe(l *life) bool {
 	if l.verdict.Load() != nil {
 		return true
 	}
-	return b.believe(l, l.evidence.judge(time.Now(), b.stance.Load().state == Recovering))
+	return b.believe(l, l.evidence.judge(time.Now(), b.stance.Load().onTrial(l)))
 }
 
 // believe accepts a finding that came from enough places, and has the prober

@@ -72,14 +72,6 @@ func (m *metrics) attempt(outcome string, took time.Duration) {
 	m.seconds.Observe(took.Seconds())
 }
 
-func (m *metrics) retry(sent bool) {
-	if sent {
-		m.sent.Inc()
-	} else {
-		m.spent.Inc()
-	}
-}
-
 func (m *metrics) transition(t Transition) {
 	m.transitions.WithLabelValues(t.From.String(), t.To.String()).Inc()
 }

@@ -43,17 +43,20 @@ func (h health) String() string { return healthNames[h] }
 func (b *Breaker) probeLoop(ctx context.Context) {
 	timer := time.NewTimer(never)
 	defer timer.Stop()
-	var last, looked time.Time // when the last probe of the schedule began, and of a suspicion
+	last := map[target]time.Time{} // when the newest probe of the schedule began
+	var looked time.Time           // when one because of a suspicion did
+	patient := false               // the newest one said nothing
 	for {
-		timer.Reset(b.schedule(last))
+		at, what := b.schedule(last, patient)
+		timer.Reset(b.until(at))
 		select {
 		case <-ctx.Done():
 			return
 		case <-b.wake:
 		case <-timer.C:
-			if b.due() {
-				last = time.Now()
-				b.probe(ctx)
+			if !at.IsZero() {
+				last[what] = time.Now()
+				patient = b.probe(ctx, what) == undecided
 			}
 			b.finishRamp()
 		case why := <-b.suspect:
@@ -65,33 +68,34 @@ func (b *Breaker) probeLoop(ctx context.Context) {
 	}
 }
 
-// due reports whether anything is open that a probe could close.
-func (b *Breaker) due() bool {
-	s := b.stance.Load()
-	return s.state == Open || s.state == HalfOpen || b.account.Load().State == AccountRefused
-}
-
-// schedule returns the time until the next probe, or until the ramp is looked
-// at, and notes it for the status.
-func (b *Breaker) schedule(last time.Time) time.Duration {
-	s, acc, now := b.stance.Load(), b.account.Load(), time.Now()
-	var at time.Time
-	switch {
-	case s.state == HalfOpen:
-		at = last.Add(b.cfg.Probe.Spacing)
-	case s.state == Open:
-		at = b.after(last, s.outage, s.since, s.lies)
-	case acc.State == AccountRefused:
-		at = b.after(last, acc.Since, acc.Since, 0)
+// schedule returns when to probe next and what about; zero where nothing is
+// open that a probe could close. An open circuit comes first.
+func (b *Breaker) schedule(last map[target]time.Time, patient bool) (at time.Time, what target) {
+	switch s := b.stance.Load(); {
+	case s.state == HalfOpen && !patient:
+		at, what = last[b.usual].Add(b.cfg.Probe.Spacing), b.usual
+	case s.state == Open || s.state == HalfOpen:
+		at, what = b.after(last[b.usual], s.outage, s.since, s.lies), b.usual
+	default:
+		for refused, a := range *b.refused.Load() {
+			if next := b.after(last[refused], a.Since, a.Since, 0); at.IsZero() || next.Before(at) {
+				at, what = next, refused
+			}
+		}
 	}
 	b.mu.Lock()
 	b.nextProbe = at
 	b.mu.Unlock()
-	switch {
-	case !at.IsZero():
-		return max(at.Sub(now), 0)
-	case s.state == Recovering:
-		return max(s.since.Add(s.ramp).Sub(now), rampLook)
+	return at, what
+}
+
+// until is how long to wait for a probe, or for the end of the ramp.
+func (b *Breaker) until(probe time.Time) time.Duration {
+	if !probe.IsZero() {
+		return max(time.Until(probe), 0)
+	}
+	if s := b.stance.Load(); s.state == Recovering {
+		return max(time.Until(s.since.Add(s.ramp)), rampLook)
 	}
 	return never
 }
@@ -108,22 +112,23 @@ func (b *Breaker) after(last, outage, opened time.Time, lies int) time.Time {
 }
 
 // probe asks once and draws the conclusions.
-func (b *Breaker) probe(ctx context.Context) {
-	h, what := b.examine(ctx)
+func (b *Breaker) probe(ctx context.Context, about target) health {
+	h, what := b.examine(ctx, about)
 	if ctx.Err() != nil {
-		return
+		return undecided
 	}
 	switch h {
 	case healthy:
-		b.acceptAccount()
+		b.acceptAccount(about)
 		b.healthier(what)
 	case refused:
-		b.refuseAccount(what)
+		b.refuseAccount(about, what)
 		b.healthier("the API answers, though it refuses the account: " + what)
 	case ill:
 		b.noHealthier(what)
 	case undecided:
 	}
+	return h
 }
 
 // healthier counts a successful probe: the first makes the circuit half open,
@@ -135,7 +140,7 @@ func (b *Breaker) healthier(what string) {
 		}
 		n := s.healthy + 1
 		if n >= b.cfg.Probe.Successes {
-			return b.recovering(s, fmt.Sprintf("%d probes in a row were answered, %s", n, what)), true
+			return b.recovering(s, time.Since(s.outage), fmt.Sprintf("%d probes in a row were answered, %s", n, what)), true
 		}
 		next := *s
 		next.healthy = n
@@ -165,8 +170,8 @@ func (b *Breaker) lookInto(ctx context.Context, why string) {
 	if s.state != Closed && s.state != Recovering {
 		return
 	}
-	h, what := b.examine(ctx)
-	if h != ill || ctx.Err() != nil {
+	h, what := b.examine(ctx, b.usual)
+	if h != ill || ctx.Err() != nil || b.stance.Load().life != s.life {
 		return
 	}
 	text := why + ", and a probe of our own failed: " + what
@@ -176,7 +181,7 @@ func (b *Breaker) lookInto(ctx context.Context, why string) {
 
 // examine makes one probe. It returns after Probe.Timeout even where the call
 // does not.
-func (b *Breaker) examine(ctx context.Context) (health, string) {
+func (b *Breaker) examine(ctx context.Context, about target) (health, string) {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Probe.Timeout)
 	defer cancel()
 	start := time.Now()
@@ -184,7 +189,7 @@ func (b *Breaker) examine(ctx context.Context) (health, string) {
 	var answer error
 	go func() {
 		defer close(done)
-		_, answer = b.next.Verify(ctx, b.probeTicket(start))
+		_, answer = b.next.Verify(ctx, probeTicket(about, start))
 	}()
 	var err error
 	select {
@@ -223,11 +228,12 @@ func (b *Breaker) diagnose(err error, took time.Duration) (health, string) {
 
 // probeTicket is a disaster ticket of the standard form: by the disaster
 // recovery scheme verifying it is not billed, and it is never valid.
-func (b *Breaker) probeTicket(now time.Time) captcha.Ticket {
+func probeTicket(about target, now time.Time) captcha.Ticket {
 	return captcha.Ticket{
-		Value:   captcha.NewDisasterTicket(1001, b.appID, now),
+		Value:   captcha.NewDisasterTicket(1001, about.appID, now),
 		Randstr: "@probe",
-		AppID:   b.appID,
+		AppID:   about.appID,
+		Mini:    about.mini,
 		UserIP:  netip.AddrFrom4([4]byte{127, 0, 0, 1}),
 	}
 }

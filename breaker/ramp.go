@@ -19,7 +19,7 @@ const (
 )
 
 // ramp chooses who is sent on while recovering. The choice is stable: a user
-// who was sent on once is not challenged later.
+// whose turn has come stays, so that nobody is challenged by turns for long.
 type ramp struct {
 	seed  maphash.Seed
 	floor pace
@@ -43,13 +43,26 @@ func (s *stance) share(now time.Time) float64 {
 	return min(float64(now.Sub(s.since))/float64(s.ramp), 1)
 }
 
+// Share is the share of users that is sent on now: 1 while the circuit is
+// closed, 0 while it is open or half open, or the account is refused.
+func (b *Breaker) Share() float64 {
+	s := b.stance.Load()
+	switch {
+	case b.account.Load().State == AccountRefused || s.state == Open || s.state == HalfOpen:
+		return 0
+	case s.state == Recovering:
+		return s.share(time.Now())
+	}
+	return 1
+}
+
 // place is where the user stands in the order of returning, in [0, 1).
 func (r *ramp) place(t captcha.Ticket) float64 {
 	var h uint64
 	if t.Subject != "" {
 		h = maphash.String(r.seed, t.Subject)
 	} else {
-		h = maphash.Comparable[netip.Addr](r.seed, t.UserIP.Unmap())
+		h = maphash.Comparable[netip.Prefix](r.seed, t.Household())
 	}
 	return float64(h>>11) / (1 << 53)
 }
@@ -81,24 +94,30 @@ func (b *Breaker) Ramp(away time.Duration) {
 		if s.state != Closed {
 			return nil, false
 		}
-		return b.recovering(&stance{outage: time.Now().Add(-away)}, "users return from a forced degraded mode"), true
+		return b.recovering(&stance{outage: time.Now()}, away, "users return from a forced degraded mode"), true
 	})
 }
 
-// recovering is the stance that follows s after its outage: a fresh life.
-func (b *Breaker) recovering(s *stance, evidence string) *stance {
-	now := time.Now()
+// recovering is the stance that follows s after users were away for so long: a
+// fresh life.
+func (b *Breaker) recovering(s *stance, away time.Duration, evidence string) *stance {
 	return &stance{
-		state: Recovering, since: now, life: b.newLife(), outage: s.outage, lies: s.lies,
-		ramp: min(b.cfg.Ramp, now.Sub(s.outage)), evidence: evidence,
+		state: Recovering, since: time.Now(), life: b.newLife(), outage: s.outage, lies: s.lies,
+		ramp: min(b.cfg.Ramp, away), evidence: evidence,
 	}
+}
+
+// mayClose reports whether nothing speaks against l, and where calls were sent
+// at least one answer for it.
+func (l *life) mayClose(now time.Time) bool {
+	return !l.isOpen() && l.evidence.well(now) && (!l.sent.Load() || l.evidence.answered())
 }
 
 // finishRamp closes the circuit once every user is sent on and all is well.
 func (b *Breaker) finishRamp() {
 	b.move(func(s *stance) (*stance, bool) {
 		now := time.Now()
-		if s.state != Recovering || s.share(now) < 1 || !s.life.evidence.well(now) || s.life.isOpen() {
+		if s.state != Recovering || s.share(now) < 1 || !s.life.mayClose(now) {
 			return nil, false
 		}
 		return &stance{state: Closed, since: now, life: s.life, evidence: "every user is sent on again"}, true

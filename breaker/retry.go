@@ -52,8 +52,8 @@ type retry struct {
 	at      bool // the next attempt needs no pause
 }
 
-// mayRetry says whether another attempt may follow f at all.
-func (b *Breaker) mayRetry(f *captcha.Failure, r *retry) bool {
+// mayRetry says whether another attempt may follow the n-th, which ended in f.
+func (b *Breaker) mayRetry(f *captcha.Failure, n int, r *retry) bool {
 	r.at = false
 	switch {
 	case !f.Retryable:
@@ -62,14 +62,18 @@ func (b *Breaker) mayRetry(f *captcha.Failure, r *retry) bool {
 		first := !r.resigns
 		r.resigns, r.at = true, true
 		return first
+	case n >= b.limits.MaxAttempts:
+		return false
 	case f.Kind != captcha.Fault && f.Kind != captcha.Throttled:
 		return false
 	case f.Kind == captcha.Throttled && !b.throttle.admits(time.Now()):
 		return false
 	}
-	ok := b.retries.take()
-	b.metrics.retry(ok)
-	return ok
+	if !b.retries.take() {
+		b.metrics.spent.Inc()
+		return false
+	}
+	return true
 }
 
 // pause waits before a retry: a full-jitter share of a growing ceiling. False
@@ -89,7 +93,11 @@ func (b *Breaker) pause(ctx context.Context, c *call, r *retry, deadline time.Ti
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return !c.life.isOpen()
+		if c.life.isOpen() {
+			return false
+		}
+		b.metrics.sent.Inc()
+		return true
 	case <-c.life.opened:
 	case <-ctx.Done():
 	}

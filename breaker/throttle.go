@@ -22,6 +22,7 @@ const (
 type throttle struct {
 	mu    sync.Mutex
 	slots [throttleSlots]struct{ wanted, accepted, throttled int }
+	base  time.Time // what slots are counted from
 	at    int64
 	on    time.Time // until when calls are held back at all
 	floor pace
@@ -71,7 +72,7 @@ func (t *throttle) observe(now time.Time, throttled bool) {
 }
 
 func (t *throttle) advance(now time.Time) {
-	for slot := slotOf(now); t.at < slot; {
+	for slot := slotOf(t.base, now); t.at < slot; {
 		if slot-t.at > throttleSlots {
 			t.at = slot - throttleSlots
 		}

@@ -44,7 +44,7 @@ func (b *Breaker) inspect(now time.Time) {
 	if s.state != Closed && s.state != Recovering {
 		return
 	}
-	if b.believe(s.life, b.standing(s.life, now)) || b.believe(s.life, s.life.evidence.judge(now, s.state == Recovering)) {
+	if b.believe(s.life, b.standing(s.life, now)) || b.believe(s.life, s.life.evidence.judge(now, s.onTrial(s.life))) {
 		b.trip(s.life)
 	}
 }

@@ -45,6 +45,17 @@ func (t Ticket) WellFormed() bool {
 // Key identifies the ticket, whoever presents it, without revealing it.
 func (t Ticket) Key() Key { return KeyOf(t.Value) }
 
+// Household is what counts as one user's address: the /64 of IPv6, within which
+// a user's address changes at will.
+func (t Ticket) Household() netip.Prefix {
+	ip, bits := t.UserIP.Unmap(), 32
+	if ip.Is6() {
+		bits = 64
+	}
+	p, _ := ip.Prefix(bits)
+	return p
+}
+
 // A Key is a one-way name of something that a user sent.
 type Key = [16]byte
 

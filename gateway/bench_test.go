@@ -43,16 +43,17 @@ type (
 	forgetful struct{}
 )
 
-func (peace) Forced(string, string) policy.Force { return policy.Free }
-func (peace) Degraded(string) (bool, time.Time)  { return false, time.Time{} }
-func (peace) ScriptDown() bool                   { return false }
-func (m memory) LetThrough(captcha.Key) bool     { return false }
-func (m memory) Seen(captcha.Key) bool           { return false }
-func (forgetful) Transition(breaker.Transition)  {}
-func (forgetful) Account(breaker.Account)        {}
-func (m memory) Use(_ context.Context, k captcha.Key, _ bool) bool {
-	return m.used.Add(k)
-}
+func (peace) Forced(string, string) policy.Force         { return policy.Free }
+func (peace) Degraded(string) (bool, time.Time)          { return false, time.Time{} }
+func (peace) ScriptDown() bool                           { return false }
+func (m memory) LetThrough(captcha.Key) bool             { return false }
+func (m memory) Seen(captcha.Key) bool                   { return false }
+func (forgetful) Transition(breaker.Transition)          {}
+func (forgetful) Account(breaker.Account)                {}
+func (m memory) Claim(k captcha.Key) bool                { return m.used.Add(k) }
+func (m memory) Release(captcha.Key)                     {}
+func (m memory) Keep(context.Context, policy.Pass) error { return nil }
+func (m memory) Refuted(netip.Addr, string) bool         { return false }
 
 // BenchmarkCorridor is a ticket's way without HTTP on either end: policy,
 // breaker, upstream with the SDK, and back.
@@ -70,7 +71,8 @@ func BenchmarkCorridor(b *testing.B) {
 	ran := make(chan struct{})
 	go func() { br.Run(ctx); close(ran) }()
 	b.Cleanup(func() { cancel(); <-ran })
-	p := policy.New(br, peace{}, peace{}, memory{once.NewSet(captcha.TicketLife, 100_000)}, policy.Config{Scenes: cfg.Scenes}, reg)
+	tickets := memory{once.NewSet(captcha.TicketLife, 100_000)}
+	p := policy.New(br, peace{}, peace{}, tickets, tickets, policy.Config{Scenes: cfg.Scenes}, reg)
 	r := policy.Request{Scene: "login", Ticket: captcha.Ticket{
 		Randstr: "@abc", AppID: cfg.Upstream.Apps[0].CaptchaAppID, UserIP: netip.MustParseAddr("192.0.2.7"),
 	}}

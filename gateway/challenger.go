@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -11,6 +12,9 @@ import (
 	"captchagate/policy"
 	"captchagate/store"
 )
+
+// checkPatience is how long a solution waits for its turn to be derived.
+const checkPatience = 2 * time.Second
 
 // challenger is the alternate challenge in policy's words, counted.
 type challenger struct {
@@ -47,6 +51,8 @@ func (c *challenger) Issue(b policy.Binding, times int) any {
 
 // Check spends a solution and says what it is worth.
 func (c *challenger) Check(ctx context.Context, solution string, b policy.Binding) policy.Solved {
+	ctx, cancel := context.WithTimeout(ctx, checkPatience)
+	defer cancel()
 	r, _ := c.inner.Check(ctx, solution, binding(b)) // its errors are outcomes too
 	c.results.WithLabelValues(r.Outcome.String()).Inc()
 	return policy.Solved{

@@ -92,10 +92,10 @@ func (h *house) meets(kind simulator.Kind, settled bool, scene string, a answer)
 	}
 	h.expect(fmt.Sprintf("%s, settled %v, %s", kind, settled, scene), a, s.answers(scene))
 	least, most := 1, 3
-	switch {
-	case cause == "throttled":
+	switch cause {
+	case "throttled":
 		least = 0 // little more is sent than the API takes
-	case cause == "misconfigured":
+	case "misconfigured":
 		least, most = 1, 1
 	}
 	if settled && cause != "throttled" {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -25,8 +24,10 @@ import (
 	"captchagate/control"
 	"captchagate/once"
 	"captchagate/policy"
+	"captchagate/reverify"
 	"captchagate/store"
 	"captchagate/upstream"
+	"captchagate/watch"
 )
 
 const (
@@ -34,7 +35,7 @@ const (
 	// the API's limit of 1,000 a second, all of five minutes.
 	mostTickets = 400_000
 	// mostAnswers bounds the answers kept for Idempotency-Keys.
-	mostAnswers = 100_000
+	mostAnswers = 300_000
 	// answerLife is how long a repeated request gets the same answer.
 	answerLife = 5 * time.Minute
 )
@@ -56,6 +57,11 @@ type Gateway struct {
 	answers    *once.Answers[policy.Decision]
 	callers    atomic.Pointer[callers]
 	admin      *admin.Server
+	script     *watch.Script
+	reports    *watch.Reports
+	incidents  *watch.Incidents
+	queue      *reverify.Queue
+	pages      *policy.Purse // what pages may ask for, by address
 
 	reload   func() (Config, error)
 	draining atomic.Bool
@@ -84,28 +90,34 @@ func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload fu
 	if g.control, err = control.New(ctx, g.store, sceneNames(cfg.Scenes), g.lifted, log); err != nil {
 		return nil, err
 	}
+	if g.incidents, err = watch.NewIncidents(ctx, g.store, g.incidentEnded, log); err != nil {
+		return nil, err
+	}
+	g.script = watch.NewScript(watch.ScriptConfig(cfg.ScriptProbe), transport, g.scriptChanged, log, g.registry)
+	g.reports = watch.NewReports(g.script.Sooner, g.pagesFail, log, g.registry)
+
 	if g.upstream, err = upstream.New(cfg.Upstream.Config, cfg.Upstream.MaxInFlight, transport, g.registry); err != nil {
 		return nil, err
 	}
 	g.closers = append(g.closers, g.upstream.Close)
-
 	fates := once.NewSet(captcha.TicketLife, mostTickets)
 	if g.breaker, err = breaker.New(g.upstream, fates, g, cfg.Upstream.Apps[0].CaptchaAppID, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
 		return nil, err
 	}
-	g.situation = newSituation(g.control, g.breaker)
+	g.situation = newSituation(g.control, g.breaker, g.script, g.incidents)
 	if g.challenger, err = newChallenger(ctx, cfg.Challenge, g.store, g.registry); err != nil {
 		return nil, err
 	}
-	ledger, err := newLedger(ctx, g.store, log)
+	ledger, err := g.newPasses(ctx, fates, transport)
 	if err != nil {
 		return nil, err
 	}
-	g.policy = policy.New(g.breaker, g.situation, g.challenger, ledger, policyConfig(cfg), g.registry)
+	g.policy = policy.New(g.breaker, g.situation, g.challenger, ledger, ledger, policyConfig(cfg), g.registry)
 	g.situation.tell = g.policy.Observe
 
 	g.answers = once.NewAnswers[policy.Decision](answerLife, mostAnswers)
 	g.callers.Store(newCallers(cfg.APIKeys))
+	g.pages = pageBudget()
 	g.metrics = newMetrics(g.registry, g)
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var again func(context.Context) error
@@ -113,7 +125,7 @@ func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload fu
 		again = g.takeOver
 	}
 	g.admin = admin.New(cfg.Admin, g.control, g.status, again,
-		promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), log)
+		promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.views(), log)
 	return g, nil
 }
 
@@ -125,6 +137,9 @@ func (g *Gateway) Start(ctx context.Context) (wait func()) {
 	wg.Go(func() { g.control.Run(ctx) })
 	wg.Go(func() { g.breaker.Run(ctx) })
 	wg.Go(func() { g.situation.run(ctx) })
+	wg.Go(func() { g.script.Run(ctx) })
+	wg.Go(func() { g.incidents.Run(ctx) })
+	wg.Go(func() { g.queue.Run(ctx) })
 	return wg.Wait
 }
 
@@ -162,28 +177,15 @@ func (g *Gateway) takeOver(context.Context) error {
 	}
 	next := g.cfg // what is not named here waits for a restart
 	next.Scenes, next.DisasterTickets, next.APIKeys = cfg.Scenes, cfg.DisasterTickets, cfg.APIKeys
+	if err := next.Validate(); err != nil {
+		g.log.Error("the configuration was not reloaded: with what waits for a restart it makes no sense", "error", err)
+		return err
+	}
 	g.policy.Reconfigure(policyConfig(next))
 	g.control.SetScenes(sceneNames(next.Scenes))
 	g.callers.Store(newCallers(next.APIKeys))
 	g.log.Info("configuration reloaded: scenes, api_keys and disaster_tickets; the other sections wait for a restart")
 	return nil
-}
-
-// Transition is told by the breaker, in order, and must not block.
-func (g *Gateway) Transition(t breaker.Transition) {
-	if g.situation != nil {
-		g.situation.observe()
-	}
-	g.control.Audit(control.KindTransition, "gateway", fmt.Sprintf("circuit %v to %v: %s", t.From, t.To, t.Evidence), t)
-}
-
-// Account is told by the breaker.
-func (g *Gateway) Account(a breaker.Account) {
-	summary := "account accepted again"
-	if a.State == breaker.AccountRefused {
-		summary = "account refused: " + a.Code
-	}
-	g.control.Audit(control.KindTransition, "gateway", summary, a)
 }
 
 // lifted has users return little by little after a forced degraded mode.

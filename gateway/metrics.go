@@ -19,7 +19,7 @@ func newMetrics(reg prometheus.Registerer, g *Gateway) *metrics {
 	m := &metrics{refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "captchagate_refused_total", Help: "Requests refused for what the caller wrote, by status.",
 	}, []string{"status"})}
-	for _, status := range []int{400, 401, 403, 404, 405, 409, 413, 415} {
+	for _, status := range []int{400, 401, 403, 404, 405, 409, 413, 415, 429} {
 		m.refusals.WithLabelValues(strconv.Itoa(status))
 	}
 	reg.MustRegister(m.refusals)

@@ -7,7 +7,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +53,7 @@ func (h *house) solve(puzzle json.RawMessage) string {
 	nonce, _ := hex.DecodeString(p.Parameters.Nonce)
 	salt, _ := hex.DecodeString(p.Parameters.Salt)
 	for counter := range uint32(100_000) {
-		password := string(binary.BigEndian.AppendUint32(nonce[:len(nonce):len(nonce)], counter))
+		password := string(binary.BigEndian.AppendUint32(slices.Clip(nonce), counter))
 		key, err := pbkdf2.Key(sha256.New, password, salt, p.Parameters.Cost, 32)
 		if err != nil {
 			h.t.Fatal(err)
@@ -70,9 +72,7 @@ func (h *house) solves(scene, solution string, more ...fields) answer {
 	h.t.Helper()
 	f := fields{"scene": scene, "challenge": solution, "user_ip": "192.0.2.7"}
 	for _, m := range more {
-		for k, v := range m {
-			f[k] = v
-		}
+		maps.Copy(f, m)
 	}
 	return h.ask(f)
 }

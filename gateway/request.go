@@ -150,6 +150,7 @@ func (g *Gateway) build(rd *reading) policy.Request {
 	if _, ok := g.policy.Scene(r.Scene); !ok && !rd.unread("scene") {
 		rd.wrong("scene", unknownScene)
 	}
+	r.Reference = rd.strings["reference"]
 	for _, field := range []string{"subject", "reference"} {
 		if len(rd.strings[field]) > maxSubject {
 			rd.wrong(field, "is longer than %d bytes", maxSubject)
@@ -189,7 +190,7 @@ func (rd *reading) userIP() netip.Addr {
 func (g *Gateway) app(rd *reading) uint64 {
 	apps := g.cfg.Upstream.Apps
 	if !rd.given["captcha_app_id"] {
-		if len(apps) > 1 {
+		if len(apps) > 1 && !rd.given["challenge"] {
 			rd.wrong("captcha_app_id", "is required where several apps are configured")
 		}
 		return apps[0].CaptchaAppID

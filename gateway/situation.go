@@ -9,6 +9,7 @@ import (
 	"captchagate/breaker"
 	"captchagate/control"
 	"captchagate/policy"
+	"captchagate/watch"
 )
 
 // situation joins the switch and the circuit to how things stand: it is what
@@ -16,14 +17,16 @@ import (
 type situation struct {
 	control *control.Control
 	breaker *breaker.Breaker
+	script  *watch.Script
+	told    *watch.Incidents
 	tell    func(degraded bool) // the process mode, to whom it concerns
 
 	mu   sync.Mutex
 	last map[string]time.Time // when a scene was last degraded; "" = all of them
 }
 
-func newSituation(c *control.Control, b *breaker.Breaker) *situation {
-	return &situation{control: c, breaker: b, tell: func(bool) {}, last: map[string]time.Time{}}
+func newSituation(c *control.Control, b *breaker.Breaker, script *watch.Script, told *watch.Incidents) *situation {
+	return &situation{control: c, breaker: b, script: script, told: told, tell: func(bool) {}, last: map[string]time.Time{}}
 }
 
 // run notes every second what is degraded, so that it is known for how long it
@@ -46,6 +49,7 @@ func (s *situation) observe() {
 	process := s.mode() == policy.ModeDegraded
 	drills := s.control.Drills()
 	s.tell(process)
+	s.forced()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -57,6 +61,25 @@ func (s *situation) observe() {
 			s.last[d.Scene] = now
 		}
 	}
+}
+
+// forced tells the incidents whether an operator forces degraded mode on all.
+func (s *situation) forced() {
+	o := s.control.Override()
+	if o != nil && o.Mode == control.Degraded {
+		s.told.Begin(watch.KindForced, "forced by "+o.Actor+": "+o.Reason, o.Since)
+		return
+	}
+	s.told.End(watch.KindForced, time.Now())
+}
+
+// Share is how much re-verification may ask: nothing while the Captcha API is
+// away or an operator treats it so.
+func (s *situation) Share() float64 {
+	if s.control.Forced("", "") == control.Degraded {
+		return 0
+	}
+	return s.breaker.Share()
 }
 
 // mode is the process mode.
@@ -124,6 +147,6 @@ func (s *situation) Degraded(scene string) (now bool, last time.Time) {
 	return now, last
 }
 
-// ScriptDown reports whether the page's script is known to be unreachable. The
-// gateway does not look at it yet.
-func (s *situation) ScriptDown() bool { return false }
+// ScriptDown reports whether the gateway saw for itself that the page's script
+// is away.
+func (s *situation) ScriptDown() bool { return s.script.Down() }

@@ -68,11 +68,13 @@ func (g *Gateway) verifyOnce(c *gin.Context, who *caller, key string, body []byt
 		return
 	case replayed:
 		c.Header("Idempotent-Replay", "true")
+		g.policy.Repeat(r.Scene, d)
 	}
 	g.answer(c, d)
 }
 
 func (g *Gateway) answer(c *gin.Context, d policy.Decision) {
+	g.incidents.Decision(d.Action.String(), string(d.Cause))
 	body, err := json.Marshal(d)
 	if err != nil {
 		panic(err) // all fields are our own

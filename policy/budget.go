@@ -29,7 +29,6 @@ type Purse struct {
 	total   limit
 	lasts   int64 // Budget.For in ticks; 0: without end
 	names   names
-	refuted *Refuted
 	limited bool // something is limited
 
 	mu          sync.Mutex
@@ -40,15 +39,14 @@ type Purse struct {
 	normalSince int64 // -1: the process mode is degraded
 }
 
-// NewPurse returns a full purse of the usual size that heeds no refutations.
-func NewPurse(cfg Budget) *Purse { return NewBoundedPurse(cfg, mostEntries, nil) }
+// NewPurse returns a full purse of the usual size .
+func NewPurse(cfg Budget) *Purse { return NewBoundedPurse(cfg, mostEntries) }
 
 // NewBoundedPurse returns a full purse that remembers at most most buckets, up
 // to three for each user who was let through: address, network, subject. Where
 // none of them is full again and a user would need one more, the user is
-// refused. Whom refuted holds gets nothing; it may be nil, and shared by many
-// purses.
-func NewBoundedPurse(cfg Budget, most int, refuted *Refuted) *Purse {
+// refused.
+func NewBoundedPurse(cfg Budget, most int) *Purse {
 	return &Purse{
 		perIP:       limitOf(cfg.PerIP, 1),
 		perNetwork:  limitOf(cfg.PerIP, networkFactor),
@@ -56,7 +54,6 @@ func NewBoundedPurse(cfg Budget, most int, refuted *Refuted) *Purse {
 		total:       limitOf(cfg.Total, 1),
 		lasts:       ticksIn(cfg.For),
 		names:       newNames(),
-		refuted:     refuted,
 		limited:     cfg != Budget{},
 		clock:       newClock(),
 		buckets:     newTable(most),
@@ -85,7 +82,7 @@ func (p *Purse) Observe(degraded bool) {
 // limit. It takes from all of them or from none, and a refusal leaves no trace.
 // Without a subject that bucket does not count. An invalid address gets nothing.
 func (p *Purse) Take(ip netip.Addr, subject string) bool {
-	if !ip.IsValid() || p.refuted.Has(ip, subject) {
+	if !ip.IsValid() {
 		return false
 	}
 	if !p.limited {
@@ -148,7 +145,7 @@ func (p *Purse) take(ds []draw, now int64) bool {
 		p.buckets.set(ds[i].name, ds[i].full)
 	}
 	p.totalFull = total
-	if p.ends == 0 && p.lasts > 0 {
+	if p.ends == 0 && p.lasts > 0 && p.normalSince < 0 { // in peace no incident begins
 		p.ends = now + p.lasts
 	}
 	return true

@@ -21,7 +21,6 @@ func crowd() (ips [4096]netip.Addr, subjects [4096]string) {
 	return ips, subjects
 }
 
-// While somebody is refuted, which takes longer.
 func BenchmarkPurse_Take(b *testing.B) {
 	none := per(1, 240*time.Hour)
 	for name, c := range map[string]struct {
@@ -33,10 +32,8 @@ func BenchmarkPurse_Take(b *testing.B) {
 		"refused by address": {policy.Budget{PerIP: none, PerSubject: benchmarked.PerSubject}, false},
 	} {
 		ips, subjects := crowd()
-		refuted := policy.NewRefuted()
-		refuted.Refute(netip.MustParseAddr("2001:db8::1"), "somebody")
 		b.Run(name, func(b *testing.B) {
-			p := policy.NewBoundedPurse(c.cfg, 1<<20, refuted)
+			p := policy.NewBoundedPurse(c.cfg, 1<<20)
 			for _, ip := range ips {
 				p.Take(ip, "")
 			}
@@ -53,7 +50,7 @@ func BenchmarkPurse_Take(b *testing.B) {
 			}
 		})
 		b.Run(name+", parallel", func(b *testing.B) {
-			p := policy.NewBoundedPurse(c.cfg, 1<<20, refuted)
+			p := policy.NewBoundedPurse(c.cfg, 1<<20)
 			var next atomic.Int64
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {

@@ -6,10 +6,3 @@ func (p *Purse) Entries() int {
 	defer p.mu.Unlock()
 	return len(p.buckets.times)
 }
-
-// Entries returns how many prefixes and subjects r remembers.
-func (r *Refuted) Entries() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.until.times)
-}

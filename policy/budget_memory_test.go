@@ -42,7 +42,7 @@ var floods = map[string]flood{
 // at most, and its most entries.
 func (f flood) runs(n int) (bytes int64, entries int) {
 	before := heap()
-	p := policy.NewBoundedPurse(f.cfg, f.most, nil)
+	p := policy.NewBoundedPurse(f.cfg, f.most)
 	for i := range n {
 		p.Take(scattered(i), "")
 		if i%1000 == 0 {
@@ -84,7 +84,7 @@ func TestPurse_StaysSmallUnderAFlood(t *testing.T) {
 // there are not, and entries come free as their buckets fill.
 func TestPurse_RefusesWhenFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewBoundedPurse(policy.Budget{PerIP: per(2, time.Minute)}, 100, nil)
+		p := policy.NewBoundedPurse(policy.Budget{PerIP: per(2, time.Minute)}, 100)
 		newcomers := func(from int) int {
 			return admitted(p, 100, func(i int) (netip.Addr, string) { return visitor(from + i), "" })
 		}

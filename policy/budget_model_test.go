@@ -16,7 +16,6 @@ type model struct {
 	total   *bucket
 	passed  []passing
 	modes   []modeChange
-	refuted map[string]time.Time
 }
 
 // A bucket counts tokens in parts: one token is rate.Per nanoseconds' worth.
@@ -39,7 +38,7 @@ type modeChange struct {
 func newModel(cfg policy.Budget, most int) *model {
 	return &model{
 		cfg: cfg, most: most, total: newBucket(cfg.Total),
-		buckets: map[string]*bucket{}, refuted: map[string]time.Time{},
+		buckets: map[string]*bucket{},
 	}
 }
 
@@ -91,7 +90,7 @@ func prefix(ip netip.Addr, bits int) string {
 }
 
 func (m *model) take(ip netip.Addr, subject string) bool {
-	if m.held(ip, subject) || m.over() || !m.total.has() {
+	if m.over() || !m.total.has() {
 		return false
 	}
 	mine := m.of(ip, subject)
@@ -122,7 +121,9 @@ func (m *model) take(ip netip.Addr, subject string) bool {
 		m.buckets[name] = b
 	}
 	m.total.parts -= int64(m.total.rate.Per)
-	m.passed = append(m.passed, passing{time.Now(), len(m.modes)})
+	if last := len(m.modes) - 1; last < 0 || m.modes[last].degraded { // in peace no incident begins
+		m.passed = append(m.passed, passing{time.Now(), len(m.modes)})
+	}
 	return true
 }
 
@@ -158,30 +159,4 @@ func (m *model) observe(degraded bool) {
 	if last < 0 || m.modes[last].degraded != degraded {
 		m.modes = append(m.modes, modeChange{time.Now(), degraded})
 	}
-}
-
-func (m *model) heldNames(ip netip.Addr, subject string) []string {
-	ip = ip.Unmap()
-	bits := 64
-	if ip.Is4() {
-		bits = 32
-	}
-	return []string{prefix(ip, bits), "subject " + subject}
-}
-
-func (m *model) refute(ip netip.Addr, subject string) {
-	names := m.heldNames(ip, subject)
-	m.refuted[names[0]] = time.Now()
-	if subject != "" {
-		m.refuted[names[1]] = time.Now()
-	}
-}
-
-func (m *model) held(ip netip.Addr, subject string) bool {
-	for _, name := range m.heldNames(ip, subject) {
-		if at, ok := m.refuted[name]; ok && time.Since(at) < 24*time.Hour {
-			return true
-		}
-	}
-	return false
 }

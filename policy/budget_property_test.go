@@ -38,7 +38,7 @@ func acts(cfg policy.Budget) *rapid.Generator[act] {
 	}
 	return rapid.Custom(func(t *rapid.T) act {
 		return act{
-			what:    rapid.SampledFrom([]string{"take", "take", "take", "take", "take", "degraded", "normal", "refute", "day"}).Draw(t, "what"),
+			what:    rapid.SampledFrom([]string{"take", "take", "take", "take", "take", "degraded", "normal", "day"}).Draw(t, "what"),
 			wait:    rapid.SampledFrom(waits).Draw(t, "wait"),
 			ip:      netip.MustParseAddr(rapid.SampledFrom(ips).Draw(t, "ip")),
 			subject: rapid.SampledFrom([]string{"", "", "a", "b", "c"}).Draw(t, "subject"),
@@ -84,17 +84,13 @@ type tally struct{ lets, refuses int }
 
 // compare plays a story and returns where purse and model differ.
 func (c *tally) compare(cfg policy.Budget, most int, story []act) (wrong string) {
-	refuted := policy.NewRefuted()
-	p, m := policy.NewBoundedPurse(cfg, most, refuted), newModel(cfg, most)
+	p, m := policy.NewBoundedPurse(cfg, most), newModel(cfg, most)
 	for i, a := range story {
 		time.Sleep(a.wait)
 		switch {
 		case a.what == "degraded" || a.what == "normal":
 			p.Observe(a.what == "degraded")
 			m.observe(a.what == "degraded")
-		case a.what == "refute" && a.times == 1: // seldom, or nobody is left
-			refuted.Refute(a.ip, a.subject)
-			m.refute(a.ip, a.subject)
 		case a.what == "day" && a.times == 1:
 			time.Sleep(24 * time.Hour)
 		case a.what == "take":

@@ -94,20 +94,3 @@ func TestPurse_GoesOnWithoutATimeLimit(t *testing.T) {
 		}
 	})
 }
-
-// A refusal begins no incident.
-func TestPurse_RefusalStartsNoClock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		refuted := policy.NewRefuted()
-		p := policy.NewBoundedPurse(policy.Budget{Total: per(1, time.Second), For: time.Minute}, 10, refuted)
-		p.Observe(true)
-		refuted.Refute(visitor(1), "")
-		p.Take(visitor(1), "")
-		time.Sleep(time.Hour)
-		p.Take(visitor(2), "")
-		time.Sleep(time.Minute - 1)
-		if !p.Take(visitor(2), "") {
-			t.Error("the time limit began with a refusal")
-		}
-	})
-}

@@ -19,13 +19,16 @@ type away struct{}
 func (away) Verify(context.Context, captcha.Ticket) (captcha.Verdict, error) {
 	return captcha.Verdict{}, &captcha.Failure{Kind: captcha.CircuitOpen}
 }
-func (away) Forced(string, string) policy.Force          { return policy.Free }
-func (away) Degraded(string) (bool, time.Time)           { return true, time.Now() }
-func (away) ScriptDown() bool                            { return false }
-func (away) Issue(policy.Binding, int) any               { return "challenge" }
-func (away) Use(context.Context, captcha.Key, bool) bool { return true }
-func (away) LetThrough(captcha.Key) bool                 { return false }
-func (away) Seen(captcha.Key) bool                       { return false }
+func (away) Forced(string, string) policy.Force      { return policy.Free }
+func (away) Degraded(string) (bool, time.Time)       { return true, time.Now() }
+func (away) ScriptDown() bool                        { return false }
+func (away) Issue(policy.Binding, int) any           { return "challenge" }
+func (away) Claim(captcha.Key) bool                  { return true }
+func (away) Release(captcha.Key)                     {}
+func (away) Keep(context.Context, policy.Pass) error { return nil }
+func (away) Refuted(netip.Addr, string) bool         { return false }
+func (away) LetThrough(captcha.Key) bool             { return false }
+func (away) Seen(captcha.Key) bool                   { return false }
 func (away) Check(context.Context, string, policy.Binding) policy.Solved {
 	return policy.Solved{Right: true, Cause: policy.CircuitOpen, ForUser: true, Issued: time.Now()}
 }
@@ -33,7 +36,7 @@ func (away) Check(context.Context, string, policy.Binding) policy.Solved {
 // A scene may be taken out of the configuration between the reading of a
 // request and its decision: it is decided all the same, and lets nobody in.
 func TestPolicy_DecidesAboutASceneThatWasJustTakenOut(t *testing.T) {
-	p := policy.New(away{}, away{}, away{}, away{}, policy.Config{
+	p := policy.New(away{}, away{}, away{}, away{}, away{}, policy.Config{
 		Scenes: map[string]policy.Scene{"login": {Degraded: policy.Challenge}}, Apps: []uint64{190000001},
 	}, prometheus.NewRegistry())
 	solution := "solution"

@@ -64,19 +64,32 @@ var reasons = map[Action]Reason{
 // letThrough lets a user in within the budget, once a ticket; beyond it d
 // becomes what the scene does then.
 func (p *Policy) letThrough(ctx context.Context, s *scene, r Request, d *Decision) {
+	if d.Cause == DisasterTicket { // all users of one second hold the same, and it can never be verified
+		if !p.afford(s.allowed, r) {
+			s.overBudget(d)
+		}
+		return
+	}
 	key := r.Ticket.Key()
-	disaster := d.Cause == DisasterTicket // all users of one second hold the same
-	if !disaster && p.ledger.LetThrough(key) {
+	if !p.ledger.Claim(key) {
 		d.Action, d.Reason = Deny, ReasonRejected
 		return
 	}
-	if !s.allowed.Take(r.Ticket.UserIP, r.Ticket.Subject) {
-		d.Action, d.Cause, d.DegradedBy = s.OverAction(), BudgetSpent, d.Cause
+	if p.afford(s.allowed, r) && p.passes.Keep(ctx, Pass{r.id, s.name, r.Reference, r.Ticket, time.Now()}) == nil {
 		return
 	}
-	if !disaster && !p.ledger.Use(ctx, key, true) {
-		d.Action, d.Reason = Deny, ReasonRejected
-	}
+	p.ledger.Release(key)
+	s.overBudget(d)
+}
+
+// afford takes one passing from a budget. Who turned out to be bad has none.
+func (p *Policy) afford(purse *Purse, r Request) bool {
+	return !p.passes.Refuted(r.Ticket.UserIP, r.Ticket.Subject) && purse.Take(r.Ticket.UserIP, r.Ticket.Subject)
+}
+
+// overBudget makes of d what the scene does beyond its budget.
+func (s *scene) overBudget(d *Decision) {
+	d.Action, d.Cause, d.DegradedBy = s.OverAction(), BudgetSpent, d.Cause
 }
 
 // price is how many times the usual cost a challenge has: where load alone may
@@ -105,11 +118,11 @@ func (p *Policy) solution(ctx context.Context, s *scene, r Request) Decision {
 	if !got.Right || !p.counts(s, got) {
 		return d
 	}
-	if s.challenged.Take(r.Ticket.UserIP, r.Ticket.Subject) {
+	if p.afford(s.challenged, r) {
 		d.Action, d.Reason, d.Assurance = Allow, ReasonChallengeSolved, AssuranceReduced
 		return d
 	}
-	d.Action, d.Cause, d.DegradedBy = s.OverAction(), BudgetSpent, got.Cause
+	s.overBudget(&d)
 	if d.Action == Challenge {
 		d.Challenge = p.challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: got.Cause}, price(got.Cause))
 	}

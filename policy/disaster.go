@@ -26,8 +26,8 @@ func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
 		return rejected(nil, 0)
 	}
 	corroborated := p.situation.ScriptDown() || p.situation.Forced(s.name, r.user()) == ForceDegraded
-	corroborated = corroborated && p.plausible(t) && !p.ledger.Seen(disasterKey(r.Ticket))
-	action := max(s.Degraded, Action(p.rules.Load().Disaster.Otherwise))
+	corroborated = corroborated && p.plausible(t) && !p.passes.Seen(disasterKey(r.Ticket))
+	action := max(s.Degraded, Challenge, Action(p.rules.Load().Disaster.Otherwise))
 	if corroborated {
 		action = max(s.Degraded, Action(p.rules.Load().Disaster.WhenCorroborated))
 	}

@@ -62,23 +62,46 @@ type Solved struct {
 	Issued  time.Time
 }
 
-// A Ledger remembers for captcha.TicketLife which tickets were let through.
+// A Ledger remembers for captcha.TicketLife which tickets let somebody in. None
+// of its methods waits.
 type Ledger interface {
-	// Use marks the ticket as having let somebody in, and reports whether it is
+	// Claim marks a ticket as letting somebody in, and reports whether it is
 	// the first time.
-	Use(ctx context.Context, k captcha.Key, degraded bool) (first bool)
+	Claim(k captcha.Key) (first bool)
+	// Release takes a claim back that led to nothing.
+	Release(k captcha.Key)
 	// LetThrough reports whether the ticket let somebody in unverified.
 	LetThrough(k captcha.Key) bool
-	// Seen marks a disaster ticket of a user as seen, and reports whether it
-	// was before.
+}
+
+// Passes remembers who was let through unverified, and what came of it.
+type Passes interface {
+	// Keep keeps a pass, so that it survives the process from when it returns.
+	// On an error the user must not be let through.
+	Keep(ctx context.Context, p Pass) error
+	// Refuted reports whether a ticket of the address or subject turned out to
+	// be bad within the last 24 hours.
+	Refuted(ip netip.Addr, subject string) bool
+	// Seen marks a disaster ticket in a user's hands as seen, and reports
+	// whether it was before.
 	Seen(k captcha.Key) bool
+}
+
+// A Pass is somebody who was let through with a ticket that nobody verified.
+type Pass struct {
+	DecisionID, Scene, Reference string
+	Ticket                       captcha.Ticket
+	At                           time.Time
 }
 
 // A Request is one question of a business backend about one user.
 type Request struct {
-	Scene    string
-	Ticket   captcha.Ticket // UserIP is always set
-	Solution *string        // of an alternate challenge, instead of a ticket
+	Scene     string
+	Ticket    captcha.Ticket // UserIP is always set
+	Solution  *string        // of an alternate challenge, instead of a ticket
+	Reference string         // the business's own
+
+	id string // of the decision that it will get
 }
 
 // user is a stable name of the request's user.
@@ -86,7 +109,7 @@ func (r Request) user() string {
 	if r.Ticket.Subject != "" {
 		return r.Ticket.Subject
 	}
-	return r.Ticket.UserIP.Unmap().String()
+	return r.Ticket.Household().String()
 }
 
 // Config is what the policy decides by.
@@ -104,7 +127,7 @@ type Policy struct {
 	challenger Challenger
 	ledger     Ledger
 	metrics    *metrics
-	refuted    *Refuted
+	passes     Passes
 	rules      atomic.Pointer[rules]
 }
 
@@ -123,10 +146,10 @@ type scene struct {
 }
 
 // New returns a Policy over verifier.
-func New(verifier captcha.Verifier, situation Situation, challenger Challenger, ledger Ledger, cfg Config, reg prometheus.Registerer) *Policy {
+func New(verifier captcha.Verifier, situation Situation, challenger Challenger, ledger Ledger, passes Passes, cfg Config, reg prometheus.Registerer) *Policy {
 	p := &Policy{
-		verifier: verifier, situation: situation, challenger: challenger, ledger: ledger,
-		metrics: newMetrics(reg), refuted: NewRefuted(),
+		verifier: verifier, situation: situation, challenger: challenger, ledger: ledger, passes: passes,
+		metrics: newMetrics(reg),
 	}
 	p.Reconfigure(cfg)
 	return p
@@ -142,12 +165,12 @@ func (p *Policy) Reconfigure(cfg Config) {
 		if old != nil && old.scenes[name] != nil && old.scenes[name].Budget == c.Budget {
 			s.allowed = old.scenes[name].allowed
 		} else {
-			s.allowed = NewBoundedPurse(c.Budget, mostEntries, p.refuted)
+			s.allowed = NewPurse(c.Budget)
 		}
 		if old != nil && old.scenes[name] != nil && old.scenes[name].ChallengeBudget == c.ChallengeBudget {
 			s.challenged = old.scenes[name].challenged
 		} else {
-			s.challenged = NewBoundedPurse(c.ChallengeBudget, mostEntries, p.refuted)
+			s.challenged = NewPurse(c.ChallengeBudget)
 		}
 		next.scenes[name] = s
 		p.metrics.seed(name, c)
@@ -173,11 +196,6 @@ func (p *Policy) Observe(degraded bool) {
 	}
 }
 
-// Refute takes every budget from a user for 24 hours whose ticket turned out
-// to be bad after it had let somebody in. False means that there is no room to
-// remember it, and that therefore nobody has a budget: raise an alarm.
-func (p *Policy) Refute(ip netip.Addr, subject string) bool { return p.refuted.Refute(ip, subject) }
-
 // Decide decides a request of a configured scene. It always does; a scene that
 // was just taken out of the configuration denies while nobody can verify.
 func (p *Policy) Decide(ctx context.Context, r Request) Decision {
@@ -186,16 +204,20 @@ func (p *Policy) Decide(ctx context.Context, r Request) Decision {
 	if s == nil { // a reload took it away since the request was read
 		s = &scene{Scene: Scene{Degraded: Deny}, name: r.Scene}
 	}
+	r.id = uuid.Must(uuid.NewV7()).String()
 	var d Decision
 	if r.Solution != nil {
 		d = p.solution(ctx, s, r)
 	} else {
 		d = p.ticket(ctx, s, r)
 	}
-	d.ID = uuid.Must(uuid.NewV7()).String()
+	d.ID = r.id
 	p.metrics.decision(s.name, d, time.Since(start))
 	return d
 }
+
+// Repeat counts a decision that was given once more, to a repeated request.
+func (p *Policy) Repeat(scene string, d Decision) { p.metrics.decision(scene, d, 0) }
 
 // ticket decides about a ticket.
 func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
@@ -215,15 +237,15 @@ func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
 	if err != nil {
 		return p.failed(ctx, s, r, captcha.AsFailure(err))
 	}
-	return p.verdict(ctx, r, v)
+	return p.verdict(r, v)
 }
 
 // verdict decides by what the Captcha API said.
-func (p *Policy) verdict(ctx context.Context, r Request, v captcha.Verdict) Decision {
+func (p *Policy) verdict(r Request, v captcha.Verdict) Decision {
 	switch {
 	case v.Outcome == captcha.Malicious:
 		return Decision{Action: Deny, Reason: ReasonMalicious, Assurance: AssuranceNone, Mode: ModeNormal, Answer: v.Answer, Attempts: v.Attempts}
-	case v.Outcome == captcha.Passed && p.ledger.Use(ctx, r.Ticket.Key(), false):
+	case v.Outcome == captcha.Passed && p.ledger.Claim(r.Ticket.Key()):
 		return Decision{Action: Allow, Reason: ReasonVerified, Assurance: AssuranceFull, Mode: ModeNormal, Answer: v.Answer, Attempts: v.Attempts}
 	}
 	return rejected(v.Answer, v.Attempts)

@@ -47,14 +47,18 @@ func TestVerify_KnowsTheOutagesOfTheRecoveryScheme(t *testing.T) {
 	fault.check(t, err)
 }
 
-func TestVerify_UnreadableAnswersAreFaults(t *testing.T) {
+// An answerRow is an answer and what it is called.
+type answerRow struct {
+	name   string
+	status int
+	body   string
+}
+
+// wrongAnswers lists answers that say nothing about a ticket.
+func wrongAnswers() []answerRow {
 	deep := strings.Repeat("[", 200_000)
 	whole := `{"Response":{"CaptchaCode":1,"CaptchaMsg":"OK","EvilLevel":0,"RequestId":"r"}}`
-	rows := []struct {
-		name   string
-		status int
-		body   string
-	}{
+	return []answerRow{
 		{"empty", 200, ""},
 		{"null", 200, "null"},
 		{"a number", 200, "1"},
@@ -87,7 +91,10 @@ func TestVerify_UnreadableAnswersAreFaults(t *testing.T) {
 		{"204", 204, ""},
 		{"201 with a pass", 201, whole},
 	}
-	for _, row := range rows {
+}
+
+func TestVerify_UnreadableAnswersAreFaults(t *testing.T) {
+	for _, row := range wrongAnswers() {
 		for _, ticket := range []captcha.Ticket{webTicket(), miniTicket()} {
 			t.Run(row.name, func(t *testing.T) {
 				_, err := newClient(t, answering(row.status, row.body)).Verify(t.Context(), ticket)
@@ -97,7 +104,7 @@ func TestVerify_UnreadableAnswersAreFaults(t *testing.T) {
 	}
 }
 
-// The SDK takes these content types for streams and gives up on the body.
+// The body says what it is: a proxy may have put any of these on it.
 func TestVerify_ContentTypeDoesNotMatter(t *testing.T) {
 	for _, kind := range []string{"text/event-stream", "application/octet-stream", "text/html", ""} {
 		t.Run(kind, func(t *testing.T) {

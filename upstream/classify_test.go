@@ -13,51 +13,11 @@ import (
 )
 
 func TestVerify_ClassifiesCaptchaCodes(t *testing.T) {
-	const passed, malicious, rejected = captcha.Passed, captcha.Malicious, captcha.Rejected
-	rows := []struct {
-		name    string
-		mini    bool
-		fields  string
-		want    captcha.Outcome
-		unknown float64 // counted as a code without a meaning
-	}{
-		{"ok", false, `"CaptchaCode":1,"EvilLevel":0`, passed, 0},
-		{"ok, no level", false, `"CaptchaCode":1`, passed, 0},
-		{"ok, null level", false, `"CaptchaCode":1,"EvilLevel":null`, passed, 0},
-		{"ok but evil", false, `"CaptchaCode":1,"EvilLevel":100`, malicious, 0},
-		{"ok but worse than documented", false, `"CaptchaCode":1,"EvilLevel":101`, malicious, 0},
-		{"rejected and evil", false, `"CaptchaCode":8,"EvilLevel":100`, rejected, 0},
-		{"randstr of another ticket", false, `"CaptchaCode":7`, rejected, 0},
-		{"expired", false, `"CaptchaCode":8`, rejected, 0},
-		{"reused", false, `"CaptchaCode":9`, rejected, 0},
-		{"reused, old code", false, `"CaptchaCode":104`, rejected, 0},
-		{"forged", false, `"CaptchaCode":15`, rejected, 0},
-		{"other app", false, `"CaptchaCode":16`, rejected, 0},
-		{"unsafe", false, `"CaptchaCode":21`, rejected, 0},
-		{"no match", false, `"CaptchaCode":100`, rejected, 0},
-		{"zero", false, `"CaptchaCode":0`, rejected, 1},
-		{"negative", false, `"CaptchaCode":-1`, rejected, 1},
-		{"historic", false, `"CaptchaCode":6`, rejected, 1},
-		{"never heard of", false, `"CaptchaCode":4242`, rejected, 1},
-		{"mini's arrears on web", false, `"CaptchaCode":31`, rejected, 1},
-		{"mini's format error on web", false, `"CaptchaCode":10`, rejected, 1},
-		{"mini ok", true, `"CaptchaCode":1`, passed, 0},
-		{"mini reused", true, `"CaptchaCode":9`, rejected, 0},
-		{"mini format error", true, `"CaptchaCode":10`, rejected, 0},
-		{"mini invalid ticket", true, `"CaptchaCode":25`, rejected, 0},
-		{"mini parameter error", true, `"CaptchaCode":100`, rejected, 0},
-		{"mini never heard of", true, `"CaptchaCode":4242`, rejected, 1},
-	}
-	for _, row := range rows {
+	for _, row := range captchaCodes() {
 		t.Run(row.name, func(t *testing.T) {
 			reg := prometheus.NewRegistry()
-			body := `{"Response":{` + row.fields + `,"CaptchaMsg":"said","RequestId":"r-1"},"retcode":0,"retmsg":"ok"}`
-			c := newClientAt(t, "https://captcha.example", answering(200, body), reg)
-			ticket := webTicket()
-			if row.mini {
-				ticket = miniTicket()
-			}
-			v, err := c.Verify(t.Context(), ticket)
+			c := newClientAt(t, "https://captcha.example", answering(200, row.body()), reg)
+			v, err := c.Verify(t.Context(), ticketOf(row.mini))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,48 +94,10 @@ func (w want) check(t *testing.T, err error) *captcha.Failure {
 }
 
 func TestVerify_ClassifiesErrorCodes(t *testing.T) {
-	rows := []struct {
-		code string
-		want want
-	}{
-		{"InternalError", fault},
-		{"InternalError.DbError", fault},
-		{"ServiceUnavailable", fault},
-		{"ResourceUnavailable", fault},
-		{"ResourceInsufficient.Node", fault},
-		{"FailedOperation", fault},
-		{"SomethingNew.Tomorrow", fault},
-		{"RequestLimitExceeded", throttled},
-		{"RequestLimitExceeded.UinLimitExceeded", throttled},
-		{"RequestLimitExceeded.IPLimitExceeded", throttled},
-		{"RequestLimitExceeded.GlobalRegionUinLimitExceeded", throttled},
-		{"LimitExceeded", quota},
-		{"AuthFailure", misconfigured},
-		{"AuthFailure.SecretIdNotFound", misconfigured},
-		{"AuthFailure.SignatureFailure", misconfigured},
-		{"AuthFailure.SignatureExpire", stale},
-		{"AuthFailure.UnauthorizedOperation", misconfigured},
-		{"UnauthorizedOperation", misconfigured},
-		{"UnauthorizedOperation.Unauthorized", misconfigured},
-		{"OperationDenied", misconfigured},
-		{"IpNotInWhitelist", misconfigured},
-		{"IpInBlacklist", misconfigured},
-		{"UnsupportedRegion", misconfigured},
-		{"UnsupportedOperation", misconfigured},
-		{"UnsupportedProtocol", misconfigured},
-		{"InvalidAction", misconfigured},
-		{"InvalidRequest", misconfigured},
-		{"NoSuchVersion", misconfigured},
-		{"NoSuchProduct", misconfigured},
-		{"ResourceNotFound", misconfigured},
-		{"ActionOffline", misconfigured},
-		{"DryRunOperation", misconfigured},
-	}
-	for _, row := range rows {
+	for _, row := range errorCodes() {
 		for _, ticket := range []captcha.Ticket{webTicket(), miniTicket()} {
 			t.Run(fmt.Sprintf("%s mini=%v", row.code, ticket.Mini), func(t *testing.T) {
-				body := fmt.Sprintf(`{"Response":{"Error":{"Code":%q,"Message":"m"},"RequestId":"9e1b3d6a-0000-4000-8000-000000000001"}}`, row.code)
-				v, err := newClient(t, answering(200, body)).Verify(t.Context(), ticket)
+				v, err := newClient(t, answering(200, errorBody(row.code))).Verify(t.Context(), ticket)
 				f := row.want.check(t, err)
 				if f.Code != row.code || f.Answer != nil || v.Outcome != captcha.Rejected {
 					t.Errorf("code %q, answer %v, verdict %v", f.Code, f.Answer, v)
@@ -189,13 +111,9 @@ func TestVerify_ClassifiesErrorCodes(t *testing.T) {
 }
 
 func TestVerify_BadCallsAreRejections(t *testing.T) {
-	for _, code := range []string{
-		"InvalidParameter", "InvalidParameter.Ticket", "InvalidParameterValue", "InvalidParameterValue.TicketFormat",
-		"InvalidParameterValueLimit", "InvalidParameterCombination", "MissingParameter", "UnknownParameter", "RequestSizeLimitExceeded",
-	} {
+	for _, code := range badCalls() {
 		t.Run(code, func(t *testing.T) {
-			body := fmt.Sprintf(`{"Response":{"Error":{"Code":%q,"Message":"m"},"RequestId":"r"}}`, code)
-			v, err := newClient(t, answering(200, body)).Verify(t.Context(), webTicket())
+			v, err := newClient(t, answering(200, errorBody(code))).Verify(t.Context(), webTicket())
 			if err != nil || v.Outcome != captcha.Rejected || v.Answer != nil {
 				t.Errorf("verdict %+v, error %v", v, err)
 			}

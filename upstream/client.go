@@ -6,26 +6,27 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"captchagate/captcha"
 
 	"github.com/prometheus/client_golang/prometheus"
-	tencent "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
-	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/profile"
 )
 
 // A Client asks the Captcha API. It may be used by many goroutines at once.
 type Client struct {
-	sdk       *tencent.Client
+	web, mini *action
 	transport http.RoundTripper
 	keys      map[uint64]string // AppSecretKey by CaptchaAppId
 	unknown   prometheus.Counter
+	buffers   sync.Pool // of *bytes.Buffer, for answers
 }
 
 // New returns a client for the account of cfg that keeps up to maxInFlight
-// connections open. Where transport is nil the client uses one of its own;
-// a simulator in the same process can be given instead. A second client on the
-// same registerer shares the first one's metric.
+// connections open. Where transport is nil the client uses one of its own; a
+// simulator in the same process can be given instead. Like net/http's it has to
+// leave a request's body alone once it has failed. A second client on the same
+// registerer shares the first one's metric.
 //
 // The error lists every mistake in cfg, or says what could not be registered.
 func New(cfg Config, maxInFlight int, transport http.RoundTripper, reg prometheus.Registerer) (*Client, error) {
@@ -48,7 +49,8 @@ func New(cfg Config, maxInFlight int, transport http.RoundTripper, reg prometheu
 		transport = newTransport(endpoint.Scheme, maxInFlight)
 	}
 	c := &Client{
-		sdk:       newSDK(cfg, endpoint, transport),
+		web:       newAction(actionWeb, cfg, endpoint),
+		mini:      newAction(actionMini, cfg, endpoint),
 		transport: transport,
 		keys:      make(map[uint64]string, len(cfg.Apps)),
 		unknown:   unknown,
@@ -59,26 +61,9 @@ func New(cfg Config, maxInFlight int, transport http.RoundTripper, reg prometheu
 	return c, nil
 }
 
-// newSDK sets the SDK up so that one Send is one call to one host. Its own
-// retries sleep past the context, and its region breaker takes successes for
-// failures and moves to another host for good; the breaker above does both.
-func newSDK(cfg Config, endpoint *url.URL, transport http.RoundTripper) *tencent.Client {
-	p := profile.NewClientProfile()
-	p.HttpProfile.Endpoint = endpoint.Host
-	p.HttpProfile.Scheme = endpoint.Scheme
-	p.HttpProfile.ReqTimeout = 0 // whole seconds would be too coarse; the context bounds
-	p.Language = "en-US"
-	p.DisableRegionBreaker = true
-	p.NetworkFailureMaxRetries = 0
-	p.RateLimitExceededMaxRetries = 0
-	p.UnsafeRetryOnConnectionFailure = false
-	sdk := new(tencent.Client).Init(cfg.Region).WithSecretId(cfg.SecretID, cfg.SecretKey)
-	return sdk.WithProfile(p).WithHttpTransport(&guard{next: transport})
-}
-
-// Verify asks about t once. The context should carry a deadline: nothing else
-// bounds the call as a whole. Every error is a *captcha.Failure, and none
-// holds the ticket, a secret or a piece of the answer's body.
+// Verify asks about t once, within the context's deadline, or 30 s where it has
+// none. Every error is a *captcha.Failure, and none holds the ticket, a secret
+// or a piece of the answer's body.
 func (c *Client) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
 	key, known := c.keys[t.AppID]
 	if !known {

@@ -43,7 +43,7 @@ func describe(ctx context.Context, err error) error {
 
 func isOurs(err error) bool {
 	_, status := errors.AsType[statusError](err)
-	return status || errors.Is(err, errTooLong)
+	return status || errors.Is(err, errTooLong) || errors.Is(err, errUnreadable)
 }
 
 func describeTransport(err error) error {
@@ -74,16 +74,6 @@ func operation(err error) string {
 		return op.Op
 	}
 	return "connection"
-}
-
-// dialFailure reports whether err can only have happened before there was a
-// connection.
-func dialFailure(err error) bool {
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return true
-	}
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial" || tlsFailure(err)
 }
 
 // tlsFailure reports whether the other side's TLS or certificate was refused.

@@ -33,7 +33,7 @@ func TestNetwork_KeepsItsConnection(t *testing.T) {
 	}
 }
 
-// The SDK's own transport keeps two connections a host.
+// The transport that net/http has by default keeps two connections a host.
 func TestNetwork_KeepsOneConnectionForEachCallInFlight(t *testing.T) {
 	const inFlight = 8 // what the client was made for
 	var gate sync.WaitGroup

@@ -2,187 +2,159 @@ package upstream_test
 
 import (
 	"encoding/json"
-	"io"
 	"maps"
 	"net/http"
-	"net/netip"
-	"slices"
-	"strconv"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"captchagate/captcha"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
-const passes = `{"Response":{"CaptchaCode":1,"CaptchaMsg":"OK","EvilLevel":0,"RequestId":"r"}}`
+// The SDK's own client is the oracle of our call path: what it would send is
+// sent, what it would read is read.
 
-// A recorder answers and keeps what it was asked.
-type recorder struct {
-	answer   string
-	requests []*http.Request
-	bodies   []string
-}
-
-func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(req.Body)
-	r.requests, r.bodies = append(r.requests, req), append(r.bodies, string(body))
-	return response(200, r.answer), err
-}
-
-func (r *recorder) fields(t *testing.T, i int) map[string]any {
-	t.Helper()
-	fields := map[string]any{}
-	if err := json.Unmarshal([]byte(r.bodies[i]), &fields); err != nil {
-		t.Fatal(err)
-	}
-	return fields
-}
-
-func TestVerify_SendsWhatTheAPIWants(t *testing.T) {
-	headers := []string{
-		"Authorization", "Content-Type", "X-Tc-Action", "X-Tc-Language", "X-Tc-Requestclient", "X-Tc-Timestamp", "X-Tc-Version",
-	}
-	rows := []struct {
-		name, action string
-		ticket       captcha.Ticket
-		fields       map[string]any
-	}{
-		{"web", "DescribeCaptchaResult", webTicket(), map[string]any{
-			"CaptchaType": 9.0, "Ticket": ticketValue, "UserIp": "203.0.113.7", "Randstr": randstr,
-			"CaptchaAppId": float64(appID), "AppSecretKey": appSecretKey,
-		}},
-		{"mini", "DescribeCaptchaMiniResult", miniTicket(), map[string]any{
-			"CaptchaType": 9.0, "Ticket": ticketValue, "UserIp": "203.0.113.7",
-			"CaptchaAppId": float64(appID), "AppSecretKey": appSecretKey,
-		}},
-	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			api := &recorder{answer: passes}
-			c := newClientAt(t, "http://127.0.0.1:9000", api, prometheus.NewRegistry())
-			if _, err := c.Verify(t.Context(), row.ticket); err != nil {
-				t.Fatal(err)
-			}
-			if got := api.fields(t, 0); !maps.Equal(got, row.fields) {
-				t.Errorf("body is %v, want %v", got, row.fields)
-			}
-			r := api.requests[0]
-			if r.Method != "POST" || r.URL.String() != "http://127.0.0.1:9000/" || r.Host != "127.0.0.1:9000" {
-				t.Errorf("asked %s %s, host %s", r.Method, r.URL, r.Host)
-			}
-			if r.Header.Get("X-TC-Action") != row.action || r.Header.Get("X-TC-Version") != "2019-07-22" {
-				t.Errorf("headers are %v", r.Header)
-			}
-			// An idempotency key among them would make net/http ask twice.
-			if got := slices.Sorted(maps.Keys(r.Header)); !slices.Equal(got, headers) || r.Header.Get("X-TC-Language") != "en-US" {
-				t.Errorf("headers are %v, want %v", r.Header, headers)
-			}
-			if a := r.Header.Get("Authorization"); !strings.HasPrefix(a, "TC3-HMAC-SHA256 Credential="+secretID+"/") || !strings.Contains(a, "/captcha/tc3_request") {
-				t.Errorf("authorization is %q", a)
-			}
-		})
-	}
-}
-
-func TestVerify_SendsRegionWhereConfigured(t *testing.T) {
-	api := &recorder{answer: passes}
-	cfg := config("https://captcha.example/")
-	cfg.Region = "ap-guangzhou"
-	c := mustNew(t, cfg, api)
-	if _, err := c.Verify(t.Context(), webTicket()); err != nil {
-		t.Fatal(err)
-	}
-	if r := api.requests[0]; r.Header.Get("X-TC-Region") != "ap-guangzhou" || r.URL.String() != "https://captcha.example/" {
-		t.Errorf("region %q, asked %s", r.Header.Get("X-TC-Region"), r.URL)
-	}
-}
-
-func TestVerify_AppIDPicksTheKey(t *testing.T) {
-	api := &recorder{answer: passes}
-	cfg := config("https://captcha.example")
-	cfg.Apps = append(cfg.Apps, appWith(190000002, "theotherkey"))
-	c := mustNew(t, cfg, api)
-	ticket := webTicket()
-	ticket.AppID = 190000002
-	if _, err := c.Verify(t.Context(), ticket); err != nil {
-		t.Fatal(err)
-	}
-	if f := api.fields(t, 0); f["AppSecretKey"] != "theotherkey" || f["CaptchaAppId"] != 190000002.0 {
-		t.Errorf("sent %v", f)
-	}
-}
-
-func TestVerify_WritesAddressesPlainly(t *testing.T) {
-	for given, sent := range map[string]string{
-		"::ffff:203.0.113.7": "203.0.113.7", "2001:db8::1": "2001:db8::1", "fe80::1%eth0": "fe80::1", "": "",
+func TestSDK_WouldSendTheSame(t *testing.T) {
+	for _, endpoint := range []string{
+		"https://captcha.tencentcloudapi.com", "https://captcha.ap-guangzhou.tencentcloudapi.com/", "https://captcha.example:8443",
+		"https://captcha.example:443", "http://127.0.0.1:8082", "http://[::1]:8082/", "HTTPS://Captcha.Example",
 	} {
-		api := &recorder{answer: passes}
-		ticket := webTicket()
-		ticket.UserIP = netip.Addr{}
-		if given != "" {
-			ticket.UserIP = netip.MustParseAddr(given)
-		}
-		if _, err := newClient(t, api).Verify(t.Context(), ticket); err != nil {
-			t.Fatal(err)
-		}
-		if got := api.fields(t, 0)["UserIp"]; got != sent {
-			t.Errorf("%q is sent as %q, want %q", given, got, sent)
+		for _, region := range []string{"", "ap-guangzhou"} {
+			t.Run(endpoint+" "+region, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { compareCalls(t, endpoint, region) })
+			})
 		}
 	}
 }
 
-// The SDK's region breaker takes successes for failures: left on, it would
-// open after five of them and ask another host.
-func TestVerify_StaysOnItsHost(t *testing.T) {
-	for name, answer := range map[string]string{"healthy": passes, "ill": sampleInternalError} {
-		t.Run(name, func(t *testing.T) {
-			api := &recorder{answer: answer}
-			c := newClient(t, api)
-			for range 20 {
-				_, _ = c.Verify(t.Context(), webTicket())
-			}
-			if n := len(api.requests); n != 20 {
-				t.Errorf("asked %d times, want 20", n)
-			}
-			if i := slices.IndexFunc(api.requests, func(r *http.Request) bool { return r.URL.Host != "captcha.example" }); i >= 0 {
-				t.Errorf("call %d went to %s", i, api.requests[i].URL.Host)
-			}
-		})
-	}
-}
-
-// The SDK can retry a throttled call by itself; that is the breaker's to do.
-func TestVerify_AsksOnceWhenThrottled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := &recorder{answer: `{"Response":{"Error":{"Code":"RequestLimitExceeded","Message":"m"},"RequestId":"r"}}`}
-		began := time.Now()
-		_, err := newClient(t, api).Verify(t.Context(), webTicket())
-		throttled.check(t, err)
-		if len(api.requests) != 1 || time.Since(began) != 0 {
-			t.Errorf("asked %d times in %v", len(api.requests), time.Since(began))
-		}
-	})
-}
-
-func TestVerify_SignsEachAttemptAfresh(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := &recorder{answer: passes}
-		c := newClient(t, api)
-		for i := range 3 {
-			time.Sleep(10 * time.Minute) // twice what a signature lives
-			if _, err := c.Verify(t.Context(), webTicket()); err != nil {
+// compareCalls lets both ask about the same tickets, at moments around the end
+// of days.
+func compareCalls(t *testing.T, endpoint, region string) {
+	ours, theirs := &recorder{answer: passes}, &recorder{answer: passes}
+	cfg := config(endpoint)
+	cfg.Region = region
+	client, sdk := mustNew(t, cfg, ours), newOracle(t, cfg, theirs)
+	const day = 24 * time.Hour
+	for _, at := range []time.Duration{0, day - time.Second, day, 59*day + 5*time.Hour, 366*day - time.Nanosecond, 366 * day, 9999 * day} {
+		time.Sleep(time.Until(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(at)))
+		for _, ticket := range []captcha.Ticket{webTicket(), miniTicket()} {
+			if _, err := client.Verify(t.Context(), ticket); err != nil {
 				t.Fatal(err)
 			}
-			if got, now := api.requests[i].Header.Get("X-TC-Timestamp"), strconv.FormatInt(time.Now().Unix(), 10); got != now {
-				t.Errorf("attempt %d is signed at %s, now is %s", i, got, now)
+			if _, err := sdk.ask(t.Context(), ticket, appSecretKey); err != nil {
+				t.Fatal(err)
+			}
+			compareLast(t, ours, theirs)
+		}
+	}
+}
+
+// compareLast compares the last requests. The signature covers the body, so
+// equal Authorization headers mean equal bytes.
+func compareLast(t *testing.T, ours, theirs *recorder) {
+	t.Helper()
+	a, b := ours.requests[len(ours.requests)-1], theirs.requests[len(theirs.requests)-1]
+	if a.Method != b.Method || a.URL.String() != b.URL.String() || a.Host != b.Host || a.ContentLength != b.ContentLength {
+		t.Errorf("we ask %s %s of %s with %d bytes, the SDK %s %s of %s with %d",
+			a.Method, a.URL, a.Host, a.ContentLength, b.Method, b.URL, b.Host, b.ContentLength)
+	}
+	mine, its := maps.Clone(a.Header), maps.Clone(b.Header)
+	if who := mine["X-Tc-Requestclient"]; len(who) != 1 || who[0] != "captchagate" {
+		t.Errorf("we call ourselves %q", who)
+	}
+	delete(mine, "X-Tc-Requestclient")
+	delete(its, "X-Tc-Requestclient")
+	if !reflect.DeepEqual(mine, its) {
+		t.Errorf("our headers are\n%v, the SDK's\n%v", mine, its)
+	}
+	if sent, want := ours.bodies[len(ours.bodies)-1], theirs.bodies[len(theirs.bodies)-1]; sent != want {
+		t.Errorf("our body is\n%q, the SDK's\n%q", sent, want)
+	}
+}
+
+func TestSDK_WouldWriteOddCharactersTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := &recorder{answer: passes}, &recorder{answer: passes}
+		client, sdk := newClient(t, ours), newOracle(t, config("https://captcha.example"), theirs)
+		for _, odd := range []string{
+			`<script>&"\/'`, "line\u2028paragraph\u2029", "tab\tline\nreturn\r", "nul\x00 escape\x1b delete\x7f", "验证码 é 😀",
+			"broken \xff\xfe\xc3", "half \xed\xa0\x80", strings.Repeat("t", captcha.MaxTicket),
+		} {
+			for _, mini := range []bool{false, true} {
+				ticket := ticketOf(mini)
+				ticket.Value, ticket.Randstr = odd, "r"+odd
+				if _, err := client.Verify(t.Context(), ticket); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := sdk.ask(t.Context(), ticket, appSecretKey); err != nil {
+					t.Fatal(err)
+				}
+				compareLast(t, ours, theirs)
+				if !json.Valid([]byte(ours.bodies[len(ours.bodies)-1])) {
+					t.Errorf("%q makes a body that is no JSON", odd)
+				}
 			}
 		}
-		if a, b := api.requests[0].Header.Get("Authorization"), api.requests[1].Header.Get("Authorization"); a == b {
-			t.Error("two attempts have one signature")
-		}
 	})
+}
+
+func TestSDK_WouldReadTheSame(t *testing.T) {
+	rows := wrongAnswers()
+	for _, row := range captchaCodes() {
+		rows = append(rows, answerRow{row.name, http.StatusOK, row.body()})
+	}
+	for _, row := range errorCodes() {
+		rows = append(rows, answerRow{row.code, http.StatusOK, errorBody(row.code)})
+	}
+	for _, body := range []string{passes, sampleInternalError, sampleBusy} {
+		rows = append(rows, answerRow{body, http.StatusOK, body})
+	}
+	rows = append(rows, oddAnswers()...)
+	for _, row := range rows {
+		for _, mini := range []bool{false, true} {
+			got := reading(newClient(t, answering(row.status, row.body)).Verify(t.Context(), ticketOf(mini)))
+			want := newOracle(t, config("https://captcha.example"), answering(row.status, row.body)).reads(t.Context(), ticketOf(mini))
+			if row.status != http.StatusOK {
+				want = "nothing" // the SDK may look into the body; the API says 200 to all that it processed
+			}
+			if got != want {
+				t.Errorf("%s, mini %v: we read %s, the SDK %s", row.name, mini, got, want)
+			}
+		}
+	}
+	for _, code := range badCalls() {
+		got := reading(newClient(t, answering(200, errorBody(code))).Verify(t.Context(), webTicket()))
+		want := newOracle(t, config("https://captcha.example"), answering(200, errorBody(code))).reads(t.Context(), webTicket())
+		if got != "a bad call" || want != "code "+code {
+			t.Errorf("%s: we read %s, the SDK %s", code, got, want)
+		}
+	}
+}
+
+// oddAnswers lists answers that are readable, though nobody would write them.
+func oddAnswers() []answerRow {
+	return []answerRow{
+		{"more than is known", 200, `{"Response":{"CaptchaCode":1,"New":{"a":[1,{}]},"RequestId":"r"},"retcode":-1,"retmsg":null,"more":[]}`},
+		{"nulls", 200, `{"Response":{"Error":null,"CaptchaCode":1,"CaptchaMsg":null,"EvilLevel":null,"Score":null,"RequestId":null}}`},
+		{"a code twice", 200, `{"Response":{"CaptchaCode":8,"CaptchaCode":1}}`},
+		{"a code and then null", 200, `{"Response":{"CaptchaCode":1,"CaptchaCode":null}}`},
+		{"a response twice", 200, `{"Response":{"CaptchaCode":1,"CaptchaMsg":"a"},"Response":{"CaptchaMsg":"b"}}`},
+		{"a response and then null", 200, `{"Response":{"CaptchaCode":1},"Response":null}`},
+		{"broken characters", 200, "{\"Response\":{\"CaptchaCode\":1,\"CaptchaMsg\":\"a\xff\xfeb\",\"\xff\":\"\xc3\"}}"},
+		{"half a character", 200, `{"Response":{"CaptchaCode":1,"CaptchaMsg":"a\ud800b\udc00"}}`},
+		{"escapes", 200, `{"Respons\u0065":{"CaptchaCod\u0065":1,"CaptchaMsg":"\u2028\/\"\u0000"}}`},
+		{"spaces", 200, " \r\n{ \"Response\" :\t{ \"CaptchaCode\" : 1 } } \n"},
+		{"minus nothing", 200, `{"Response":{"CaptchaCode":-0}}`},
+		{"one with an exponent", 200, `{"Response":{"CaptchaCode":1e0}}`},
+		{"true", 200, `{"Response":{"CaptchaCode":true}}`},
+		{"a mark of the byte order", 200, "\ufeff" + passes},
+		{"error and answer", 200, `{"Response":{"CaptchaCode":1,"Error":{"Code":"InternalError","Message":"m"}}}`},
+		{"error without a name and answer", 200, `{"Response":{"CaptchaCode":1,"Error":{"Code":""}}}`},
+		{"error of the old API and answer", 200, `{"code":4100,"codeDesc":"AuthFailure","Response":{"CaptchaCode":1}}`},
+		{"fine by the old API", 200, `{"code":0,"codeDesc":"Success","Response":{"CaptchaCode":1}}`},
+		{"code of the old API is a text", 200, `{"code":"OK","Response":{"CaptchaCode":1}}`},
+		{"message is a number", 200, `{"Response":{"CaptchaCode":1,"CaptchaMsg":7}}`},
+	}
 }

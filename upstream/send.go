@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"captchagate/captcha"
-
-	tcerrors "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
-	tchttp "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/http"
 )
+
+// longestCall bounds a call whose context has no deadline.
+const longestCall = 30 * time.Second
 
 // A reply is what one call brought back, before anybody judged it. At most one
 // of answer, code and err is set; none of them where the body says nothing.
@@ -25,52 +26,53 @@ type reply struct {
 // send makes one call. It alone knows how a call is made; all else sees the
 // reply.
 func (c *Client) send(ctx context.Context, t captcha.Ticket, appSecretKey string) (r reply) {
-	x := new(exchange)
+	asked := false
 	defer func() {
 		if p := recover(); p != nil {
-			// The SDK does, on a body of "null" for one. The value may hold
-			// anything, so only its type is told.
-			r = reply{err: fmt.Errorf("the call panicked (%T)", p), delivered: x.delivered()}
+			// The value may hold anything, so only its type is told.
+			r = reply{err: fmt.Errorf("the call panicked (%T)", p), delivered: asked}
 		}
 	}()
-	if ctx.Err() != nil {
-		return x.failed(ctx, ctx.Err())
+	if err := ctx.Err(); err != nil {
+		return failed(ctx, err, false)
 	}
-	answer, err := c.ask(x.attach(ctx), t, appSecretKey)
-	switch {
-	case x.err != nil:
-		return x.failed(ctx, x.err)
-	case err != nil && !x.begun:
-		return reply{err: fmt.Errorf("the request could not be made (%T)", err)}
-	case err != nil:
-		return refused(err)
-	}
-	return reply{answer: answer, delivered: true}
-}
-
-// ask sends the request of t's action and reads the answer, nil where
-// there is none in the response.
-func (c *Client) ask(ctx context.Context, t captcha.Ticket, appSecretKey string) (*captcha.Answer, error) {
+	ctx, release := bounded(ctx)
+	defer release()
+	act := c.web
 	if t.Mini {
-		request := newMiniRequest(t, appSecretKey)
-		request.SetContext(ctx)
-		response := &miniResponse{BaseResponse: new(tchttp.BaseResponse)}
-		err := c.sdk.Send(request, response)
-		return response.answer(), err
+		act = c.mini
 	}
-	request := newResultRequest(t, appSecretKey)
-	request.SetContext(ctx)
-	response := &resultResponse{BaseResponse: new(tchttp.BaseResponse)}
-	err := c.sdk.Send(request, response)
-	return response.answer(), err
+	body, err := act.write(t, appSecretKey)
+	if err != nil {
+		return reply{err: fmt.Errorf("the request could not be made (%T)", err)}
+	}
+	out := &outgoing{content: body}
+	request := act.request(ctx, out)
+	asked = true
+	resp, err := c.transport.RoundTrip(request) //nolint:bodyclose // read closes it
+	if err != nil {
+		return failed(ctx, err, out.taken())
+	}
+	if r = c.read(resp); r.err != nil {
+		return failed(ctx, r.err, true)
+	}
+	return r
 }
 
-// refused reads the SDK's error about a response that arrived whole. Its
-// message may hold the body and is dropped.
-func refused(err error) reply {
-	sdk, ok := errors.AsType[*tcerrors.TencentCloudSDKError](err)
-	if !ok || sdk.Code == "" || prefix(sdk.Code) == "ClientError" {
-		return reply{err: errUnreadable, delivered: true}
+// bounded returns ctx with a deadline, and what releases it.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
 	}
-	return reply{code: sdk.Code, requestID: sdk.RequestId, delivered: true}
+	return context.WithTimeout(ctx, longestCall)
+}
+
+// failed says why a call has no answer. The caller's going away explains a
+// broken exchange, but not a response that came and was wrong.
+func failed(ctx context.Context, err error, delivered bool) reply {
+	return reply{
+		err:       describe(ctx, err),
+		cancelled: !isOurs(err) && errors.Is(ctx.Err(), context.Canceled),
+		delivered: delivered,
+	}
 }

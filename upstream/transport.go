@@ -10,10 +10,9 @@ import (
 // rule, and bound what goes on without it, such as a dial that nobody waits
 // for any more.
 const (
-	dialTimeout   = 3 * time.Second
-	tlsTimeout    = 3 * time.Second
-	headerTimeout = 30 * time.Second
-	idleTimeout   = 30 * time.Second // under the usual 60 s and 75 s of servers, so that they rarely close first
+	dialTimeout = 3 * time.Second
+	tlsTimeout  = 3 * time.Second
+	idleTimeout = 30 * time.Second // under the usual 60 s and 75 s of servers, so that they rarely close first
 )
 
 // newTransport returns a transport that keeps up to maxInFlight connections
@@ -23,7 +22,8 @@ const (
 // would hold up every call, one reset would fail them all, and a dead
 // connection would go on being used; here a call that times out takes its own
 // connection with it. There is no limit on connections: the breaker bounds
-// the calls, and a probe must not queue behind dials that hang.
+// the calls, and a probe must not queue behind dials that hang. The wait for an
+// answer is bounded in send: here it would cost a timer for each call.
 func newTransport(scheme string, maxInFlight int) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -34,7 +34,6 @@ func newTransport(scheme string, maxInFlight int) *http.Transport {
 		MaxIdleConnsPerHost:    maxInFlight,
 		IdleConnTimeout:        idleTimeout,
 		TLSHandshakeTimeout:    tlsTimeout,
-		ResponseHeaderTimeout:  headerTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true, // answers are short
 	}

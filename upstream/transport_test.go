@@ -20,7 +20,7 @@ func TestVerify_ClassifiesBrokenExchanges(t *testing.T) {
 	rows := []struct {
 		name string
 		err  error
-		want want
+		want want // what breaks before there is a connection leaves the body alone
 		says string
 	}{
 		{"refused", op("dial", os.NewSyscallError("connect", syscall.ECONNREFUSED)), neverArrived, "dial: connection refused"},
@@ -36,12 +36,16 @@ func TestVerify_ClassifiesBrokenExchanges(t *testing.T) {
 		{"read timed out", op("read", os.ErrDeadlineExceeded), fault, "timed out"},
 		{"who knows", errors.New("strange"), fault, "exchange failed"},
 		{"deadline of the transport", context.DeadlineExceeded, fault, "no answer in time"},
+		{"TLS broken after the request", tls.RecordHeaderError{Msg: "unsupported version"}, fault, "TLS"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			calls := 0
 			c := newClient(t, wire(func(r *http.Request) (*http.Response, error) {
 				calls++
+				if row.want == neverArrived {
+					return nil, row.err
+				}
 				return failing(row.err)(r)
 			}))
 			_, err := c.Verify(t.Context(), webTicket())
@@ -52,6 +56,30 @@ func TestVerify_ClassifiesBrokenExchanges(t *testing.T) {
 				t.Errorf("asked %d times, want once", calls)
 			}
 		})
+	}
+}
+
+// A transport that found its connection closed begins the body anew. Should it
+// then find no other connection, nothing has left.
+func TestVerify_BodyBegunAnewHasNotLeft(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	for again, want := range map[bool]want{false: neverArrived, true: fault} {
+		c := newClient(t, wire(func(r *http.Request) (*http.Response, error) {
+			first, _ := io.ReadAll(r.Body)
+			body, err := r.GetBody()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !again {
+				return nil, refused
+			}
+			if second, _ := io.ReadAll(body); string(second) != string(first) || int64(len(first)) != r.ContentLength {
+				t.Errorf("the body was %q and is %q, its length %d", first, second, r.ContentLength)
+			}
+			return nil, io.EOF
+		}))
+		_, err := c.Verify(t.Context(), webTicket())
+		want.check(t, err)
 	}
 }
 
@@ -103,6 +131,17 @@ func TestVerify_ContextBounds(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestVerify_BoundsACallWithoutADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		_, err := newClient(t, hanging).Verify(context.WithoutCancel(t.Context()), webTicket())
+		fault.check(t, err)
+		if took := time.Since(began); took != 30*time.Second {
+			t.Errorf("took %v, want 30 s", took)
+		}
+	})
 }
 
 func TestVerify_CallerWhoGoesAwayIsNoFault(t *testing.T) {

@@ -41,6 +41,13 @@ func miniTicket() captcha.Ticket {
 	return t
 }
 
+func ticketOf(mini bool) captcha.Ticket {
+	if mini {
+		return miniTicket()
+	}
+	return webTicket()
+}
+
 // A wire is a transport made of a function.
 type wire func(*http.Request) (*http.Response, error)
 

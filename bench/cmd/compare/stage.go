@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"captchagate/bench/drive"
+	"captchagate/bench/rig"
+)
+
+// A stage is one part's processes.
+type stage struct {
+	rig *rig.Rig
+	o   options
+	n   int // rounds so far, so that no ticket comes twice
+}
+
+// A side is one of the compared, and what its rounds came to.
+type side struct {
+	name    string
+	process *rig.Process // whose CPU counts; nil = nobody's
+	addr    string
+	path    string
+	scene   string
+	want    string
+	rounds  []outcome
+}
+
+// An outcome is one round.
+type outcome struct {
+	drive.Result
+	cpu time.Duration
+}
+
+// perRequest is the CPU that a request took, in µs.
+func (o outcome) perRequest() float64 {
+	return float64(o.cpu.Microseconds()) / float64(max(o.Requests, 1))
+}
+
+const allowed, denied = `"decision":"allow"`, `"decision":"deny"`
+
+func gatewaySide(name string, p *rig.Process) *side {
+	return &side{name: name, process: p, addr: p.Addr, path: "/v1/verify", want: allowed}
+}
+
+// alternate runs a short round of each side to warm up and then o.rounds of
+// each in turn. tickets, where not nil, is the simulator that issues them.
+func (s *stage) alternate(ctx context.Context, conns int, length time.Duration, tickets *rig.Process, sides ...*side) error {
+	for round := range s.o.rounds + 1 {
+		for _, one := range sides {
+			d := length
+			if round == 0 {
+				d = min(length, time.Second)
+			}
+			got, err := s.round(ctx, one, conns, d, tickets)
+			if err != nil {
+				return fmt.Errorf("%s: %w", one.name, err)
+			}
+			if round > 0 {
+				one.rounds = append(one.rounds, got)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *stage) round(ctx context.Context, one *side, conns int, d time.Duration, tickets *rig.Process) (o outcome, err error) {
+	s.n++
+	r := drive.Round{Addr: one.addr, Path: one.path, Conns: conns, For: d, Want: one.want}
+	if tickets != nil {
+		r.Most = 100_000
+		given, err := drive.Tickets(ctx, tickets.Addr, r.Most)
+		if err != nil {
+			return o, err
+		}
+		r.Next = drive.Given(given, one.scene)
+	} else {
+		r.Next = drive.Made(fmt.Sprintf("%04dround", s.n), one.scene)
+	}
+	runtime.GC() // not in the midst of the round
+	before := cpuOf(one.process)
+	if o.Result, err = r.Run(); err != nil {
+		return o, err
+	}
+	o.cpu = cpuOf(one.process) - before
+	if o.Wrong > 0 {
+		fmt.Fprintf(os.Stderr, "  %s: %d of %d answers were not as wanted, such as %s\n", one.name, o.Wrong, o.Requests, o.Example)
+	}
+	return o, nil
+}
+
+func cpuOf(p *rig.Process) time.Duration {
+	if p == nil {
+		return 0
+	}
+	cpu, err := p.CPU()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+	}
+	return cpu
+}
+
+// compare makes a row of a figure of each round.
+func compare(id, what, unit string, ours, theirs *side, figure func(outcome) float64) row {
+	a, b := figures(ours, figure), figures(theirs, figure)
+	r := row{ID: id, What: what, Unit: unit, Ours: median(a), Theirs: median(b), Met: true}
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = a[i] / b[i]
+	}
+	r.Ratio, r.Low, r.High = r.Ours/r.Theirs, slices.Min(ratios), slices.Max(ratios)
+	return r
+}
+
+func figures(s *side, figure func(outcome) float64) []float64 {
+	out := make([]float64, 0, len(s.rounds))
+	for _, o := range s.rounds {
+		out = append(out, figure(o))
+	}
+	return out
+}
+
+func median(f []float64) float64 {
+	f = slices.Sorted(slices.Values(f))
+	return (f[(len(f)-1)/2] + f[len(f)/2]) / 2
+}
+
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }

@@ -1,0 +1,43 @@
+package reverify
+
+import (
+	"errors"
+	"net/url"
+	"time"
+)
+
+// Config is the section "reverify" of the configuration.
+type Config struct {
+	Webhook string `yaml:"webhook"` // where reports go; "" = nowhere, they can be read for 24 hours
+	Secret  string `yaml:"secret"`  // signs the reports
+}
+
+// Validate lists every mistake in c, each as "key: what is wrong". It repeats
+// nothing of the webhook's address, which may hold a token.
+func (c Config) Validate() error {
+	if c.Webhook == "" {
+		return nil
+	}
+	var mistakes []error
+	u, err := url.Parse(c.Webhook)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" {
+		mistakes = append(mistakes, errors.New("webhook: must be an address that begins with https:// or http:// and has a host"))
+	}
+	if c.Secret == "" {
+		mistakes = append(mistakes, errors.New("secret: is empty, but reports to webhook must be signed; set one, for instance ${REVERIFY_SECRET}"))
+	}
+	return errors.Join(mistakes...)
+}
+
+// tempo is how fast things go. Tests with a real clock hurry.
+type tempo struct {
+	rate  float64       // questions a second at a share of 1
+	step  time.Duration // between looks while there is something to ask
+	look  time.Duration // between looks else
+	flush time.Duration // the longest that a finding waits for company in a batch
+	most  int           // entries
+}
+
+func usual() tempo {
+	return tempo{rate: 20, step: 25 * time.Millisecond, look: time.Second, flush: 5 * time.Second, most: mostEntries}
+}

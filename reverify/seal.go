@@ -1,0 +1,69 @@
+package reverify
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// minKey is the shortest key, in bytes.
+const minKey = 32
+
+// A sealer keeps the store from knowing anything about a user: records are
+// sealed with AES-256-GCM, and what must be found again is named by an HMAC.
+type sealer struct {
+	aead cipher.AEAD
+	mac  []byte
+}
+
+func newSealer(key []byte) (*sealer, error) {
+	if len(key) < minKey {
+		return nil, fmt.Errorf("reverify: the sealing key must have at least %d bytes, has %d", minKey, len(key))
+	}
+	sealing, err := hkdf.Key(sha256.New, key, nil, "captchagate reverify: records", 32)
+	if err != nil {
+		return nil, err
+	}
+	naming, err := hkdf.Key(sha256.New, key, nil, "captchagate reverify: names", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(sealing)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, err
+	}
+	return &sealer{aead: aead, mac: naming}, nil
+}
+
+// seal makes a record of v that only opens in its own place.
+func (s *sealer) seal(bucket, key string, v any) ([]byte, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return s.aead.Seal(nil, nil, plain, []byte(bucket+"/"+key)), nil //nolint:gosec // this AEAD draws the nonce itself and refuses another
+}
+
+func (s *sealer) unseal(bucket, key string, sealed []byte, v any) error {
+	plain, err := s.aead.Open(nil, nil, sealed, []byte(bucket+"/"+key))
+	if err != nil {
+		return errors.New("a record cannot be unsealed: it was sealed with another key, or it is damaged")
+	}
+	return json.Unmarshal(plain, v)
+}
+
+// name is a keyed one-way name of value among things of one kind.
+func (s *sealer) name(kind, value string) mark {
+	h := hmac.New(sha256.New, s.mac)
+	h.Write([]byte(kind + "\x00" + value))
+	return mark(h.Sum(nil)[:len(mark{})])
+}

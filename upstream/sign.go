@@ -1,0 +1,112 @@
+package upstream
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"sync/atomic"
+	"time"
+
+	tencent "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
+)
+
+const (
+	algorithm     = "TC3-HMAC-SHA256"
+	contentType   = "application/json"
+	secondsPerDay = 24 * 60 * 60
+)
+
+// A signer signs calls of one account to one host with TC3-HMAC-SHA256. What
+// does not change from one call to the next is made once.
+type signer struct {
+	account *tencent.Credential
+	service string
+	signed  string // names of the headers that are signed
+	head    string // the canonical request, up to the hash of the body
+	today   atomic.Pointer[signingDay]
+}
+
+// A signingDay is what the signatures of one day (UTC) share.
+type signingDay struct {
+	number       int64  // of the day, since 1970
+	scope        string // 2006-01-02/service/tc3_request
+	lead         string // the Authorization header, up to the signature
+	inner, outer [sha256.BlockSize]byte
+}
+
+// newSigner signs Content-Type and Host, as the SDK does.
+func newSigner(account *tencent.Credential, service, host string) *signer {
+	return newSignerOf(account, service, "content-type;host", "content-type:"+contentType+"\nhost:"+host+"\n")
+}
+
+// newSignerOf signs the headers that signed names, in the canonical form.
+func newSignerOf(account *tencent.Credential, service, signed, headers string) *signer {
+	return &signer{
+		account: account, service: service, signed: signed,
+		head: "POST\n/\n\n" + headers + "\n" + signed + "\n",
+	}
+}
+
+// authorize returns the Authorization header of a call with the body, made at
+// unix, which stamp is the text of.
+func (s *signer) authorize(body []byte, unix int64, stamp string) string {
+	day := s.day(unix)
+	var space [512]byte // more than any of the texts; a longer one would move to the heap
+	request := sha256.Sum256(appendHash(append(space[:0], s.head...), body))
+	text := append(space[:0], algorithm+"\n"...)
+	text = append(text, stamp...)
+	text = append(text, '\n')
+	text = append(text, day.scope...)
+	text = append(text, '\n')
+	signature := day.sign(hex.AppendEncode(text, request[:]))
+	return string(hex.AppendEncode(append(space[:0], day.lead...), signature[:]))
+}
+
+func appendHash(text, body []byte) []byte {
+	sum := sha256.Sum256(body)
+	return hex.AppendEncode(text, sum[:])
+}
+
+// day returns what the signatures of the time share. Around midnight two calls
+// may each make it: they make the same.
+func (s *signer) day(unix int64) *signingDay {
+	number := unix / secondsPerDay
+	if d := s.today.Load(); d != nil && d.number == number {
+		return d
+	}
+	d := s.newDay(number)
+	s.today.Store(d)
+	return d
+}
+
+func (s *signer) newDay(number int64) *signingDay {
+	date := time.Unix(number*secondsPerDay, 0).UTC().Format(time.DateOnly)
+	scope := date + "/" + s.service + "/tc3_request"
+	d := &signingDay{
+		number: number, scope: scope,
+		lead: algorithm + " Credential=" + s.account.GetSecretId() + "/" + scope +
+			", SignedHeaders=" + s.signed + ", Signature=",
+	}
+	key := []byte("TC3" + s.account.GetSecretKey())
+	for _, part := range []string{date, s.service, "tc3_request"} {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(part))
+		key = mac.Sum(nil)
+	}
+	for i := range d.inner {
+		d.inner[i], d.outer[i] = 0x36, 0x5c
+	}
+	for i, b := range key {
+		d.inner[i] ^= b
+		d.outer[i] ^= b
+	}
+	return d
+}
+
+// sign returns the HMAC-SHA256 of text under the day's key. Its two pads stand
+// ready in d: crypto/hmac would hash the key anew, and allocate, for each call.
+func (d *signingDay) sign(text []byte) [sha256.Size]byte {
+	var space [sha256.BlockSize + 256]byte
+	inner := sha256.Sum256(append(append(space[:0], d.inner[:]...), text...))
+	return sha256.Sum256(append(append(space[:0], d.outer[:]...), inner[:]...))
+}

@@ -1,0 +1,201 @@
+package watch_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"captchagate/watch"
+)
+
+func count(i watch.Incident, decision, cause string) int64 {
+	for _, a := range i.Answers {
+		if a.Decision == decision && a.Cause == cause {
+			return a.Count
+		}
+	}
+	return 0
+}
+
+// shape tells an incident's parts in one line, in seconds since it began.
+func shape(i watch.Incident) string {
+	second := func(at *time.Time) string {
+		if at == nil {
+			return ""
+		}
+		return fmt.Sprint(at.Sub(i.Began).Seconds())
+	}
+	text := "0-" + second(i.Ended) + ":"
+	for _, p := range i.Parts {
+		text += fmt.Sprintf(" %s %s-%s", p.Kind, second(&p.Began), second(p.Ended))
+	}
+	return text
+}
+
+func wantShape(t *testing.T, i watch.Incident, want string) {
+	t.Helper()
+	if got := shape(i); got != want {
+		t.Errorf("the incident is %q, want %q", got, want)
+	}
+}
+
+func TestIncidents_SumAnOutageUp(t *testing.T) {
+	begun(t, func(t *testing.T, p *process, _ *shelf) {
+		p.Decision("allow", "")
+		if p.Current() != "" || len(p.List(10)) != 0 || p.List(10) == nil {
+			t.Fatalf("in peace: %q, %#v", p.Current(), p.List(10))
+		}
+		began := time.Now()
+		p.Begin(watch.KindCircuit, "10 tickets in a row", began)
+		id := p.Current()
+		p.Begin(watch.KindCircuit, "fell back in recovering", began.Add(time.Second))
+		for range 3 {
+			p.Decision("allow", "circuit_open")
+		}
+		p.Decision("deny", "budget_spent")
+		p.Decision("challenge", "recovering")
+		p.Decision("allow", "")
+		p.Decision("allow", "a word of the future")
+		pass(30 * time.Second)
+		if open := p.List(1)[0]; open.ID != id || open.Ended != nil || count(open, "allow", "circuit_open") != 3 {
+			t.Errorf("while it goes on: %+v", open)
+		}
+		p.End(watch.KindCircuit, time.Now())
+		p.Decision("allow", "")
+		pass(time.Second)
+
+		if told := p.told(); len(told) != 1 || told[0].ID != id {
+			t.Fatalf("told of %+v", told)
+		}
+		i := p.told()[0]
+		wantShape(t, i, "0-30: circuit 0-30")
+		if !i.Began.Equal(began) || i.Evidence != "10 tickets in a row" || i.Interrupted || p.Current() != "" {
+			t.Errorf("%+v", i)
+		}
+		want := []watch.Answers{
+			{Decision: "allow", Count: 1}, {Decision: "allow", Cause: "circuit_open", Count: 3}, {Decision: "allow", Cause: "other", Count: 1},
+			{Decision: "deny", Cause: "budget_spent", Count: 1}, {Decision: "challenge", Cause: "recovering", Count: 1},
+		}
+		if !slices.Equal(i.Answers, want) {
+			t.Errorf("the answers are %v, want %v", i.Answers, want)
+		}
+	})
+}
+
+func TestIncidents_WhatOverlapsIsOne(t *testing.T) {
+	begun(t, func(t *testing.T, p *process, _ *shelf) {
+		after := func(s int, tell func(watch.Kind, time.Time), k watch.Kind) {
+			pass(time.Duration(s) * time.Second)
+			tell(k, time.Now())
+		}
+		begin := func(k watch.Kind, at time.Time) { p.Begin(k, "because of "+string(k), at) }
+		after(0, begin, watch.KindCircuit)
+		id := p.Current()
+		after(10, begin, watch.KindForced)
+		after(10, p.End, watch.KindCircuit)
+		after(10, p.End, watch.KindAccount) // never began
+		after(10, begin, watch.KindCircuit)
+		after(10, p.End, watch.KindForced)
+		after(10, p.End, watch.KindCircuit)
+		after(10, begin, watch.KindAccount)
+		if p.Current() == id || p.Current() == "" {
+			t.Errorf("the next outage is %q, the first was %q", p.Current(), id)
+		}
+		pass(time.Second)
+		if told := p.told(); len(told) != 1 {
+			t.Fatalf("told of %d incidents, want 1", len(told))
+		}
+		wantShape(t, p.told()[0], "0-60: circuit 0-20 forced 10-50 circuit 40-60")
+		if list := p.List(10); len(list) != 2 || list[1].ID != id || list[1].Evidence != "because of circuit" || list[1].Parts[1].Evidence != "because of forced" {
+			t.Errorf("listed %+v", list)
+		}
+	})
+}
+
+func TestIncidents_LearnWhatReverificationFinds(t *testing.T) {
+	begun(t, func(t *testing.T, p *process, disk *shelf) {
+		p.Begin(watch.KindCircuit, "faults", time.Now())
+		id := p.Current()
+		p.End(watch.KindCircuit, time.Now())
+		pass(time.Second)
+		if r := p.List(1)[0].Reverified; r.ShareChecked != nil || r.ShareRefuted != nil {
+			t.Errorf("shares of nothing: %+v", r)
+		}
+		if p.Reverified("nobody's", watch.Counts{Refuted: 1}) {
+			t.Error("an incident that is not kept took counts")
+		}
+		p.Reverified(id, watch.Counts{Waiting: 100})
+		p.Reverified(id, watch.Counts{Confirmed: 45, Refuted: 5, Unverifiable: 30, Waiting: 20})
+		p.Reverified(id, watch.Counts{})
+		pass(2 * time.Second)
+		for name, p := range map[string]*process{"the same process": p, "the next one": open(t, disk.asOfNow())} {
+			i, ok := p.Find(id)
+			if r := i.Reverified; !ok || r.Refuted != 5 || *r.ShareChecked != 0.5 || *r.ShareRefuted != 0.1 {
+				t.Errorf("%s: %+v", name, r)
+			}
+		}
+		if told := p.told(); len(told) != 1 {
+			t.Errorf("told of the end %d times", len(told))
+		}
+	})
+}
+
+func TestIncidents_StayBounded(t *testing.T) {
+	begun(t, func(t *testing.T, p *process, _ *shelf) {
+		p.Begin(watch.KindCircuit, strings.Repeat("é", 5000), time.Now())
+		for range 1000 {
+			p.Begin(watch.KindForced, "again", time.Now())
+			p.End(watch.KindForced, time.Now())
+		}
+		i := p.List(1)[0]
+		if len(i.Parts) > 33 || len(i.Evidence) > 1024 || strings.ContainsRune(i.Evidence, '\ufffd') {
+			t.Errorf("%d parts, %d bytes of evidence", len(i.Parts), len(i.Evidence))
+		}
+		p.End(watch.KindCircuit, time.Now())
+		if p.Current() != "" {
+			t.Error("it did not end")
+		}
+	})
+}
+
+func TestIncidents_CountEveryAnswerOnce(t *testing.T) {
+	begun(t, func(t *testing.T, p *process, _ *shelf) {
+		p.Begin(watch.KindCircuit, "faults", time.Now())
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range 1000 {
+					p.Decision("allow", "circuit_open")
+					p.Decision("deny", "")
+					_ = p.List(1)
+				}
+			})
+		}
+		wg.Wait()
+		p.End(watch.KindCircuit, time.Now())
+		if i := p.List(1)[0]; count(i, "allow", "circuit_open") != 8000 || count(i, "deny", "") != 8000 {
+			t.Errorf("%v", i.Answers)
+		}
+	})
+}
+
+func TestIncident_IsWrittenAsOperatorsReadIt(t *testing.T) {
+	begun(t, func(t *testing.T, p *process, _ *shelf) {
+		p.Begin(watch.KindCircuit, "faults", time.Now())
+		p.Decision("allow", "")
+		i := p.List(1)[0]
+		i.ID = "x"
+		text, err := json.Marshal(i)
+		const want = `{"id":"x","began":"2000-01-01T00:00:00Z","ended":null,"evidence":"faults",` +
+			`"parts":[{"kind":"circuit","began":"2000-01-01T00:00:00Z","ended":null,"evidence":"faults"}],"interrupted":false,` +
+			`"answers":[{"decision":"allow","count":1}],` +
+			`"reverified":{"waiting":0,"confirmed":0,"refuted":0,"unverifiable":0,"share_checked":null,"share_refuted":null}}`
+		if string(text) != want || err != nil {
+			t.Errorf("it is\n%s\nwant\n%s", text, want)
+		}
+	})
+}

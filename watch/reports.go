@@ -1,0 +1,171 @@
+package watch
+
+import (
+	"hash/maphash"
+	"log/slog"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	alarmPrefixes = 10          // distinct ones within alarmWithin
+	alarmWithin   = time.Minute // and the pause between two alarms
+	// mostPrefixes bounds what is remembered, about 40 bytes each. More would
+	// only say "very many" more exactly.
+	mostPrefixes = 256
+)
+
+// configFailed is the front-end code that is also what arrears, or a bad
+// aidEncrypted, of our own look like.
+const configFailed = 1006
+
+// reportCodes are the codes that are counted by themselves.
+var reportCodes = []int{1001, 1002, 1003, 1004, 1005, configFailed, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1085}
+
+const otherCode = "other"
+
+// Reports counts what pages say of the vendor's script. Anybody can send
+// anything there, so it is never evidence: it raises an alarm for people and
+// has the gateway look at the script for itself, nothing more.
+type Reports struct {
+	sooner func()
+	alarm  func(Alarm)
+	log    *slog.Logger
+	counts []prometheus.Counter // as reportCodes, then the others
+	seed   maphash.Seed         // keys the hashes of prefixes; never leaves the process
+
+	mu       sync.Mutex
+	prefixes map[uint64]sighting
+	alarmed  time.Time
+}
+
+// sighting is when a prefix last reported, and which codes.
+type sighting struct {
+	at    time.Time
+	codes uint32 // a bit for each of counts
+}
+
+// An Alarm says that pages in many places fail to load the vendor's script.
+type Alarm struct {
+	At       time.Time      `json:"at"`
+	Prefixes int            `json:"prefixes"`      // distinct address prefixes within a minute; 256 = at least
+	Codes    map[string]int `json:"codes"`         // of those, by the error code they reported; "other" is one
+	Config   int            `json:"config_failed"` // of those, with 1006: perhaps arrears or a bad aidEncrypted of our own
+}
+
+// NewReports returns an empty Reports. With an alarm, at most once a minute,
+// it calls sooner, which brings the next script probe forward, and then alarm;
+// either may be nil. Both must not block.
+func NewReports(sooner func(), alarm func(Alarm), log *slog.Logger, reg prometheus.Registerer) *Reports {
+	if sooner == nil {
+		sooner = func() {}
+	}
+	if alarm == nil {
+		alarm = func(Alarm) {}
+	}
+	rs := &Reports{
+		sooner: sooner, alarm: alarm, log: log,
+		seed: maphash.MakeSeed(), prefixes: map[uint64]sighting{},
+	}
+	events := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "captchagate_client_events_total", Help: "Failures of the vendor's script that pages reported, by error code. Never evidence.",
+	}, []string{"code"})
+	for i := range len(reportCodes) + 1 {
+		rs.counts = append(rs.counts, events.WithLabelValues(codeName(i)))
+	}
+	reg.MustRegister(events)
+	return rs
+}
+
+// Note takes what a page at an address reported. The caller limits its rate.
+func (rs *Reports) Note(from netip.Addr, events []Event) {
+	var codes uint32
+	for _, e := range events {
+		i := codeIndex(e.Code)
+		rs.counts[i].Inc()
+		codes |= 1 << i
+	}
+	if codes == 0 || !from.IsValid() {
+		return
+	}
+	a, ring := rs.see(from, codes, time.Now())
+	if !ring {
+		return
+	}
+	text := "pages in many places cannot load the vendor's script"
+	if a.Config > 0 {
+		text += "; some report 1006, which is also what arrears or a bad aidEncrypted of our own look like"
+	}
+	rs.log.Warn(text, "prefixes", a.Prefixes, "codes", a.Codes, "config_failed", a.Config)
+	rs.sooner()
+	rs.alarm(a)
+}
+
+// see remembers a prefix and says whether that makes an alarm.
+func (rs *Reports) see(from netip.Addr, codes uint32, now time.Time) (Alarm, bool) {
+	key := maphash.Comparable(rs.seed, prefixOf(from))
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	oldest, longest := key, time.Duration(-1)
+	for k, s := range rs.prefixes {
+		age := now.Sub(s.at)
+		if age >= alarmWithin {
+			delete(rs.prefixes, k)
+		} else if age > longest {
+			oldest, longest = k, age
+		}
+	}
+	s, known := rs.prefixes[key]
+	if !known && len(rs.prefixes) >= mostPrefixes {
+		delete(rs.prefixes, oldest)
+	}
+	rs.prefixes[key] = sighting{at: now, codes: s.codes | codes}
+	if len(rs.prefixes) < alarmPrefixes || !rs.alarmed.IsZero() && now.Sub(rs.alarmed) < alarmWithin {
+		return Alarm{}, false
+	}
+	rs.alarmed = now
+	return rs.sum(now), true
+}
+
+func (rs *Reports) sum(now time.Time) Alarm {
+	a := Alarm{At: now.UTC(), Prefixes: len(rs.prefixes), Codes: map[string]int{}}
+	for _, s := range rs.prefixes {
+		for codes := s.codes; codes != 0; codes &= codes - 1 {
+			a.Codes[codeName(bits.TrailingZeros32(codes))]++
+		}
+	}
+	a.Config = a.Codes[strconv.Itoa(configFailed)]
+	return a
+}
+
+// prefixOf is what counts as one place: a /24 or a /48, so that one customer
+// of a provider does not ring alone.
+func prefixOf(ip netip.Addr) netip.Prefix {
+	ip = ip.Unmap()
+	length := 48
+	if ip.Is4() {
+		length = 24
+	}
+	p, _ := ip.Prefix(length) // fits either family; a zone is dropped
+	return p
+}
+
+func codeIndex(code int) int {
+	if i := slices.Index(reportCodes, code); i >= 0 {
+		return i
+	}
+	return len(reportCodes)
+}
+
+func codeName(i int) string {
+	if i < len(reportCodes) {
+		return strconv.Itoa(reportCodes[i])
+	}
+	return otherCode
+}

@@ -1,0 +1,144 @@
+package watch_test
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"captchagate/watch"
+)
+
+func TestScript_IsDownAfterFailuresInARowAndUpAfterOneSuccess(t *testing.T) {
+	probed(t, quiet, well, func(s *watch.Script, at *site, changes *[]bool) {
+		pass(time.Second)
+		at.now(refuse)
+		pass(22 * time.Second)
+		if s.Down() {
+			t.Fatal("down after two failures")
+		}
+		at.now(well)
+		pass(11 * time.Second)
+		at.now(refuse)
+		pass(22 * time.Second)
+		if s.Down() {
+			t.Fatal("down after two and two failures with a success between them")
+		}
+		pass(11 * time.Second)
+		if st := s.Status(); !s.Down() || !st.Down || st.Failures != 3 || st.Problem != "connection refused" {
+			t.Fatalf("after three failures in a row: %+v", st)
+		}
+		pass(time.Hour)
+		if !s.Down() {
+			t.Fatal("not down any more")
+		}
+		at.now(well)
+		pass(11 * time.Second)
+		if st := s.Status(); s.Down() || st.Down || st.Failures != 0 || st.Problem != "" {
+			t.Fatalf("after a success: %+v", st)
+		}
+		if len(*changes) != 2 || !(*changes)[0] || (*changes)[1] {
+			t.Errorf("told %v, want down and up once each", *changes)
+		}
+	})
+}
+
+func TestScript_CorroboratesNothingBeforeItEverSucceeded(t *testing.T) {
+	var text bytes.Buffer
+	probed(t, slog.New(slog.NewTextHandler(&text, nil)), refuse, func(s *watch.Script, at *site, _ *[]bool) {
+		pass(time.Hour)
+		if st := s.Status(); s.Down() || st.Succeeded || st.Failures < 300 {
+			t.Fatalf("never succeeded, and %+v", st)
+		}
+		if n := strings.Count(text.String(), "level=WARN"); n != 1 {
+			t.Errorf("%d warnings, want 1:\n%s", n, text.String())
+		}
+		at.now(well)
+		pass(11 * time.Second)
+		at.now(refuse)
+		pass(33 * time.Second)
+		if !s.Down() {
+			t.Error("not down although it had succeeded")
+		}
+	})
+}
+
+func TestScript_FollowsNoRedirect(t *testing.T) {
+	probed(t, quiet, well, func(_ *watch.Script, at *site, _ *[]bool) {
+		at.now(func(r *http.Request) (*http.Response, error) {
+			if r.URL.String() != "https://script.test/x.js" {
+				t.Errorf("asked %v", r.URL)
+			}
+			return answer(302, "", "", "Location", "https://portal.test/")(r)
+		})
+		pass(time.Minute)
+	})
+}
+
+func TestScript_ProbesAtJitteredIntervals(t *testing.T) {
+	probed(t, quiet, well, func(_ *watch.Script, at *site, _ *[]bool) {
+		pass(time.Hour)
+		visits := at.seen()
+		gaps := map[time.Duration]bool{}
+		for i := range len(visits) - 1 {
+			gap := visits[i+1].Sub(visits[i])
+			gaps[gap] = true
+			if gap < 9*time.Second || gap > 11*time.Second {
+				t.Fatalf("%v between two probes", gap)
+			}
+		}
+		if len(visits) < 320 || len(gaps) < 100 {
+			t.Errorf("%d probes in an hour at %d different distances", len(visits), len(gaps))
+		}
+	})
+}
+
+func TestScript_SoonerIsSoonerAndNotTooOften(t *testing.T) {
+	probed(t, quiet, well, func(s *watch.Script, at *site, _ *[]bool) {
+		pass(5 * time.Second)
+		s.Sooner()
+		synctest.Wait()
+		if n := len(at.seen()); n != 2 {
+			t.Fatalf("%d probes, want the second at once", n)
+		}
+		for range 100 { // a flood for ten seconds
+			s.Sooner()
+			pass(100 * time.Millisecond)
+		}
+		visits := at.seen()
+		for i := range len(visits) - 1 {
+			if gap := visits[i+1].Sub(visits[i]); gap < time.Second {
+				t.Fatalf("only %v between two probes", gap)
+			}
+		}
+		if n := len(visits); n < 10 || n > 13 {
+			t.Errorf("%d probes in 15 s, of which 10 s asked for more", n)
+		}
+	})
+}
+
+func TestScript_GivesUpOnAHangAndGoesOn(t *testing.T) {
+	probed(t, quiet, well, func(s *watch.Script, at *site, _ *[]bool) {
+		pass(time.Second)
+		at.now(hang)
+		pass(47 * time.Second) // three times 5 s after at most 11 s
+		if st := s.Status(); !s.Down() || st.Problem != "not there within 5s" {
+			t.Errorf("after three hangs: %+v", st)
+		}
+	})
+}
+
+func TestScript_IsOffWithoutAnAddress(t *testing.T) {
+	at := &site{serve: well}
+	s := watch.NewScript(watch.ScriptConfig{}, at, nil, quiet, prometheus.NewRegistry())
+	s.Sooner()
+	s.Run(t.Context()) // returns
+	if s.Down() || s.Status().Watched || len(at.seen()) != 0 {
+		t.Errorf("%+v after %d probes", s.Status(), len(at.seen()))
+	}
+}
