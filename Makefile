@@ -37,6 +37,14 @@ fuzz: ## run every fuzzer for FUZZTIME (10s)
 		done; \
 	done
 
+.PHONY: compare
+compare: ## measure the gateway against a naive one (some minutes, loopback only)
+	cd bench && go run ./cmd/compare
+
+.PHONY: bench-outages
+bench-outages: ## play every kind of outage on both (some minutes, loopback only)
+	cd bench && go run ./cmd/outages
+
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

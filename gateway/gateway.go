@@ -181,10 +181,13 @@ func (g *Gateway) takeOver(context.Context) error {
 		g.log.Error("the configuration was not reloaded: with what waits for a restart it makes no sense", "error", err)
 		return err
 	}
+	if err := g.challenger.rotate(cfg.Challenge.Secret); err != nil {
+		return err
+	}
 	g.policy.Reconfigure(policyConfig(next))
 	g.control.SetScenes(sceneNames(next.Scenes))
 	g.callers.Store(newCallers(next.APIKeys))
-	g.log.Info("configuration reloaded: scenes, api_keys and disaster_tickets; the other sections wait for a restart")
+	g.log.Info("configuration reloaded: scenes, api_keys, disaster_tickets and challenge.secret; the other sections wait for a restart")
 	return nil
 }
 

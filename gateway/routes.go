@@ -100,7 +100,7 @@ func (g *Gateway) pageChallenge(c *gin.Context) {
 		return
 	}
 	g.situation.observe() // however short this is, what is given out now counts until it expires
-	c.JSON(http.StatusOK, g.challenger.forPage(name, g.situation.cause(name)))
+	c.JSON(http.StatusOK, g.challenger.forPage(name, g.situation.cause(name), g.visitor(c)))
 }
 
 // pageMode tells a page who decides about its scene now, and what the scene

@@ -20,8 +20,8 @@ func newServe() *cobra.Command {
 		Long: `serve runs the gateway of a configuration file. Logs go to standard error.
 
 SIGTERM and SIGINT drain: requests in flight end, for 10 s at most.
-SIGHUP loads scenes, api_keys and disaster_tickets again; a file with mistakes
-changes nothing.`,
+SIGHUP loads scenes, api_keys, disaster_tickets and challenge.secret again; a
+file with mistakes changes nothing.`,
 		Example: "  gateway serve --config configs/gateway.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			load := func() (gateway.Config, error) { return gateway.Load(path, os.Environ()) }
