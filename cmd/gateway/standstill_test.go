@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// C13: a gateway that was stopped for a second itself opens nothing, and answers
+// all who waited.
+func TestServe_IsNotFooledByAStandstill(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	const rate, lasts = 200, 5 * time.Second
+	n := rate * int(lasts/time.Second)
+	_, body := ask(t, http.MethodPost, "http://"+h.simulator+"/_sim/tickets", fmt.Sprintf(`{"kind":"valid","count":%d}`, n))
+	var tickets []ticket
+	if err := json.Unmarshal(body, &tickets); err != nil || len(tickets) != n {
+		t.Fatalf("%v, %d tickets", err, len(tickets))
+	}
+	var answered atomic.Int64
+	var wg sync.WaitGroup
+	begun := time.Now()
+	for i, one := range tickets {
+		<-time.After(time.Until(begun.Add(time.Duration(i) * time.Second / rate)))
+		if i == n/2 {
+			h.gateway.standsStill(t, time.Second)
+		}
+		wg.Go(func() {
+			question, _ := json.Marshal(map[string]string{
+				"ticket": one.Ticket, "randstr": one.Randstr, "scene": "login",
+				"user_ip": fmt.Sprintf("10.%d.%d.1", i/250, i%250),
+			})
+			if status, _, err := tryAsk(t, http.MethodPost, "http://"+h.gateway.listen+"/v1/verify", string(question)); err == nil && status == http.StatusOK {
+				answered.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if s := h.status(); len(s.Breaker.Transitions) > 0 {
+		t.Errorf("its own standstill moved the circuit: %+v", s.Breaker.Transitions)
+	}
+	if got := answered.Load(); got < int64(n) {
+		t.Errorf("%d of %d requests were answered", got, n)
+	}
+}
+
+// standsStill stops the process and lets it go on after d.
+func (g *gatewayProcess) standsStill(t *testing.T, d time.Duration) {
+	t.Helper()
+	if err := g.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		<-time.After(d)
+		_ = g.cmd.Process.Signal(syscall.SIGCONT)
+	}()
+}
