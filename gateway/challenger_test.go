@@ -58,7 +58,9 @@ func TestChallenge_SecretsCanBeChangedUnderOpenPages(t *testing.T) {
 // kid is which key signed.
 func kid(t *testing.T, puzzle json.RawMessage) string {
 	t.Helper()
-	var c struct{ Parameters struct{ Data struct{ Kid string } } }
+	var c struct {
+		Parameters struct{ Data struct{ Kid string } }
+	}
 	if err := json.Unmarshal(puzzle, &c); err != nil {
 		t.Fatal(err)
 	}

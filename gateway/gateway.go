@@ -28,6 +28,7 @@ import (
 	"captchagate/store"
 	"captchagate/upstream"
 	"captchagate/watch"
+	"captchagate/web"
 )
 
 const (
@@ -62,6 +63,8 @@ type Gateway struct {
 	incidents  *watch.Incidents
 	queue      *reverify.Queue
 	pages      *policy.Purse // what pages may ask for, by address
+	client     *web.Client   // what pages load
+	mounted    map[string]http.Handler
 
 	reload   func() (Config, error)
 	draining atomic.Bool
@@ -118,6 +121,9 @@ func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload fu
 	g.answers = once.NewAnswers[policy.Decision](answerLife, mostAnswers)
 	g.callers.Store(newCallers(cfg.APIKeys))
 	g.pages = pageBudget()
+	if g.client, err = web.New(web.Config{Script: cfg.Client.Script, LoadTimeout: cfg.Client.LoadTimeout}); err != nil {
+		return nil, err
+	}
 	g.metrics = newMetrics(g.registry, g)
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var again func(context.Context) error
@@ -127,6 +133,15 @@ func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload fu
 	g.admin = admin.New(cfg.Admin, g.control, g.status, again,
 		promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.views(), log)
 	return g, nil
+}
+
+// Mount serves h beside the gateway's own routes, under a path such as /demo/.
+// It must be called before Handler and Run.
+func (g *Gateway) Mount(path string, h http.Handler) {
+	if g.mounted == nil {
+		g.mounted = map[string]http.Handler{}
+	}
+	g.mounted[path] = h
 }
 
 // Start runs what goes on in the background until ctx ends, and returns a

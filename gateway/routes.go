@@ -28,6 +28,11 @@ func (g *Gateway) Handler() http.Handler {
 	r.GET("/v1/challenge", g.cors, g.pace, g.pageChallenge)
 	r.POST("/v1/client-events", g.cors, g.pace, g.pageEvents)
 	r.GET("/v1/mode", g.cors, g.pageMode)
+	r.GET("/client/*file", gin.WrapH(g.client))
+	r.HEAD("/client/*file", gin.WrapH(g.client))
+	for path, h := range g.mounted {
+		r.Any(path+"*rest", gin.WrapH(h))
+	}
 	r.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 	r.GET("/readyz", g.ready)
 	return r

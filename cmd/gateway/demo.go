@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"captchagate/configs"
 	"captchagate/gateway"
 	"captchagate/simulator"
+	webdemo "captchagate/web/demo"
 )
 
 // demo is where the parts of a demonstration listen.
@@ -80,8 +83,24 @@ func (d demo) gateway(ctx context.Context, log *slog.Logger, folder string, sim 
 		return err
 	}
 	defer g.Close()
+	var page atomic.Pointer[http.Handler] // once the addresses are known
+	g.Mount("/demo/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h := page.Load(); h != nil {
+			(*h).ServeHTTP(w, r)
+		}
+	}))
 	return g.Run(ctx, func(listen, admin string) {
 		d.listen, d.admin = listen, admin
+		shown, err := webdemo.New(webdemo.Config{
+			Gateway: "http://" + listen, Admin: "http://" + admin, Simulator: "http://" + d.simulator,
+		})
+		if err != nil {
+			log.Error("the demo page cannot be shown", "error", err)
+			return
+		}
+		var h http.Handler = shown
+		page.Store(&h)
+		go shown.Run(ctx)
 		d.explain(out, sim)
 	})
 }
@@ -121,6 +140,7 @@ func (d demo) explain(out io.Writer, sim *simulator.Simulator) {
 	bad, _ := sim.Issue(simulator.TicketForged, 1)
 	fmt.Fprintf(out, `Captchagate demo. Nothing here is real: the Captcha API is a simulator.
 
+  page       http://%s/demo/    a login page, and switches that break things
   gateway    http://%s    for backends: POST /v1/verify
   operators  http://%s    /admin/v1/status, /admin/v1/mode, /admin/v1/audit, /metrics
   simulator  http://%s    the Captcha API, and its faults under /_sim/
@@ -157,7 +177,7 @@ curl -s -X PUT http://%s/admin/v1/mode -H 'Content-Type: application/json' -d '{
 curl -s http://%s/admin/v1/status
 
 Ctrl-C ends the demo.
-`, d.listen, d.admin, d.simulator,
+`, d.listen, d.listen, d.admin, d.simulator,
 		d.curl(good[0], "login"), d.curl(bad[0], "login"), d.simulator,
 		d.curl(good[1], "login"), d.curl(good[2], "comment"), d.simulator,
 		d.curl(good[3], "login"), d.simulator, d.admin, d.admin)

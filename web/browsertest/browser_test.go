@@ -1,0 +1,240 @@
+package browsertest_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a page may take for anything.
+const patience = 20 * time.Second
+
+// A browser is a Chromium of a test's own.
+type browser struct{ ctx context.Context }
+
+// openBrowser starts Chromium. Where there is none it skips, or fails where
+// CI=true.
+func openBrowser(t *testing.T) browser {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes its time")
+	}
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		missing := t.Skipf
+		if os.Getenv("CI") == "true" {
+			missing = t.Fatalf
+		}
+		missing("needs chromium on PATH: %v", err)
+	}
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("lang", "en-US"))
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // gently, so that its folder can go
+		cancel()
+		stop()
+	})
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("chromium does not start: %v", err)
+	}
+	return browser{ctx}
+}
+
+// A page is one tab, and what went wrong in it.
+type page struct {
+	t    *testing.T
+	site *site
+	ctx  context.Context
+
+	mu     sync.Mutex
+	errors []string
+}
+
+// opens opens the shop in a new tab; query is what is different about it.
+func (b browser) opens(s *site, query string) *page {
+	s.t.Helper()
+	p := b.tab(s.t, s)
+	p.visit(s.shop.URL + "/shop?" + query)
+	return p
+}
+
+func (b browser) tab(t *testing.T, s *site) *page {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	t.Cleanup(cancel)
+	p := &page{t: t, site: s, ctx: ctx}
+	p.must(chromedp.Listen(ctx, p.hear))
+	_, err := chromedp.Call(ctx, log.Enable, cdp.Empty{})
+	p.must(err)
+	p.must(chromedp.Do(ctx, chromedp.EmulateViewport(390, 700)))
+	return p
+}
+
+func (p *page) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// hear notes what the browser complains about.
+func (p *page) hear(event any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e := event.(type) {
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
+			p.errors = append(p.errors, e.Entry.Text+" "+e.Entry.URL)
+		}
+	case *runtime.EventExceptionThrown:
+		p.errors = append(p.errors, fmt.Sprint("exception: ", e.ExceptionDetails.Text, " ", e.ExceptionDetails.Exception.Description))
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+			p.errors = append(p.errors, fmt.Sprint("console: ", e.Args))
+		}
+	}
+}
+
+// complaints are those that none of the words excuses.
+func (p *page) complaints(excused ...string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var rest []string
+	for _, text := range p.errors {
+		if !slices.ContainsFunc(excused, func(word string) bool { return strings.Contains(text, word) }) {
+			rest = append(rest, text)
+		}
+	}
+	return rest
+}
+
+// isFine fails where the page complained, broke its policy or shifted.
+func (p *page) isFine(excused ...string) {
+	p.t.Helper()
+	if rest := p.complaints(excused...); len(rest) > 0 {
+		p.t.Errorf("the browser complains: %q", rest)
+	}
+	if v := p.site.violated(); len(v) > 0 && !slices.Contains(excused, "Content Security Policy") {
+		p.t.Errorf("violations of the policy: %v", v)
+	}
+}
+
+func (p *page) visit(address string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	p.must(chromedp.Do(ctx, chromedp.Navigate(address)))
+}
+
+// eval returns what an expression is worth, a promise awaited.
+func eval[T any](p *page, expression string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+func (p *page) do(expression string) {
+	p.t.Helper()
+	eval[chromedp.Void](p, expression+"; undefined")
+}
+
+// waits waits until an expression holds, also across a navigation.
+func (p *page) waits(expression string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		if err == nil && ok {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			p.t.Fatalf("waited in vain for %s (last: %v); the page: %v, complaints %q", expression, err, p.text(), p.complaints())
+		}
+	}
+}
+
+// text is what the page shows, for messages.
+func (p *page) text() string {
+	v, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string](
+		`JSON.stringify({state: document.querySelector("#c")?.dataset.state, told: window.told, text: document.body.innerText})`))
+	return v
+}
+
+// in is where an element of the widget is: it has a shadow root, and the
+// challenge in it another.
+const (
+	box       = `document.querySelector("#c").shadowRoot.querySelector("input")`
+	again     = `document.querySelector("#c").shadowRoot.querySelector("button")`
+	challenge = `document.querySelector("#c").shadowRoot.querySelector("captchagate-challenge")`
+	puzzleBox = challenge + `.shadowRoot.querySelector("input")`
+	human     = `document.querySelector("#simulator-captcha button")`
+	closing   = `document.querySelector("#simulator-captcha button:nth-of-type(2)")`
+	submit    = `document.querySelector("#go")`
+)
+
+// clicks waits for an element and clicks it as a person does.
+func (p *page) clicks(element string) {
+	p.t.Helper()
+	p.waits(element + "?.checkVisibility()")
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Click(chromedp.JSPath(element))); err != nil {
+		p.t.Fatalf("clicking %s: %v", element, err)
+	}
+}
+
+// presses clicks by code: in a page that came back by the back button the
+// driver does not know where anything is.
+func (p *page) presses(element string) {
+	p.t.Helper()
+	p.waits(element + "?.checkVisibility()")
+	p.do(element + ".click()")
+}
+
+// stands waits for a state of the widget.
+func (p *page) stands(state string) {
+	p.t.Helper()
+	p.waits(`document.querySelector("#c")?.dataset.state === "` + state + `"`)
+}
+
+// answered waits for the shop's answer.
+func (p *page) answered() string {
+	p.t.Helper()
+	p.waits(`document.querySelector("#answer")?.textContent`)
+	return eval[string](p, `document.querySelector("#answer").textContent`)
+}
+
+// looks sets the viewport and the scheme.
+func (p *page) looks(width int64, scheme string) {
+	p.t.Helper()
+	p.must(chromedp.Do(p.ctx, chromedp.EmulateViewport(width, 800)))
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	p.must(err)
+}

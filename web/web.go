@@ -1,0 +1,188 @@
+// Package web is what a browser loads: the page script, the alternate
+// challenge's element and their types. All of it is plain JavaScript that is
+// served as it stands in client/, but for one line of configuration.
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"crypto/sha512"
+	"embed"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+//go:embed client/*.js client/*.d.ts
+var files embed.FS
+
+// ticketLife is how long the page takes a ticket for good: the API's five
+// minutes but for the way to it.
+const ticketLife = 290 * time.Second
+
+// DefaultReports is the share of load failures that pages report.
+const DefaultReports = 0.25
+
+// Config is what pages are told. The zero value is usable.
+type Config struct {
+	Script      string        // address of Tencent's page script; "" = the one of China
+	LoadTimeout time.Duration // for the script to load, and for show() to show; 0 = 5 s
+	Reports     float64       // share of load failures reported, up to 1; 0 = DefaultReports, below 0 = none
+	TicketLife  time.Duration // how long a ticket is taken for good; 0 = 290 s
+}
+
+const defaultScript = "https://turing.captcha.qcloud.com/TJCaptcha.js"
+
+// Validate lists every mistake in c, each as "key: what is wrong".
+func (c Config) Validate() error {
+	var mistakes []error
+	add := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	if u, err := url.Parse(c.Script); c.Script != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		add("script: must be an http or https address, is %q", c.Script)
+	}
+	if c.LoadTimeout < 0 {
+		add("load_timeout: must not be negative, is %v", c.LoadTimeout)
+	}
+	if c.Reports > 1 {
+		add("reports: must be a share of at most 1, is %v", c.Reports)
+	}
+	if c.TicketLife < 0 {
+		add("ticket_life: must not be negative, is %v", c.TicketLife)
+	}
+	return errors.Join(mistakes...)
+}
+
+func (c Config) withDefaults() Config {
+	if c.Script == "" {
+		c.Script = defaultScript
+	}
+	if c.LoadTimeout == 0 {
+		c.LoadTimeout = 5 * time.Second
+	}
+	if c.Reports == 0 {
+		c.Reports = DefaultReports
+	}
+	if c.TicketLife == 0 {
+		c.TicketLife = ticketLife
+	}
+	return c
+}
+
+// Client is the files for pages, as they are served.
+type Client struct {
+	files  map[string]*file // by the name under /client/
+	plain  map[string]*file // scripts and types by their plain name
+	script string
+}
+
+// A file is served under its plain name and, a script, under one that has its
+// hash.
+type file struct {
+	name, versioned string
+	kind            string // content type
+	text, packed    []byte // packed = gzip
+	etag, integrity string
+}
+
+// New prepares the files for cfg. The error lists what is wrong with it.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	c := &Client{files: map[string]*file{}, plain: map[string]*file{}, script: cfg.Script}
+	challenge := c.add("challenge.js", read("challenge.js"))
+	c.add("captcha.js", configured(read("captcha.js"), cfg, challenge))
+	c.add("captcha.d.ts", read("captcha.d.ts"))
+	c.add("challenge.d.ts", read("challenge.d.ts"))
+	return c, nil
+}
+
+func read(name string) []byte {
+	text, err := files.ReadFile("client/" + name)
+	if err != nil {
+		panic(err) // embedded: it is there
+	}
+	return text
+}
+
+// configured puts the configuration into captcha.js: the line that begins so is
+// replaced.
+func configured(text []byte, cfg Config, challenge *file) []byte {
+	const begin = "  const served = {"
+	line, err := json.Marshal(map[string]any{ // json keeps it fit for a script: it escapes <, >, U+2028
+		"script": cfg.Script, "loadTimeout": cfg.LoadTimeout.Milliseconds(), "ticketLife": cfg.TicketLife.Milliseconds(),
+		"reports": max(cfg.Reports, 0), "challenge": challenge.versioned, "integrity": challenge.integrity,
+	})
+	before, rest, found := bytes.Cut(text, []byte(begin))
+	_, after, ended := bytes.Cut(rest, []byte("};\n"))
+	if err != nil || !found || !ended {
+		panic("web: captcha.js has no line for its configuration")
+	}
+	return bytes.Join([][]byte{before, []byte("  const served = "), line, []byte(";\n"), after}, nil)
+}
+
+func (c *Client) add(name string, text []byte) *file {
+	f := &file{name: name, text: text, packed: pack(text)}
+	short := sha256.Sum256(text)
+	hash := hex.EncodeToString(short[:4])
+	f.etag = `"` + hex.EncodeToString(short[:8]) + `"`
+	f.kind = "text/plain; charset=utf-8"
+	c.files[name], c.plain[name] = f, f
+	if base, script := strings.CutSuffix(name, ".js"); script {
+		f.kind = "text/javascript; charset=utf-8"
+		f.versioned = base + "." + hash + ".js"
+		long := sha512.Sum384(text)
+		f.integrity = "sha384-" + base64.StdEncoding.EncodeToString(long[:])
+		c.files[f.versioned] = f
+	}
+	return f
+}
+
+func pack(text []byte) []byte {
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level is right
+	_, _ = w.Write(text)                                  // into memory: cannot fail
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// Integrity is the value for a script tag's integrity attribute; "" where there
+// is no such script. The name is plain: "captcha.js".
+func (c *Client) Integrity(name string) string {
+	if f := c.plain[name]; f != nil {
+		return f.integrity
+	}
+	return ""
+}
+
+// Path is the address of the script that never changes its content:
+// "/client/captcha.1a2b3c4d.js"; "" where there is no such script.
+func (c *Client) Path(name string) string {
+	if f := c.plain[name]; f != nil && f.versioned != "" {
+		return prefix + f.versioned
+	}
+	return ""
+}
+
+// Size is how many bytes of name travel, compressed.
+func (c *Client) Size(name string) int {
+	if f := c.plain[name]; f != nil {
+		return len(f.packed)
+	}
+	return 0
+}
+
+// Policy is the Content-Security-Policy that a page needs for Tencent's script
+// and ours, both from where the configuration has them. Gateway is the origin
+// that ours come from; "" = the page's own.
+func (c *Client) Policy(gateway string) string { return policy(c.script, gateway) }
+
+var _ http.Handler = (*Client)(nil)
