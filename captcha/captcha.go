@@ -34,6 +34,8 @@ type Ticket struct {
 	Mini    bool       // verified by DescribeCaptchaMiniResult
 	UserIP  netip.Addr // the end user's address
 	Subject string     // opaque account key of the business; may be empty
+
+	key Key // of Value, once Named; zero before
 }
 
 // WellFormed reports whether t can be sent to the Captcha API at all: printable
@@ -43,7 +45,19 @@ func (t Ticket) WellFormed() bool {
 }
 
 // Key identifies the ticket, whoever presents it, without revealing it.
-func (t Ticket) Key() Key { return KeyOf(t.Value) }
+func (t Ticket) Key() Key {
+	if t.key != (Key{}) {
+		return t.key
+	}
+	return KeyOf(t.Value)
+}
+
+// Named returns t with its Key worked out, for whoever asks for it more than
+// once. Its Value must not be changed any more.
+func (t Ticket) Named() Ticket {
+	t.key = KeyOf(t.Value)
+	return t
+}
 
 // Household is what counts as one user's address: the /64 of IPv6, within which
 // a user's address changes at will.

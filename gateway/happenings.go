@@ -21,11 +21,12 @@ import (
 
 // Transition is told by the breaker, in order.
 func (g *Gateway) Transition(t breaker.Transition) {
-	switch {
-	case t.From == breaker.Closed && t.To == breaker.Open:
+	switch t.To {
+	case breaker.Open: // also from recovering, where a forced mode was lifted too early
 		g.incidents.Begin(watch.KindCircuit, t.Evidence, t.At)
-	case t.To == breaker.Closed:
+	case breaker.Closed:
 		g.incidents.End(watch.KindCircuit, t.At)
+	case breaker.HalfOpen, breaker.Recovering:
 	}
 	g.situation.observe()
 	g.control.Audit(control.KindTransition, "gateway", fmt.Sprintf("circuit %v to %v: %s", t.From, t.To, t.Evidence), t)
@@ -60,8 +61,13 @@ func (g *Gateway) pagesFail(a watch.Alarm) {
 	g.control.Audit(control.KindIncident, "gateway", fmt.Sprintf("pages in %d places report that the captcha fails to load", a.Prefixes), a)
 }
 
-// incidentEnded is told when an outage is over.
+// incidentEnded is told when an outage is over. Most of those who were let
+// through in it were asked about again while users returned.
 func (g *Gateway) incidentEnded(i watch.Incident) {
+	g.incidents.Reverified(i.ID, watch.Counts(g.queue.Counts(i.ID)))
+	if now, ok := g.incidents.Find(i.ID); ok {
+		i = now
+	}
 	var answers int64
 	for _, a := range i.Answers {
 		answers += a.Count

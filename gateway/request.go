@@ -24,34 +24,26 @@ const (
 
 // reading is a request's body as it is being read, and what is wrong in it.
 type reading struct {
-	given    map[string]bool
-	strings  map[string]string
-	appID    *uint64
+	given    [members]bool   // it stands there
+	known    [members]bool   // and its value could be read
+	texts    [members]string // of those that are strings
+	appID    uint64
 	mistakes []badField
 }
 
-// stringFields are the fields of POST /v1/verify whose value is a string.
-var stringFields = map[string]bool{
-	"ticket": true, "randstr": true, "challenge": true, "user_ip": true,
-	"scene": true, "type": true, "subject": true, "reference": true,
-}
-
-// ofUser are the fields whose value a user controls: nothing in them is the
-// backend's mistake.
-var ofUser = map[string]bool{"ticket": true, "randstr": true, "challenge": true}
-
 // read turns a body into a request, or lists everything wrong in it.
 func (g *Gateway) read(body []byte) (policy.Request, []badField) {
-	rd := reading{given: make(map[string]bool, 8), strings: make(map[string]string, 8)}
+	var rd reading
 	if err := rd.scan(body); err != nil {
 		return policy.Request{}, append(rd.mistakes, badField{"body", syntaxOf(err)})
 	}
 	r := g.build(&rd)
+	r.Ticket = r.Ticket.Named()
 	return r, rd.mistakes
 }
 
-func (rd *reading) wrong(field, format string, args ...any) {
-	rd.mistakes = append(rd.mistakes, badField{field, fmt.Sprintf(format, args...)})
+func (rd *reading) wrong(m member, detail string) {
+	rd.mistakes = append(rd.mistakes, badField{memberNames[m], detail})
 }
 
 // scan reads the object's members. Its error is one of syntax, behind which
@@ -61,8 +53,9 @@ func (rd *reading) scan(body []byte) error {
 		return errNotUTF8
 	}
 	// Half a surrogate pair, as \ud800, is not valid Unicode but valid JSON, and
-	// a user may have put it there: member judges it.
-	dec := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	// a user may have put it there: take judges it. A bytes.Buffer is read in
+	// place, and not written to.
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if dec.PeekKind() != '{' {
 		if _, err := dec.ReadValue(); err != nil {
 			return err
@@ -73,16 +66,20 @@ func (rd *reading) scan(body []byte) error {
 		return err
 	}
 	for dec.PeekKind() != '}' {
-		name, err := dec.ReadToken()
+		quoted, err := dec.ReadValue()
 		if err != nil {
 			return err
 		}
-		field := name.String()
+		m, unknown := nameOf(quoted)
 		value, err := dec.ReadValue()
 		if err != nil {
 			return err
 		}
-		rd.member(field, value)
+		if m == noMember {
+			rd.mistakes = append(rd.mistakes, badField{unknown, "is not a field of this request"})
+			continue
+		}
+		rd.take(m, value)
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
@@ -99,89 +96,100 @@ var (
 	errNotUTF8  = errors.New("is not valid UTF-8")
 )
 
-// member takes one field. A null is not a value of any of them.
-func (rd *reading) member(field string, value jsontext.Value) {
-	switch {
-	case !stringFields[field] && field != "captcha_app_id":
-		rd.wrong(shorten(field), "is not a field of this request")
-		return
-	case rd.given[field]:
-		rd.wrong(field, "stands there twice")
+// nameOf says which member a name is, or how to tell of one that is none.
+func nameOf(quoted jsontext.Value) (m member, unknown string) {
+	name, _ := unquote(quoted)
+	if m = memberOf(name); m == noMember {
+		return noMember, shorten(string(name))
+	}
+	return m, ""
+}
+
+// take reads one member. A null is not a value of any of them.
+func (rd *reading) take(m member, value jsontext.Value) {
+	if rd.given[m] {
+		rd.wrong(m, "stands there twice")
 		return
 	}
-	rd.given[field] = true
-	if field == "captcha_app_id" {
+	rd.given[m] = true
+	if m == memberAppID {
 		id, err := strconv.ParseUint(string(value), 10, 64)
 		if err != nil {
-			rd.wrong(field, "must be a whole number")
+			rd.wrong(m, "must be a whole number")
 			return
 		}
-		rd.appID = &id
+		rd.appID, rd.known[m] = id, true
 		return
 	}
 	if value.Kind() != '"' {
-		rd.wrong(field, "must be a string")
+		rd.wrong(m, "must be a string")
 		return
 	}
-	text, err := jsontext.AppendUnquote(nil, value)
-	if err != nil && !ofUser[field] {
-		rd.wrong(field, "must be a string of valid Unicode")
+	text, err := unquote(value)
+	if err != nil && !m.ofUser() {
+		rd.wrong(m, "must be a string of valid Unicode")
 		return
 	}
-	rd.strings[field] = string(text)
+	rd.texts[m], rd.known[m] = string(text), true
+}
+
+// unquote returns what a JSON string of valid UTF-8 says. Its error is one of
+// escapes that are no Unicode; the text has a mark in their place.
+func unquote(quoted jsontext.Value) ([]byte, error) {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1], nil
+	}
+	return jsontext.AppendUnquote(nil, quoted)
 }
 
 // build checks what the backend wrote and leaves alone what the user did.
 func (g *Gateway) build(rd *reading) policy.Request {
 	r := policy.Request{Scene: defaultScene}
-	if rd.given["ticket"] == rd.given["challenge"] {
-		rd.wrong("ticket", "send exactly one of ticket and challenge")
+	if rd.given[memberTicket] == rd.given[memberChallenge] {
+		rd.wrong(memberTicket, "send exactly one of ticket and challenge")
 	}
-	if rd.given["challenge"] {
-		solution := rd.strings["challenge"]
+	if rd.given[memberChallenge] {
+		solution := rd.texts[memberChallenge]
 		r.Solution = &solution
 	}
 	t := &r.Ticket
-	t.Value, t.Randstr, t.Subject = rd.strings["ticket"], rd.strings["randstr"], rd.strings["subject"]
+	t.Value, t.Randstr, t.Subject = rd.texts[memberTicket], rd.texts[memberRandstr], rd.texts[memberSubject]
 	t.UserIP = rd.userIP()
-	if rd.given["scene"] {
-		r.Scene = rd.strings["scene"]
+	if rd.given[memberScene] {
+		r.Scene = rd.texts[memberScene]
 	}
-	if _, ok := g.policy.Scene(r.Scene); !ok && !rd.unread("scene") {
-		rd.wrong("scene", unknownScene)
+	if _, ok := g.policy.Scene(r.Scene); !ok && !rd.unread(memberScene) {
+		rd.wrong(memberScene, unknownScene)
 	}
-	r.Reference = rd.strings["reference"]
-	for _, field := range []string{"subject", "reference"} {
-		if len(rd.strings[field]) > maxSubject {
-			rd.wrong(field, "is longer than %d bytes", maxSubject)
+	r.Reference = rd.texts[memberReference]
+	for _, m := range [...]member{memberSubject, memberReference} {
+		if len(rd.texts[m]) > maxSubject {
+			rd.wrong(m, fmt.Sprintf("is longer than %d bytes", maxSubject))
 		}
 	}
-	switch kind, given := rd.strings["type"]; {
+	switch kind := rd.texts[memberType]; {
 	case kind == "mini":
 		t.Mini = true
-	case given && kind != "web":
-		rd.wrong("type", "must be web or mini")
+	case rd.known[memberType] && kind != "web":
+		rd.wrong(memberType, "must be web or mini")
 	}
 	t.AppID = g.app(rd)
 	return r
 }
 
-// unread reports whether a field's value had the wrong type, which was told.
-func (rd *reading) unread(field string) bool {
-	_, read := rd.strings[field]
-	return rd.given[field] && !read
-}
+// unread reports whether a member's value had the wrong type, which was told.
+func (rd *reading) unread(m member) bool { return rd.given[m] && !rd.known[m] }
 
 func (rd *reading) userIP() netip.Addr {
-	if !rd.given["user_ip"] {
-		rd.wrong("user_ip", "is required: the end user's IP address")
+	if !rd.given[memberUserIP] {
+		rd.wrong(memberUserIP, "is required: the end user's IP address")
 	}
-	if _, read := rd.strings["user_ip"]; !read {
+	if !rd.known[memberUserIP] {
 		return netip.Addr{}
 	}
-	ip, err := netip.ParseAddr(rd.strings["user_ip"])
+	ip, err := netip.ParseAddr(rd.texts[memberUserIP])
 	if err != nil || ip.Zone() != "" {
-		rd.wrong("user_ip", "must be an IPv4 or IPv6 address")
+		rd.wrong(memberUserIP, "must be an IPv4 or IPv6 address")
 	}
 	return ip
 }
@@ -189,21 +197,21 @@ func (rd *reading) userIP() netip.Addr {
 // app is the app that the request names, or the only one.
 func (g *Gateway) app(rd *reading) uint64 {
 	apps := g.cfg.Upstream.Apps
-	if !rd.given["captcha_app_id"] {
-		if len(apps) > 1 && !rd.given["challenge"] {
-			rd.wrong("captcha_app_id", "is required where several apps are configured")
+	if !rd.given[memberAppID] {
+		if len(apps) > 1 && !rd.given[memberChallenge] {
+			rd.wrong(memberAppID, "is required where several apps are configured")
 		}
 		return apps[0].CaptchaAppID
 	}
-	if rd.appID == nil {
+	if rd.unread(memberAppID) {
 		return 0 // told already
 	}
 	for _, app := range apps {
-		if app.CaptchaAppID == *rd.appID {
+		if app.CaptchaAppID == rd.appID {
 			return app.CaptchaAppID
 		}
 	}
-	rd.wrong("captcha_app_id", "is not a configured app")
+	rd.wrong(memberAppID, "is not a configured app")
 	return 0
 }
 

@@ -89,7 +89,7 @@ func (is *Incidents) End(kind Kind, at time.Time) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	r := is.open
-	if r == nil {
+	if r == nil || r.incident.open(kind) < 0 {
 		return
 	}
 	r.dirty = true
