@@ -29,11 +29,12 @@ func shape(i watch.Incident) string {
 		}
 		return fmt.Sprint(at.Sub(i.Began).Seconds())
 	}
-	text := "0-" + second(i.Ended) + ":"
+	var text strings.Builder
+	text.WriteString("0-" + second(i.Ended) + ":")
 	for _, p := range i.Parts {
-		text += fmt.Sprintf(" %s %s-%s", p.Kind, second(&p.Began), second(p.Ended))
+		text.WriteString(fmt.Sprintf(" %s %s-%s", p.Kind, second(&p.Began), second(p.Ended)))
 	}
-	return text
+	return text.String()
 }
 
 func wantShape(t *testing.T, i watch.Incident, want string) {
