@@ -32,7 +32,7 @@ func shape(i watch.Incident) string {
 	var text strings.Builder
 	text.WriteString("0-" + second(i.Ended) + ":")
 	for _, p := range i.Parts {
-		text.WriteString(fmt.Sprintf(" %s %s-%s", p.Kind, second(&p.Began), second(p.Ended)))
+		fmt.Fprintf(&text, " %s %s-%s", p.Kind, second(&p.Began), second(p.Ended))
 	}
 	return text.String()
 }
