@@ -52,6 +52,7 @@ type Breaker struct {
 	throttle *throttle
 	ramping  *ramp
 	alarm    *alarm
+	clocks   clocks
 
 	stance     atomic.Pointer[stance]
 	account    atomic.Pointer[Account] // as a whole

@@ -19,12 +19,22 @@ type call struct {
 	prefix   netip.Prefix
 	sent     int         // attempts made
 	released atomic.Bool // the circuit opened while it waited
+	first    bounds      // of its first attempt
 
 	// Guarded by flight.mu while in flight.
 	start      time.Time
 	lag        time.Duration // flight.lag when it started
-	cancel     context.CancelFunc
+	bounds     *bounds
 	prev, next *call
+}
+
+// newBounds returns what bounds the next attempt. The context of an earlier one
+// may still be in the transport's hands, so only the first has its place in c.
+func (c *call) newBounds() *bounds {
+	if c.sent == 0 && c.first.caller == nil {
+		return &c.first
+	}
+	return new(bounds)
 }
 
 // prefixOf is the neighbourhood of an address: who has one address of it may
@@ -69,7 +79,7 @@ func newFlight(most int) *flight { return &flight{most: most} }
 
 // begin enters c; ok is false where too many are in flight already, first is
 // true where it is the only one.
-func (f *flight) begin(c *call, cancel context.CancelFunc, now time.Time) (ok, first bool) {
+func (f *flight) begin(c *call, limit *bounds, now time.Time) (ok, first bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.n >= f.most {
@@ -78,7 +88,7 @@ func (f *flight) begin(c *call, cancel context.CancelFunc, now time.Time) (ok, f
 	if f.n == 0 {
 		f.lastTick = now
 	}
-	c.start, c.cancel = now, cancel
+	c.start, c.bounds = now, limit
 	c.lag = f.lag + f.pendingLag(now)
 	c.prev, c.next = f.tail, nil
 	if f.tail != nil {
@@ -124,12 +134,16 @@ func (f *flight) pendingLag(now time.Time) time.Duration {
 	return 0
 }
 
-// tick books our own lag and returns how many calls are in flight.
+// tick books our own lag, ends the calls whose callers have gone, and returns
+// how many are in flight.
 func (f *flight) tick(now time.Time) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lag += f.pendingLag(now)
 	f.lastTick = now
+	for c := f.head; c != nil; c = c.next {
+		c.bounds.look()
+	}
 	return f.n
 }
 
@@ -209,7 +223,7 @@ func (f *flight) release(l *life) {
 	for c := f.head; c != nil; c = c.next {
 		if c.life == l {
 			c.released.Store(true)
-			c.cancel()
+			c.bounds.end(context.Canceled)
 		}
 	}
 }
