@@ -9,19 +9,20 @@ import (
 
 // bounds is the context of one attempt: it ends at its time, with its caller,
 // or when the circuit opens. context.WithDeadline does the same for four
-// allocations and a place in the caller's list of children; here the timer is
-// used again, and the watch looks for callers that went away (tickEvery).
+// allocations; here the timer is used again, and the caller is followed from
+// when somebody waits.
 type bounds struct {
 	caller context.Context // whose values are ours too
 	until  time.Time
 	clocks *clocks
 	alarm  *alarmClock
 
-	ended atomic.Bool // to be asked without the lock
-	mu    sync.Mutex
-	err   error         // once ended
-	done  chan struct{} // made when somebody asks for it
-	after []*func()     // to be called at the end
+	ended    atomic.Bool // to be asked without the lock
+	mu       sync.Mutex
+	err      error         // once ended
+	done     chan struct{} // made when somebody asks for it
+	after    []*func()     // to be called at the end
+	unfollow func() bool   // once the caller is followed
 }
 
 // start sets b going; close must follow.
@@ -38,12 +39,24 @@ func (b *bounds) close() {
 	if b.alarm.stop() {
 		b.clocks.put(b.alarm)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.unfollow != nil {
+		b.unfollow()
+	}
 }
 
 // look ends b where the caller has gone.
 func (b *bounds) look() {
 	if err := b.caller.Err(); err != nil {
 		b.end(err)
+	}
+}
+
+// follow has b end with its caller from now on. b.mu is held.
+func (b *bounds) follow() {
+	if b.unfollow == nil && b.err == nil {
+		b.unfollow = context.AfterFunc(b.caller, b.look)
 	}
 }
 
@@ -77,6 +90,7 @@ func (b *bounds) Done() <-chan struct{} {
 		if b.err != nil {
 			close(b.done)
 		}
+		b.follow()
 	}
 	return b.done
 }
@@ -103,6 +117,7 @@ func (b *bounds) AfterFunc(f func()) (stop func() bool) {
 		go f()
 		return func() bool { return false }
 	}
+	b.follow()
 	b.after = append(b.after, &f)
 	return func() bool { return b.forget(&f) }
 }

@@ -47,6 +47,7 @@ type world struct {
 	probes int // in flight
 	most   int // probes in flight at once
 	users  int
+	others sync.WaitGroup // users beside those that the story looks at
 	seen   []breaker.Transition
 	accts  []breaker.Account
 }

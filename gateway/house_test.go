@@ -34,6 +34,7 @@ type house struct {
 	operators http.Handler
 	users     int
 	log       journal
+	calls     sync.WaitGroup // that go on beside the story
 
 	scripted atomic.Pointer[string]         // what the API answers instead of the simulator
 	reload   func() (gateway.Config, error) // what the configuration file holds by now
@@ -94,6 +95,7 @@ func (h *house) open(cfg gateway.Config, story func(h *house)) {
 	wait := g.Start(ctx)
 	defer func() { // also where a story ends early
 		h.sim.ClearFault()
+		h.calls.Wait()
 		cancel()
 		wait()
 		g.Close()
