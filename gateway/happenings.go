@@ -122,7 +122,7 @@ func (g *Gateway) newPasses(ctx context.Context, fates *once.Set, transport http
 	if err != nil {
 		return nil, err
 	}
-	return newLedger(ctx, g.store, fates, g.queue, g.incidents, g.log)
+	return newLedger(fates, g.queue, g.incidents, g.log), nil
 }
 
 // storeKey seals what the store holds of users; it is made once and kept.

@@ -2,59 +2,42 @@ package gateway
 
 import (
 	"context"
-	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"net/netip"
-	"time"
 
 	"captchagate/captcha"
 	"captchagate/once"
 	"captchagate/policy"
 	"captchagate/reverify"
-	"captchagate/store"
 	"captchagate/watch"
 )
 
-const (
-	// letBucket is where the store keeps tickets that were let through.
-	letBucket = "tickets"
-	// letPatience is how long a user waits for that to be kept.
-	letPatience = 100 * time.Millisecond
-)
-
 // ledger remembers which tickets let somebody in. Those that did so unverified
-// are kept in the store too: the Captcha API would take them once more.
+// stand in the queue too, which outlives the process: until it has asked about
+// one, the Captcha API would take it once more.
 type ledger struct {
 	used      *once.Set // let somebody in, verified or not
 	let       *once.Set // of those, unverified
 	seen      *once.Set // disaster tickets, in one user's hands
 	fates     *once.Set // tickets that an attempt of ours may have used up
-	kept      *store.Bolt
 	queue     *reverify.Queue
 	incidents *watch.Incidents
 	log       *slog.Logger
 }
 
-// newLedger loads the tickets that an earlier process let through.
-func newLedger(ctx context.Context, kept *store.Bolt, fates *once.Set, queue *reverify.Queue, incidents *watch.Incidents, log *slog.Logger) (*ledger, error) {
+// newLedger knows the tickets that an earlier process let through.
+func newLedger(fates *once.Set, queue *reverify.Queue, incidents *watch.Incidents, log *slog.Logger) *ledger {
 	l := &ledger{
 		used:  once.NewSet(captcha.TicketLife, mostTickets),
 		let:   once.NewSet(captcha.TicketLife, mostTickets),
 		seen:  once.NewSet(captcha.TicketLife, mostTickets),
-		fates: fates, kept: kept, queue: queue, incidents: incidents, log: log,
+		fates: fates, queue: queue, incidents: incidents, log: log,
 	}
-	before, err := kept.List(ctx, letBucket, mostTickets)
-	if err != nil {
-		return nil, fmt.Errorf("reading the tickets that were let through: %w", err)
+	for key := range queue.Waiting() {
+		l.used.Add(key)
+		l.let.Add(key)
 	}
-	for name := range before {
-		if raw, err := hex.DecodeString(name); err == nil && len(raw) == len(captcha.Key{}) {
-			l.used.Add(captcha.Key(raw))
-			l.let.Add(captcha.Key(raw))
-		}
-	}
-	return l, nil
+	return l
 }
 
 // Claim marks a ticket as letting somebody in.
@@ -85,10 +68,5 @@ func (l *ledger) Keep(ctx context.Context, p policy.Pass) error {
 		return err
 	}
 	l.let.Add(key)
-	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), letPatience)
-	defer cancel()
-	if _, err := l.kept.Once(patient, letBucket, hex.EncodeToString(key[:]), captcha.TicketLife); err != nil {
-		l.log.Error("a ticket that was let through is remembered in memory only", "error", err)
-	}
 	return nil
 }

@@ -132,6 +132,9 @@ func (q *Queue) takeUp(id string, rec record) {
 		q.tally(it.incident).count(it.found.Result, 1)
 		return
 	}
+	if rec.Ticket != nil {
+		it.ticket = rec.Ticket.Key()
+	}
 	q.line.add(it)
 	q.tally(it.incident).Waiting++
 }

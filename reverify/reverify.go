@@ -24,6 +24,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,7 +34,7 @@ import (
 )
 
 const (
-	// mostEntries bounds what is kept: about 150 bytes of memory each, and in
+	// mostEntries bounds what is kept: about 170 bytes of memory each, and in
 	// the store about 500 until it was asked about and 250 after.
 	mostEntries = 1_000_000
 	// life is how long after a decision anything of it is kept.
@@ -159,7 +160,7 @@ func (q *Queue) Add(ctx context.Context, e Entry) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	it := &item{id: e.DecisionID, incident: e.Incident, at: e.DecidedAt}
+	it := &item{id: e.DecisionID, incident: e.Incident, ticket: e.Ticket.Key(), at: e.DecidedAt}
 	if err := q.write(ctx, it, recordOf(e)); err != nil {
 		q.stray(e.DecisionID)
 		return fmt.Errorf("reverify: an entry could not be kept: %w", err)
@@ -191,6 +192,17 @@ func (q *Queue) stray(id string) {
 	if len(q.strays) < mostStrays {
 		q.strays = append(q.strays, id)
 	}
+}
+
+// Waiting yields the tickets that were not asked about yet.
+func (q *Queue) Waiting() iter.Seq[captcha.Key] {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	keys := make([]captcha.Key, 0, q.line.waiting())
+	for _, it := range slices.Concat(q.line.items, q.line.later) {
+		keys = append(keys, it.ticket)
+	}
+	return slices.Values(keys)
 }
 
 // Run asks and reports until ctx ends. Questions on their way are waited for,
