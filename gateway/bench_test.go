@@ -125,7 +125,7 @@ func BenchmarkHandler(b *testing.B) {
 
 // handlerOf is the gateway's handler over the API that passes everybody, with
 // budgets that no benchmark uses up.
-func handlerOf(b *testing.B, mode string) http.Handler {
+func handlerOf(b testing.TB, mode string) http.Handler {
 	b.Helper()
 	cfg := testConfig(b.TempDir())
 	cfg.Scenes["comment"] = policy.Scene{Degraded: policy.Allow, Budget: policy.Budget{Total: policy.Rate{N: 1_000_000, Per: time.Second}, For: time.Hour}}
@@ -153,7 +153,7 @@ func post(b *testing.B, h http.Handler, scene string, n int) *sheet {
 }
 
 // ask is a request as a server would hand it in.
-func ask(b *testing.B, method, path, body string) *http.Request {
+func ask(b testing.TB, method, path, body string) *http.Request {
 	r := &http.Request{
 		Method: method, URL: &url.URL{Path: path}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": {"application/json"}},
