@@ -110,7 +110,7 @@ func BenchmarkHandler(b *testing.B) {
 		{"degraded_allow", "comment", "degraded", `"degraded_allow"`}, // one write to the store each
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			h := handlerOf(b, bench.mode)
+			h := handlerOf(b, passing{}, bench.mode)
 			b.ReportAllocs()
 			n := 0
 			for b.Loop() {
@@ -123,14 +123,14 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// handlerOf is the gateway's handler over the API that passes everybody, with
-// budgets that no benchmark uses up.
-func handlerOf(b testing.TB, mode string) http.Handler {
+// handlerOf is the gateway's handler over an API, with budgets that no benchmark
+// uses up.
+func handlerOf(b testing.TB, api http.RoundTripper, mode string) http.Handler {
 	b.Helper()
 	cfg := testConfig(b.TempDir())
 	cfg.Scenes["comment"] = policy.Scene{Degraded: policy.Allow, Budget: policy.Budget{Total: policy.Rate{N: 1_000_000, Per: time.Second}, For: time.Hour}}
 	ctx, cancel := context.WithCancel(b.Context())
-	g, err := gateway.New(ctx, cfg, passing{}, nil, slog.New(slog.DiscardHandler))
+	g, err := gateway.New(ctx, cfg, api, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}

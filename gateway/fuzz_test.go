@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"captchagate/api/apitest"
+	"captchagate/simulator"
 )
 
 // FuzzVerify sends any body. Each is answered with a decision or with what is
@@ -22,7 +23,9 @@ func FuzzVerify(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	h := handlerOf(f, "auto")
+	account := accountOf(testConfig(f.TempDir()))
+	account.Latency = simulator.NoLatency
+	h := handlerOf(f, simulator.New(account), "auto")
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/verify", bytes.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")

@@ -57,6 +57,7 @@ func serve(ctx context.Context, load func() (gateway.Config, error)) error {
 	if err != nil {
 		return err
 	}
+	gateway.SpareCollector()
 	log := gateway.NewLogger(os.Stderr, cfg.Log)
 	g, err := gateway.New(ctx, cfg, nil, load, log)
 	if err != nil {
