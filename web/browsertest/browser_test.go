@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -74,6 +75,12 @@ func (b browser) opens(s *site, query string) *page {
 	return p
 }
 
+// watchShifts notes what moves without the user having done anything.
+const watchShifts = `window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const e of list.getEntries()) if (!e.hadRecentInput) shifts.push(e.value + " " + e.sources.map((s) => [s.node?.nodeName, s.node?.parentElement?.outerHTML.slice(0, 99), JSON.stringify(s.previousRect), JSON.stringify(s.currentRect)]));
+}).observe({ type: "layout-shift", buffered: true });`
+
 func (b browser) tab(t *testing.T, s *site) *page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
@@ -81,6 +88,8 @@ func (b browser) tab(t *testing.T, s *site) *page {
 	p := &page{t: t, site: s, ctx: ctx}
 	p.must(chromedp.Listen(ctx, p.hear))
 	_, err := chromedp.Call(ctx, log.Enable, cdp.Empty{})
+	p.must(err)
+	_, err = chromedp.Call(ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: watchShifts})
 	p.must(err)
 	p.must(chromedp.Do(ctx, chromedp.EmulateViewport(390, 700)))
 	return p
@@ -129,6 +138,9 @@ func (p *page) isFine(excused ...string) {
 	p.t.Helper()
 	if rest := p.complaints(excused...); len(rest) > 0 {
 		p.t.Errorf("the browser complains: %q", rest)
+	}
+	if shifts := eval[string](p, `shifts.join("; ")`); shifts != "" && !slices.Contains(excused, "shift") {
+		p.t.Errorf("the layout shifted by itself: %s", shifts)
 	}
 	if v := p.site.violated(); len(v) > 0 && !slices.Contains(excused, "Content Security Policy") {
 		p.t.Errorf("violations of the policy: %v", v)

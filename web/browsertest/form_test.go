@@ -96,5 +96,5 @@ func TestWidget_Embedded(t *testing.T) {
 	if got := p.answered(); got != "allow verified normal " {
 		t.Errorf("answered %q", got)
 	}
-	p.isFine()
+	p.isFine("shift") // by the stand-in's own box
 }
