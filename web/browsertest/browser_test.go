@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -21,6 +20,10 @@ import (
 
 // patience is how long a page may take for anything.
 const patience = 20 * time.Second
+
+// elsewhere is a host that is this machine without being called so: without
+// HTTPS its pages are no secure context.
+const elsewhere = "shop.test"
 
 // A browser is a Chromium of a test's own.
 type browser struct{ ctx context.Context }
@@ -43,7 +46,7 @@ func openBrowser(t *testing.T) browser {
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("lang", "en-US"))
+		chromedp.Flag("host-resolver-rules", "MAP "+elsewhere+" 127.0.0.1"), chromedp.Flag("hide-scrollbars", true), chromedp.Flag("lang", "en-US"))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
@@ -198,18 +201,6 @@ func (p *page) text() string {
 	return v
 }
 
-// in is where an element of the widget is: it has a shadow root, and the
-// challenge in it another.
-const (
-	box       = `document.querySelector("#c").shadowRoot.querySelector("input")`
-	again     = `document.querySelector("#c").shadowRoot.querySelector("button")`
-	challenge = `document.querySelector("#c").shadowRoot.querySelector("captchagate-challenge")`
-	puzzleBox = challenge + `.shadowRoot.querySelector("input")`
-	human     = `document.querySelector("#simulator-captcha button")`
-	closing   = `document.querySelector("#simulator-captcha button:nth-of-type(2)")`
-	submit    = `document.querySelector("#go")`
-)
-
 // clicks waits for an element and clicks it as a person does.
 func (p *page) clicks(element string) {
 	p.t.Helper()
@@ -240,13 +231,4 @@ func (p *page) answered() string {
 	p.t.Helper()
 	p.waits(`document.querySelector("#answer")?.textContent`)
 	return eval[string](p, `document.querySelector("#answer").textContent`)
-}
-
-// looks sets the viewport and the scheme.
-func (p *page) looks(width int64, scheme string) {
-	p.t.Helper()
-	p.must(chromedp.Do(p.ctx, chromedp.EmulateViewport(width, 800)))
-	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
-	p.must(err)
 }

@@ -3,6 +3,7 @@ package browsertest_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -32,6 +33,9 @@ func TestCaptcha_IsVerified(t *testing.T) {
 	}
 	if err != nil || json.Unmarshal(raw, &packed) != nil || packed.V != 1 || packed.Ticket != l.Ticket || packed.Randstr != l.Randstr || packed.AppID != 190000001 {
 		t.Errorf("captcha-response is %s, beside ticket %s", raw, l.Ticket)
+	}
+	if want := fmt.Sprintf(`{"v":1,"ticket":"%s","randstr":"%s","captcha_app_id":190000001}`, l.Ticket, l.Randstr); string(raw) != want {
+		t.Errorf("captcha-response is %s, want exactly %s", raw, want)
 	}
 	if states := eval[string](p, `told.states.join(" ")`); !strings.HasPrefix(states, "solving verified") && !strings.HasPrefix(states, "ready solving verified") {
 		t.Errorf("states: %s", states)

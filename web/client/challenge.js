@@ -149,7 +149,6 @@ progress{position:absolute;inset:auto 0 0;width:100%;height:.25rem;border:0;appe
 progress::-webkit-progress-bar{background:none}
 progress::-webkit-progress-value{background:light-dark(#0b6b57,#5fd0b4)}
 progress::-moz-progress-bar{background:light-dark(#0b6b57,#5fd0b4)}
-@media (prefers-reduced-motion:no-preference){progress::-webkit-progress-value{transition:width .2s}}
 :focus-visible{outline:3px solid light-dark(#0b6b57,#5fd0b4);outline-offset:2px}`);
 
   class CaptchagateChallenge extends HTMLElement {
