@@ -20,11 +20,11 @@ func (b browser) visits(s *site, address string) *page {
 }
 
 // serves adds a page to the shop.
-func (s *site) serves(html string) {
+func (s *site) serves(path, html string) {
 	routes := s.shop.Config.Handler
 	m := http.NewServeMux()
 	m.Handle("/", routes)
-	m.HandleFunc("GET /own", text("text/html", `<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,"><script>window.failures = []; addEventListener("error", (e) => { failures.push(e.message); e.preventDefault(); });</script>`+html))
+	m.HandleFunc("GET "+path, text("text/html", `<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,"><script>window.failures = []; addEventListener("error", (e) => { failures.push(e.message); e.preventDefault(); });</script>`+html))
 	s.shop.Config.Handler = m
 }
 
@@ -39,7 +39,8 @@ const (
 func TestPage_IsWrittenInManyWays(t *testing.T) {
 	b := openBrowser(t)
 	make1 := `const c = document.createElement("div"); c.id = "c"; const o = { appId: 190000001, scene: "login" };`
-	for _, row := range []struct{ name, html, failure string }{
+	s := openSite(t, nil)
+	for i, row := range []struct{ name, html, failure string }{
 		{name: "script in the head", html: head + form},
 		{name: "deferred", html: `<script src="/client/captcha.js" defer></script>` + form},
 		{name: "async", html: `<script src="/client/captcha.js" async></script>` + form},
@@ -60,9 +61,10 @@ func TestPage_IsWrittenInManyWays(t *testing.T) {
 		{name: "with a callback that throws", html: head + strings.Replace(form, "data-scene", `data-callback="boom" data-scene`, 1) + `<script>function boom() { throw new Error("of the page"); }</script>`, failure: "of the page"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s := openSite(t, nil)
-			s.serves(row.html)
-			p := b.visits(s, s.shop.URL+"/own")
+			s.t = t
+			path := fmt.Sprint("/own/", i)
+			s.serves(path, row.html)
+			p := b.visits(s, s.shop.URL+path)
 			p.presses(box)
 			p.presses(human)
 			p.stands("verified")
@@ -84,7 +86,7 @@ func TestPage_IsWrittenInManyWays(t *testing.T) {
 // Two forms of a page have a ticket each.
 func TestPage_HasTwoForms(t *testing.T) {
 	b, s := openBrowser(t), openSite(t, nil)
-	s.serves(head + form + strings.NewReplacer(`id="c"`, `id="d"`, `id="go"`, `id="send"`).Replace(form))
+	s.serves("/own", head + form + strings.NewReplacer(`id="c"`, `id="d"`, `id="go"`, `id="send"`).Replace(form))
 	p := b.visits(s, s.shop.URL+"/own")
 	p.do(`void Captchagate.show("#d")`)
 	p.clicks(human)
@@ -143,7 +145,7 @@ func TestPage_OutlivesAnUpdateOfTheGateway(t *testing.T) {
 	rec := httptest.NewRecorder()
 	older.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "GET", "/client/captcha.js", nil))
 	script := strings.ReplaceAll(rec.Body.String(), strings.TrimPrefix(served.Path("challenge.js"), "/client/"), "challenge.0badcafe.js")
-	s.serves(`<script>` + script + `</script>` + form)
+	s.serves("/own", `<script>` + script + `</script>` + form)
 	s.throws("degraded")
 	p := b.visits(s, s.shop.URL+"/own")
 	p.clicks(puzzleBox)
