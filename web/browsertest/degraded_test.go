@@ -136,7 +136,7 @@ func TestDegraded_IsAskedAnewOnTheClick(t *testing.T) {
 	p.isFine("409")
 
 	q := b.opens(s, "")
-	q.stands("ready")
+	q.waits(`window.TencentCaptcha`)
 	s.breaksScript(simulator.ScriptErrorCode, 1013)
 	q.do(`delete window.TencentCaptcha`)
 	s.throws("degraded")

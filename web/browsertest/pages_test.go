@@ -2,6 +2,7 @@ package browsertest_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -26,6 +27,13 @@ func (s *site) serves(path, html string) {
 	m.Handle("/", routes)
 	m.HandleFunc("GET "+path, text("text/html", `<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,"><script>window.failures = []; addEventListener("error", (e) => { failures.push(e.message); e.preventDefault(); });</script>`+html))
 	s.shop.Config.Handler = m
+}
+
+func text(kind, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind+"; charset=utf-8")
+		_, _ = io.WriteString(w, body)
+	}
 }
 
 const (
@@ -86,7 +94,7 @@ func TestPage_IsWrittenInManyWays(t *testing.T) {
 // Two forms of a page have a ticket each.
 func TestPage_HasTwoForms(t *testing.T) {
 	b, s := openBrowser(t), openSite(t, nil)
-	s.serves("/own", head + form + strings.NewReplacer(`id="c"`, `id="d"`, `id="go"`, `id="send"`).Replace(form))
+	s.serves("/own", head+form+strings.NewReplacer(`id="c"`, `id="d"`, `id="go"`, `id="send"`).Replace(form))
 	p := b.visits(s, s.shop.URL+"/own")
 	p.do(`void Captchagate.show("#d")`)
 	p.clicks(human)
@@ -145,7 +153,7 @@ func TestPage_OutlivesAnUpdateOfTheGateway(t *testing.T) {
 	rec := httptest.NewRecorder()
 	older.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "GET", "/client/captcha.js", nil))
 	script := strings.ReplaceAll(rec.Body.String(), strings.TrimPrefix(served.Path("challenge.js"), "/client/"), "challenge.0badcafe.js")
-	s.serves("/own", `<script>` + script + `</script>` + form)
+	s.serves("/own", `<script>`+script+`</script>`+form)
 	s.throws("degraded")
 	p := b.visits(s, s.shop.URL+"/own")
 	p.clicks(puzzleBox)

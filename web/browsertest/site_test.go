@@ -153,13 +153,6 @@ func (s *site) browserOnly(h http.Handler) http.Handler {
 	})
 }
 
-func text(kind, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", kind+"; charset=utf-8")
-		_, _ = io.WriteString(w, body)
-	}
-}
-
 //go:embed testdata/shop.html
 var shopPage string
 
