@@ -17,8 +17,8 @@
       retry: "Try again", degraded: "This check failed. You can go on.", unavailable: "Out of reach. You can go on.",
     },
     zh: {
-      label: "我是真人", ready: "请勾选此框。", solving: "正在验证…", verified: "验证成功。", expired: "已过期,请重新勾选。",
-      retry: "重试", degraded: "验证失败,您可以继续。", unavailable: "无法连接,您可以继续。",
+      label: "我是真人", ready: "请勾选此框。", solving: "正在验证…", verified: "验证成功。", expired: "已过期，请重新勾选。",
+      retry: "重试", degraded: "验证失败，您可以继续。", unavailable: "无法连接，您可以继续。",
     },
   };
 
@@ -91,10 +91,10 @@ p{margin:0;grid-column:1/3;font-size:.875rem;line-height:1.4}`);
     state = "ready";
     response = "";
     result = none;
-    round = 0; // what an earlier round still says does not count
+    round = 0; // earlier ones are not heard
     asked = 0; // when the gateway's mode was asked
     mode; // the gateway's
-    puzzle; // the challenge that stands in for the captcha
+    puzzle; // the challenge
     captcha; // Tencent's
     refused = false; // there was no challenge
     waiting = [];
@@ -231,11 +231,11 @@ p{margin:0;grid-column:1/3;font-size:.875rem;line-height:1.4}`);
       if (round !== this.round) return;
       if (degraded && await this.offer(round)) return;
       if (this.embedded()) return this.show();
-      await loaded; // a script that hangs must not hold the page
+      await loaded; // it must not hold the page
       if (await vendor()) return;
       this.report(1001);
       if (this.mode === null && round === this.round) {
-        this.fill(this.disaster(1001), "unavailable"); // the form can be sent nevertheless
+        this.fill(this.disaster(1001), "unavailable"); // the form can be sent
       }
     }
 
@@ -345,7 +345,7 @@ p{margin:0;grid-column:1/3;font-size:.875rem;line-height:1.4}`);
       if (puzzle !== this.puzzle) return;
       if (state === "verified") {
         this.finish({ ...none, ret: 0, ticket: "", response }, state);
-      } else if (state === "unavailable" && status >= 0) { // it is not asked for any more, or cannot be had
+      } else if (state === "unavailable" && status >= 0) { // none any more
         this.drop();
         this.refused = true;
         this.set("solving");

@@ -132,7 +132,7 @@
     zh: {
       label: "我是真人", cancel: "取消", retry: "重试", progress: "进度",
       ready: "请勾选此框。", solving: "正在验证…", verified: "验证成功。",
-      expired: "已过期,请重新勾选。", unavailable: "无法连接,请重试。",
+      expired: "已过期，请重新勾选。", unavailable: "无法连接，请重试。",
       insecure: "需要 HTTPS 或 localhost。",
     },
   };
