@@ -135,6 +135,10 @@ func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload fu
 	return g, nil
 }
 
+// PagePolicy is the Content-Security-Policy that a page needs, served from the
+// gateway's own origin.
+func (g *Gateway) PagePolicy() string { return g.client.Policy("") }
+
 // Mount serves h beside the gateway's own routes, under a path such as /demo/.
 // It must be called before Handler and Run.
 func (g *Gateway) Mount(path string, h http.Handler) {

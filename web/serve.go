@@ -35,8 +35,14 @@ func (c *Client) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := c.files[name]
-	if !ok || f == nil {
+	if f == nil {
 		h.Set("Cache-Control", "no-store")
+		if plain := c.plain[unversioned(name)]; ok && plain != nil {
+			// Relative, because a proxy may have the files elsewhere.
+			h.Set("Location", plain.name)
+			w.WriteHeader(http.StatusFound)
+			return
+		}
 		http.Error(w, "there is no such file; GET /client/ lists them", http.StatusNotFound)
 		return
 	}
@@ -45,6 +51,17 @@ func (c *Client) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Cache-Control", forEver)
 	}
 	f.serve(w, r)
+}
+
+// unversioned is the plain name of a script at the address of another version:
+// a page that was written before the gateway was updated, or by another of a
+// fleet. Where it names an integrity its browser still refuses other content.
+func unversioned(name string) string {
+	parts := strings.Split(name, ".")
+	if len(parts) != 3 || parts[2] != "js" || len(parts[1]) != 8 || strings.Trim(parts[1], "0123456789abcdef") != "" {
+		return ""
+	}
+	return parts[0] + ".js"
 }
 
 func (f *file) serve(w http.ResponseWriter, r *http.Request) {

@@ -102,8 +102,13 @@ func TestClient_VersionedAddressesNeverChange(t *testing.T) {
 			t.Errorf("%s: integrity %s, want %s", name, c.Integrity(name), want)
 		}
 	}
-	if w := get(c, "GET", other.Path("captcha.js")); w.Code != http.StatusNotFound || w.Header().Get("Cache-Control") != "no-store" {
-		t.Errorf("an address of other content: %d %q", w.Code, w.Header().Get("Cache-Control"))
+	if w := get(c, "GET", other.Path("captcha.js")); w.Code != http.StatusFound || w.Header().Get("Location") != "captcha.js" || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("an address of another version: %d %v", w.Code, w.Header())
+	}
+	for _, path := range []string{"nothing.1a2b3c4d.js", "captcha.1a2b3c4.js", "captcha.1a2b3c4G.js", "captcha.1a2b3c4d.ts", "captcha.d.js"} {
+		if w := get(c, "GET", "/client/"+path); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, w.Code)
+		}
 	}
 	if c.Integrity("nothing.js") != "" || c.Path("captcha.d.ts") != "" {
 		t.Error("files that are no scripts have an integrity or a versioned address")

@@ -93,6 +93,7 @@ func (d demo) gateway(ctx context.Context, log *slog.Logger, folder string, sim 
 		d.listen, d.admin = listen, admin
 		shown, err := webdemo.New(webdemo.Config{
 			Gateway: "http://" + listen, Admin: "http://" + admin, Simulator: "http://" + d.simulator,
+			Policy: g.PagePolicy(),
 		})
 		if err != nil {
 			log.Error("the demo page cannot be shown", "error", err)

@@ -20,5 +20,5 @@ export function Captcha({ challenge, onResponse, ...options }) {
     if (challenge) window.Captchagate.challenge(element.current, challenge);
   }, [challenge]);
 
-  return <div ref={element} />;
+  return <div ref={element} style={{ minHeight: "5rem" }} />;
 }

@@ -118,6 +118,23 @@ func (p *page) shoots(name string) {
 	p.must(os.WriteFile(filepath.Join(*shots, name+".png"), png, 0o600))
 }
 
+// Nothing moves by itself, whatever the user prefers; the progress bar only
+// grows.
+func TestAccess_NothingIsAnimated(t *testing.T) {
+	b, s := openBrowser(t), openSite(t, nil)
+	p := b.opens(s, "")
+	p.stands("ready")
+	p.do("void " + endless)
+	p.clicks(puzzleBox)
+	p.stands("solving")
+	rules := eval[string](p, `[document.querySelector("#c"), `+challenge+`].flatMap((e) => e.shadowRoot.adoptedStyleSheets).flatMap((s) => [...s.cssRules]).map((r) => r.cssText).join("\n")`)
+	if !strings.Contains(rules, ".box") || strings.Contains(rules, "transition") || strings.Contains(rules, "animation") {
+		t.Errorf("the rules are %s", rules)
+	}
+	before := eval[float64](p, challenge+`.shadowRoot.querySelector("progress").value`)
+	p.waits(fmt.Sprint(challenge, `.shadowRoot.querySelector("progress").value > `, before))
+}
+
 // The keyboard does all that the mouse does.
 func TestAccess_ByKeyboard(t *testing.T) {
 	b, s := openBrowser(t), openSite(t, nil)

@@ -12,14 +12,18 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
 // patience is how long a page may take for anything.
 const patience = 20 * time.Second
+
+// elsewhere is a host that is this machine without being called so: without
+// HTTPS its pages are no secure context.
+const elsewhere = "shop.test"
 
 // A browser is a Chromium of a test's own.
 type browser struct{ ctx context.Context }
@@ -42,7 +46,7 @@ func openBrowser(t *testing.T) browser {
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("lang", "en-US"))
+		chromedp.Flag("host-resolver-rules", "MAP "+elsewhere+" 127.0.0.1"), chromedp.Flag("hide-scrollbars", true), chromedp.Flag("lang", "en-US"))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
@@ -74,6 +78,12 @@ func (b browser) opens(s *site, query string) *page {
 	return p
 }
 
+// watchShifts notes what moves without the user having done anything.
+const watchShifts = `window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const e of list.getEntries()) if (!e.hadRecentInput) shifts.push(e.value + " " + e.sources.map((s) => [s.node?.nodeName, s.node?.parentElement?.outerHTML.slice(0, 99), JSON.stringify(s.previousRect), JSON.stringify(s.currentRect)]));
+}).observe({ type: "layout-shift", buffered: true });`
+
 func (b browser) tab(t *testing.T, s *site) *page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
@@ -81,6 +91,8 @@ func (b browser) tab(t *testing.T, s *site) *page {
 	p := &page{t: t, site: s, ctx: ctx}
 	p.must(chromedp.Listen(ctx, p.hear))
 	_, err := chromedp.Call(ctx, log.Enable, cdp.Empty{})
+	p.must(err)
+	_, err = chromedp.Call(ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: watchShifts})
 	p.must(err)
 	p.must(chromedp.Do(ctx, chromedp.EmulateViewport(390, 700)))
 	return p
@@ -129,6 +141,9 @@ func (p *page) isFine(excused ...string) {
 	p.t.Helper()
 	if rest := p.complaints(excused...); len(rest) > 0 {
 		p.t.Errorf("the browser complains: %q", rest)
+	}
+	if shifts := eval[string](p, `shifts.join("; ")`); shifts != "" && !slices.Contains(excused, "shift") {
+		p.t.Errorf("the layout shifted by itself: %s", shifts)
 	}
 	if v := p.site.violated(); len(v) > 0 && !slices.Contains(excused, "Content Security Policy") {
 		p.t.Errorf("violations of the policy: %v", v)
@@ -186,18 +201,6 @@ func (p *page) text() string {
 	return v
 }
 
-// in is where an element of the widget is: it has a shadow root, and the
-// challenge in it another.
-const (
-	box       = `document.querySelector("#c").shadowRoot.querySelector("input")`
-	again     = `document.querySelector("#c").shadowRoot.querySelector("button")`
-	challenge = `document.querySelector("#c").shadowRoot.querySelector("captchagate-challenge")`
-	puzzleBox = challenge + `.shadowRoot.querySelector("input")`
-	human     = `document.querySelector("#simulator-captcha button")`
-	closing   = `document.querySelector("#simulator-captcha button:nth-of-type(2)")`
-	submit    = `document.querySelector("#go")`
-)
-
 // clicks waits for an element and clicks it as a person does.
 func (p *page) clicks(element string) {
 	p.t.Helper()
@@ -228,13 +231,4 @@ func (p *page) answered() string {
 	p.t.Helper()
 	p.waits(`document.querySelector("#answer")?.textContent`)
 	return eval[string](p, `document.querySelector("#answer").textContent`)
-}
-
-// looks sets the viewport and the scheme.
-func (p *page) looks(width int64, scheme string) {
-	p.t.Helper()
-	p.must(chromedp.Do(p.ctx, chromedp.EmulateViewport(width, 800)))
-	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
-	p.must(err)
 }

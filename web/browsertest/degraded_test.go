@@ -136,7 +136,7 @@ func TestDegraded_IsAskedAnewOnTheClick(t *testing.T) {
 	p.isFine("409")
 
 	q := b.opens(s, "")
-	q.stands("ready")
+	q.waits(`window.TencentCaptcha`)
 	s.breaksScript(simulator.ScriptErrorCode, 1013)
 	q.do(`delete window.TencentCaptcha`)
 	s.throws("degraded")
@@ -147,6 +147,22 @@ func TestDegraded_IsAskedAnewOnTheClick(t *testing.T) {
 		t.Errorf("answered %q", got)
 	}
 	q.isFine()
+}
+
+// Without HTTPS a browser has no WebCrypto, and the element says so.
+func TestDegraded_SaysThatItNeedsHTTPS(t *testing.T) {
+	b, s := openBrowser(t), openSite(t, nil)
+	s.throws("degraded")
+	p := b.visits(s, strings.Replace(s.shop.URL, "127.0.0.1", elsewhere, 1)+"/shop")
+	p.stands("unavailable")
+	if got := eval[string](p, challenge+`.shadowRoot.querySelector("[role=status]").textContent`); got != "Needs HTTPS, or localhost." {
+		t.Errorf("it says %q", got)
+	}
+	p.clicks(submit) // not stuck
+	if got := p.answered(); got != "deny rejected normal " && !strings.HasPrefix(got, "challenge") {
+		t.Errorf("answered %q", got)
+	}
+	p.isFine()
 }
 
 // A scene that denies while degraded has no challenge to show: the captcha is

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"captchagate/gateway"
 	"captchagate/simulator"
+	"captchagate/web"
 )
 
 // Closing the captcha is no failure: no ticket, no report, and it opens again.
@@ -94,6 +96,26 @@ func TestCaptcha_FailuresGiveADisasterTicket(t *testing.T) {
 			}
 			p.isFine(row.noise...)
 		})
+	}
+}
+
+// Of a share of the failures only, as configured.
+func TestCaptcha_ReportsAreSampled(t *testing.T) {
+	b, s := openBrowser(t), openSite(t, func(_ *gateway.Config, w *web.Config) { w.Reports = 0.25 })
+	s.breaksScript(simulator.ScriptErrorCode, 1013)
+	p := b.opens(s, "")
+	for _, row := range []struct {
+		dice string
+		want bool
+	}{{"0.26", false}, {"0.24", true}, {"0.24", false}} { // the last is known already
+		p.do(`Math.random = () => ` + row.dice + `; Captchagate.reset("#c")`)
+		p.stands("ready")
+		p.clicks(box)
+		p.stands("degraded")
+		p.waits(`told.events.at(-1) === "degraded"`)
+		if got := s.awaitReport(row.want); (got != "") != row.want {
+			t.Errorf("at %s: reported %q", row.dice, got)
+		}
 	}
 }
 

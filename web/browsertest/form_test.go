@@ -82,6 +82,10 @@ func TestWidget_ByCode(t *testing.T) {
 	if got := eval[string](p, `JSON.stringify([got.ret, got.ticket, got.state, Captchagate.getState(name1)])`); got != `[2,null,"ready","ready"]` {
 		t.Errorf("the promise gave %s", got)
 	}
+	for _, how := range []string{"reset", "remove"} { // nobody waits for ever
+		p.do(`{ got = null; Captchagate.show(name1).then((r) => { got = r; }); Captchagate.` + how + `(name1); }`)
+		p.waits(`got?.ret === 2 && !got.ticket`)
+	}
 	p.isFine()
 }
 
@@ -96,5 +100,5 @@ func TestWidget_Embedded(t *testing.T) {
 	if got := p.answered(); got != "allow verified normal " {
 		t.Errorf("answered %q", got)
 	}
-	p.isFine()
+	p.isFine("shift") // by the stand-in's own box
 }

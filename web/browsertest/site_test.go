@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -154,13 +153,6 @@ func (s *site) browserOnly(h http.Handler) http.Handler {
 	})
 }
 
-func text(kind, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", kind+"; charset=utf-8")
-		_, _ = io.WriteString(w, body)
-	}
-}
-
 //go:embed testdata/shop.html
 var shopPage string
 
@@ -250,50 +242,4 @@ func (s *site) verify(ask map[string]any) (d decision) {
 		s.t.Errorf("the gateway answered %d %s", w.Code, w.Body)
 	}
 	return d
-}
-
-// throws sets the operators' switch: "degraded", "normal" or "auto".
-func (s *site) throws(mode string) {
-	s.t.Helper()
-	r := httptest.NewRequestWithContext(s.t.Context(), "PUT", "/admin/v1/mode", strings.NewReader(`{"mode":"`+mode+`","reason":"test"}`))
-	r.Header.Set("Content-Type", "application/json")
-	r.RemoteAddr, r.Host = net.JoinHostPort("127.0.0.1", "40000"), "127.0.0.1:8081"
-	w := httptest.NewRecorder()
-	if s.gateway.AdminHandler().ServeHTTP(w, r); w.Code != http.StatusOK {
-		s.t.Fatalf("%d %s", w.Code, w.Body)
-	}
-}
-
-// breaksScript makes Tencent's script fail.
-func (s *site) breaksScript(kind simulator.ScriptKind, code int) {
-	s.t.Helper()
-	if err := s.sim.SetScriptFault(simulator.ScriptFault{Kind: kind, Code: code}); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// received are the logins that reached the backend, and forgets them.
-func (s *site) received() []login {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := s.logins
-	s.logins = nil
-	return all
-}
-
-// reported are the reports that reached the gateway, and forgets them.
-func (s *site) reported() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := strings.Join(s.events, "\n")
-	s.events = nil
-	return all
-}
-
-func (s *site) violated() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := s.violations
-	s.violations = nil
-	return all
 }

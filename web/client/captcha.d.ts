@@ -95,7 +95,7 @@ export interface Captchagate {
   /** Asks the user. The promise always resolves: see Result. */
   show(widget?: Container): Promise<Result>;
   /** Shows the challenge that the backend answered with. What the user typed stays. */
-  challenge(widget: Container | undefined, challenge: Challenge): Promise<Result>;
+  challenge(widget: Container | undefined, challenge: Challenge | string): Promise<Result>;
   /** Begins anew: a ticket is good once. */
   reset(widget?: Container): void;
   /** The value of the field `captcha-response`, "" where there is none. */

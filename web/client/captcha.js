@@ -1,5 +1,4 @@
-// Captchagate's page script: Tencent's captcha, and what stands in for it where
-// it fails. See captcha.d.ts.
+// Tencent's captcha, and what stands in for it where it fails: see captcha.d.ts
 (() => {
   "use strict";
   if (window.Captchagate) return;
@@ -10,34 +9,31 @@
   /** @import {Result, State} from "./captcha" */
 
   const tag = /** @type {HTMLScriptElement | null} */ (document.currentScript);
-  const here = new URL(tag?.src || "client/captcha.js", document.baseURI);
+  const here = new URL(tag?.src || "/client/captcha.js", document.baseURI);
 
   const texts = {
     en: {
-      label: "I am human", solving: "Checking…", verified: "Verified.", expired: "Expired. Please check again.", retry: "Try again",
-      degraded: "The check did not load. You can go on.",
-      unavailable: "The check is out of reach. You can go on.",
+      label: "I am human", ready: "Please tick the box.", solving: "Checking…", verified: "Verified.", expired: "Expired. Please tick again.",
+      retry: "Try again", degraded: "This check failed. You can go on.", unavailable: "Out of reach. You can go on.",
     },
     zh: {
-      label: "我是真人", solving: "正在验证…", verified: "验证成功。", expired: "验证已过期,请重新验证。", retry: "重试",
-      degraded: "验证码未能加载,您可以继续操作。",
-      unavailable: "无法连接验证服务,您可以继续或重试。",
+      label: "我是真人", ready: "请勾选此框。", solving: "正在验证…", verified: "验证成功。", expired: "已过期，请重新勾选。",
+      retry: "重试", degraded: "验证失败，您可以继续。", unavailable: "无法连接，您可以继续。",
     },
   };
 
-  const style = `:host{display:block;max-width:20rem}
+  const style = new CSSStyleSheet();
+  style.replaceSync(`:host{display:block;max-width:20rem}
 captchagate-challenge{max-width:none}
-.box{box-sizing:border-box;min-height:6.75rem;padding:.5rem 1rem;border:1px solid gray;border-radius:.5rem;background:light-dark(#fff,#1b2027);color:light-dark(#1c2430,#e6e9ee)}
-label,.foot{display:flex;gap:.75rem;align-items:center}
-label{min-height:2.75rem}
+[hidden]{display:none!important}
+.box{box-sizing:border-box;min-height:5rem;padding:.5rem 1rem;border:1px solid gray;border-radius:.5rem;background:light-dark(#fff,#1b2027);color:light-dark(#1c2430,#e6e9ee);display:grid;grid-template-columns:1fr auto;align-items:center;align-content:center}
+label{display:flex;gap:.75rem;align-items:center;min-height:2.5rem}
 input{width:1.5rem;height:1.5rem;margin:0;flex:none;accent-color:light-dark(#0b6b57,#5fd0b4)}
-.foot{font-size:.875rem;line-height:1.4}
-p{margin:0;flex:1}
-button{font:inherit;min-height:2rem}`;
+button{font:inherit;min-height:2rem}
+p{margin:0;grid-column:1/3;font-size:.875rem;line-height:1.4}`);
 
-  // False where a script cannot be had in time. What handles that stands before
-  // the script is added.
-  const load = (address, integrity = "") => new Promise((/** @type {(ok: boolean) => void} */ done) => {
+  // False where it cannot be had in time. The handlers stand before the script.
+  const load = (address, integrity = "") => new Promise((done) => {
     const script = document.createElement("script");
     const end = (ok = false) => {
       clearTimeout(timer);
@@ -56,25 +52,20 @@ button{font:inherit;min-height:2rem}`;
     document.head.append(script);
   });
 
-  const loaded = new Promise((done) => {
-    if (document.readyState === "complete") done(0);
-    else addEventListener("load", done);
-  });
-  let loading, failedAt = 0;
+  const loaded = new Promise((done) => document.readyState === "complete" ? done(0) : addEventListener("load", done));
+  let loading, failedAt;
 
   // A failure stands for a minute: nobody waits twice for what hangs.
-  const vendor = (again = false) => {
+  const vendor = async (again = false) => {
     const there = () => typeof window.TencentCaptcha === "function";
-    if (there()) return Promise.resolve(true);
-    if (!loading || (failedAt && (again || Date.now() - failedAt > 60000))) {
-      failedAt = 0;
-      loading = load(tag?.dataset.script || served.script).then(() => {
-        if (there()) loading = null;
-        else failedAt = Date.now();
-        return there();
-      });
-    }
-    return loading;
+    if (there()) return true;
+    if (failedAt && (again || Date.now() - failedAt > 60000)) loading = failedAt = 0;
+    loading ||= load(tag?.dataset.script || served.script).then(() => {
+      if (there()) loading = 0;
+      else failedAt = Date.now();
+    });
+    await loading;
+    return there();
   };
 
   // The gateway's answer, its status where it refuses, null where it is away.
@@ -88,8 +79,8 @@ button{font:inherit;min-height:2rem}`;
   };
 
   const parse = (given) => typeof given === "string" ? JSON.parse(given) : given;
-  /** @type {Map<string, Widget>} */
-  const widgets = new Map();
+  /** @type {Widget[]} */
+  let widgets = [];
   let count = 0;
 
   /** @type {Result} */
@@ -100,32 +91,32 @@ button{font:inherit;min-height:2rem}`;
     state = "ready";
     response = "";
     result = none;
-    round = 0; // what an earlier round still says does not count
+    round = 0; // earlier ones are not heard
     asked = 0; // when the gateway's mode was asked
     mode; // the gateway's
-    puzzle; // the challenge that stands in for the captcha
+    puzzle; // the challenge
     captcha; // Tencent's
-    refused = false; // the challenge could not be had
+    refused = false; // there was no challenge
     waiting = [];
     reported = new Set();
 
     constructor(el, options) {
+      this.id = "captchagate-" + ++count;
       this.el = el;
       this.o = options;
+      if (!(options.appId > 0)) throw new Error("Captchagate: data-app-id must be a CaptchaAppId, is " + options.appId);
+      this.own = parse(options.options || {}); // Tencent's
       const lang = options.language || el.closest("[lang]")?.getAttribute("lang") || navigator.language;
       this.lang = /^zh/i.test(lang) ? "zh" : "en";
       this.text = texts[this.lang];
       this.base = new URL(options.gateway || tag?.dataset.gateway || new URL("..", here), document.baseURI).href.replace(/\/?$/, "/");
       this.build();
-      this.guard(el.closest("form"));
       this.reset();
     }
 
     build() {
       const root = this.root = this.el.shadowRoot || this.el.attachShadow({ mode: "open" });
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(style);
-      root.adoptedStyleSheets = [sheet];
+      root.adoptedStyleSheets = [style];
       const add = (parent, name, more) => parent.appendChild(Object.assign(document.createElement(name), more));
       root.replaceChildren();
       this.box = add(root, "div", { className: "box" });
@@ -134,9 +125,8 @@ button{font:inherit;min-height:2rem}`;
       this.input = add(label, "input", { type: "checkbox" });
       this.input.setAttribute("aria-describedby", "s");
       add(label, "span", { textContent: this.text.label });
-      const foot = add(this.box, "div", { className: "foot" });
-      this.status = add(foot, "p", { id: "s", role: "status" });
-      this.retry = add(foot, "button", { type: "button", textContent: this.text.retry });
+      this.retry = add(this.box, "button", { type: "button", textContent: this.text.retry });
+      this.status = add(this.box, "p", { id: "s", role: "status" });
       add(root, "slot", { name: "captchagate" }); // for Tencent's own element
       this.host = add(this.el, "div", { slot: "captchagate" });
       const hidden = (name) => add(this.el, "input", { type: "hidden", name, autocomplete: "off" });
@@ -145,7 +135,7 @@ button{font:inherit;min-height:2rem}`;
       this.randstr = hidden("randstr");
       if (this.o.theme) this.el.style.colorScheme = this.o.theme === "auto" ? "light dark" : this.o.theme;
       this.input.onclick = (e) => {
-        e.preventDefault(); // it is checked when the check is done
+        e.preventDefault(); // checked when verified
         if (this.state !== "verified") this.show();
       };
       this.retry.onclick = () => this.show(true);
@@ -153,15 +143,16 @@ button{font:inherit;min-height:2rem}`;
 
     // A ticket is good once, so a form is not sent twice with one.
     guard(form) {
+      if (!form || form === this.form) return;
+      this.form = form;
       let sent = "";
-      form?.addEventListener("submit", (e) => {
+      form.addEventListener("submit", (e) => {
         if (sent && sent === this.response) {
           e.preventDefault();
-          e.stopImmediatePropagation();
-          return;
+          return e.stopImmediatePropagation();
         }
         sent = this.response;
-        // A page that sends by itself knows when it is done, or what was wrong.
+        // A page that sends by itself may find the form wrong.
         setTimeout(() => setTimeout(() => { sent = ""; }, e.defaultPrevented ? 1000 : 15000));
       }, true);
     }
@@ -176,11 +167,12 @@ button{font:inherit;min-height:2rem}`;
       this.call(this.o.stateCallback, state);
     }
 
-    // Calls the page: a function, or the name of one. Its mistakes are not ours.
+    // A function of the page's, or its name. Its mistakes are not ours.
     call(f, ...args) {
       try {
-        if (typeof f === "string") f = f.split(".").reduce((o, k) => o?.[k], window);
-        if (typeof f === "function") f(...args);
+        const g = typeof f === "string" ? f.split(".").reduce((o, k) => o?.[k], window) : f;
+        if (g) g(...args);
+        else if (f && document.readyState === "complete") throw new Error("Captchagate: no function " + f);
       } catch (error) {
         reportError(error);
       }
@@ -193,7 +185,7 @@ button{font:inherit;min-height:2rem}`;
     report(code) {
       if (this.reported.has(code) || Math.random() >= served.reports) return;
       this.reported.add(code);
-      const events = [{ code, scene: this.o.scene, app_id: Number(this.o.appId) }];
+      const events = [{ code, scene: this.o.scene, app_id: +this.o.appId }];
       navigator.sendBeacon?.(this.base + "v1/client-events", JSON.stringify({ events }));
     }
 
@@ -205,9 +197,15 @@ button{font:inherit;min-height:2rem}`;
       return this.mode?.mode === "degraded" && this.mode.action === "challenge";
     }
 
+    put(response, ticket = "", randstr = "") {
+      this.response = this.field.value = response;
+      this.ticket.value = ticket;
+      this.randstr.value = randstr;
+    }
+
     clear() {
       clearTimeout(this.timer);
-      this.response = this.field.value = this.ticket.value = this.randstr.value = "";
+      this.put("");
       this.destroy();
       return ++this.round;
     }
@@ -215,12 +213,13 @@ button{font:inherit;min-height:2rem}`;
     destroy() {
       try {
         this.captcha?.destroy?.();
-      } catch { /* it is broken, and gone */ }
+      } catch { /* broken, and gone */ }
       this.captcha = null;
     }
 
     async reset() {
       const round = this.clear();
+      this.settle(none);
       this.drop();
       this.set("ready");
       const given = this.o.challenge;
@@ -232,20 +231,16 @@ button{font:inherit;min-height:2rem}`;
       if (round !== this.round) return;
       if (degraded && await this.offer(round)) return;
       if (this.embedded()) return this.show();
-      await loaded; // a script that hangs must not hold the page
+      await loaded; // it must not hold the page
       if (await vendor()) return;
       this.report(1001);
       if (this.mode === null && round === this.round) {
-        this.fill(this.disaster(1001), "unavailable"); // the form can be sent nevertheless
+        this.fill(this.disaster(1001), "unavailable"); // the form can be sent
       }
     }
 
     embedded() {
-      return this.options().type === "embed" || "embed" in this.o;
-    }
-
-    options() {
-      return parse(this.o.options || {});
+      return this.own.type === "embed" || "embed" in this.o;
     }
 
     // The promise always resolves. Again = load anew what failed.
@@ -268,18 +263,17 @@ button{font:inherit;min-height:2rem}`;
       this.open(round, again);
     }
 
-    // Opens Tencent's captcha. Whatever fails there ends in fail().
+    // Opens Tencent's captcha; all failures end in fail().
     async open(round, again = false) {
       const there = await vendor(again);
       if (round !== this.round) return;
       if (!there) return this.fail(round, 1001);
       let timer = 0;
-      const own = this.options();
       const options = {
-        userLanguage: this.lang === "zh" ? "zh-cn" : "en", ...own,
+        userLanguage: this.lang === "zh" ? "zh-cn" : "en", ...this.own,
         ready: (view) => {
           clearTimeout(timer);
-          this.call(own.ready, view);
+          this.call(this.own.ready, view);
         },
       };
       const ended = (r = {}) => {
@@ -306,7 +300,7 @@ button{font:inherit;min-height:2rem}`;
     disaster(code) {
       return {
         ...none, ret: 0, ticket: `trerror_${code}_${this.o.appId}_${Math.floor(Date.now() / 1000)}`,
-        randstr: "@" + Math.random().toString(36).slice(2), errorCode: code, errorMessage: code === 1002 ? "show_timeout" : "jsload_error",
+        randstr: "@" + Math.random().toString(36).slice(2), errorCode: code, errorMessage: "captcha_failed",
       };
     }
 
@@ -320,14 +314,14 @@ button{font:inherit;min-height:2rem}`;
       if (round !== this.round) return;
       if (degraded && !this.refused && await this.offer(round)) return this.puzzle.solve();
       const result = this.disaster(code);
-      if (given.ticket) Object.assign(result, given);
+      if (given.ticket) Object.assign(result, given, { errorCode: code });
       this.finish(result, this.mode ? "degraded" : "unavailable");
     }
 
     // Puts the challenge in the captcha's place.
     async offer(round, challenge = undefined) {
       const there = () => customElements.get("captchagate-challenge");
-      if (!there()) await load(this.base + "client/" + served.challenge, served.integrity);
+      if (!there()) await load(this.base + "client/" + served.challenge, tag?.integrity && served.integrity);
       if (round !== this.round || !there()) return false;
       const focused = !!this.root?.activeElement;
       /** @type {any} */
@@ -351,13 +345,13 @@ button{font:inherit;min-height:2rem}`;
       if (puzzle !== this.puzzle) return;
       if (state === "verified") {
         this.finish({ ...none, ret: 0, ticket: "", response }, state);
-      } else if (state === "unavailable" && status >= 0) { // it is not asked for any more, or cannot be had
+      } else if (state === "unavailable" && status >= 0) { // none any more
         this.drop();
         this.refused = true;
         this.set("solving");
         this.open(this.clear());
       } else {
-        this.response = this.field.value = "";
+        this.put("");
         this.set(state === "ready" ? "degraded" : state);
         if (state === "expired") this.call(this.o.expiredCallback);
         if (status < 0) this.settle({ ...none, state });
@@ -379,11 +373,11 @@ button{font:inherit;min-height:2rem}`;
 
     fill(r, state) {
       const ticket = r.ticket || "";
-      const packed = JSON.stringify({ v: 1, ticket, randstr: r.randstr, captcha_app_id: Number(this.o.appId) });
-      const response = r.errorCode ? ticket : ticket ? btoa(packed).replace(/[+/=]/g, (c) => ({ "+": "-", "/": "_" })[c] || "") : r.response;
-      this.response = this.field.value = response;
-      this.ticket.value = ticket;
-      this.randstr.value = r.randstr || "";
+      const packed = JSON.stringify({ v: 1, ticket, randstr: r.randstr, captcha_app_id: +this.o.appId });
+      const response = !ticket ? r.response : /^tr?error_/.test(ticket) ? ticket
+        : btoa(packed).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+      this.guard(this.field.form);
+      this.put(response, ticket, r.randstr);
       this.result = { ...r, response, state };
       clearTimeout(this.timer);
       if (ticket) this.timer = setTimeout(() => this.expire(), served.ticketLife);
@@ -410,6 +404,7 @@ button{font:inherit;min-height:2rem}`;
 
     remove() {
       this.clear();
+      this.settle(none);
       this.drop();
       for (const one of [this.host, this.field, this.ticket, this.randstr]) one.remove();
       this.root?.replaceChildren();
@@ -418,40 +413,50 @@ button{font:inherit;min-height:2rem}`;
   }
 
   /** @returns {any} */
+  const element = (which) => typeof which === "string" ? document.querySelector(which) : which;
+  const nothing = (which) => new Error("Captchagate: nothing at " + which);
+
+  // Left out: the first that is still in the page.
   const find = (which) => {
-    const el = typeof which === "string" ? document.querySelector(which) : which;
-    for (const [id, w] of widgets) if (!which || which === id || w.el === el) return w;
-    throw new Error("Captchagate: nothing at " + which);
+    const el = element(which);
+    const w = widgets.find((w) => which ? w.id === which || w.el === el : w.el.isConnected);
+    if (!w) throw nothing(which);
+    return w;
   };
 
   window.Captchagate = {
     render(container, options) {
-      const el = typeof container === "string" ? document.querySelector(container) : container;
-      if (!(el instanceof HTMLElement)) throw new Error("Captchagate: nothing at " + container);
-      for (const [id, w] of widgets) if (w.el === el) return id;
-      const id = "captchagate-" + ++count;
-      widgets.set(id, new Widget(el, { scene: "default", ...el.dataset, ...options }));
-      return id;
+      const el = element(container);
+      if (!el) throw nothing(container);
+      let w = widgets.find((w) => w.el === el);
+      if (!w) widgets.push(w = new Widget(el, { scene: "default", ...el.dataset, ...options }));
+      return w.id;
     },
     show: (which) => find(which).show(),
-    challenge: (which, challenge) => find(which).challenge(challenge),
+    challenge: (which, challenge) => find(which).challenge(parse(challenge)),
     reset: (which) => void find(which).reset(),
     getResponse: (which) => find(which).response,
     getState: (which) => find(which).state,
     remove(which) {
       const gone = find(which);
       gone.remove();
-      for (const [id, w] of widgets) if (w === gone) widgets.delete(id);
+      widgets = widgets.filter((w) => w !== gone);
     },
   };
 
   // Back to a page that the browser kept: its ticket is used.
   addEventListener("pageshow", (e) => {
-    if (e.persisted) for (const w of widgets.values()) w.reset();
+    if (e.persisted) for (const w of widgets) w.reset();
   });
   const all = () => {
     if (here.searchParams.get("render") !== "explicit") {
-      for (const el of document.querySelectorAll("[data-captchagate]")) window.Captchagate.render(/** @type {HTMLElement} */ (el));
+      for (const el of document.querySelectorAll("[data-captchagate]")) {
+        try {
+          window.Captchagate.render(/** @type {any} */ (el));
+        } catch (error) {
+          reportError(error); // the others go on
+        }
+      }
     }
     /** @type {any} */ (window)[here.searchParams.get("onload") || ""]?.();
   };

@@ -125,33 +125,30 @@
   const texts = {
     en: {
       label: "I am human", cancel: "Cancel", retry: "Try again", progress: "Progress",
-      ready: "Your browser will do a short calculation.", solving: "Checking…", verified: "Verified.",
-      expired: "Expired. Please check again.", unavailable: "The check is out of reach. Please try again.",
-      insecure: "This check needs HTTPS, or localhost.",
+      ready: "Please tick the box.", solving: "Checking…", verified: "Verified.",
+      expired: "Expired. Please tick again.", unavailable: "Out of reach. Please try again.",
+      insecure: "Needs HTTPS, or localhost.",
     },
     zh: {
       label: "我是真人", cancel: "取消", retry: "重试", progress: "进度",
-      ready: "您的浏览器将进行一次简短的计算。", solving: "正在验证…", verified: "验证成功。",
-      expired: "验证已过期,请重新验证。", unavailable: "暂时无法连接验证服务,请重试。",
-      insecure: "此验证需要 HTTPS 或 localhost。",
+      ready: "请勾选此框。", solving: "正在验证…", verified: "验证成功。",
+      expired: "已过期，请重新勾选。", unavailable: "无法连接，请重试。",
+      insecure: "需要 HTTPS 或 localhost。",
     },
   };
 
   const style = new CSSStyleSheet();
   style.replaceSync(`:host{display:block;max-width:20rem}
 [hidden]{display:none!important}
-.box{box-sizing:border-box;min-height:6.75rem;padding:.5rem 1rem;border:1px solid gray;border-radius:.5rem;background:light-dark(#fff,#1b2027);color:light-dark(#1c2430,#e6e9ee);position:relative;overflow:hidden}
-label,.foot{display:flex;gap:.75rem;align-items:center}
-label{min-height:2.75rem}
+.box{box-sizing:border-box;min-height:5rem;padding:.5rem 1rem;border:1px solid gray;border-radius:.5rem;background:light-dark(#fff,#1b2027);color:light-dark(#1c2430,#e6e9ee);position:relative;overflow:hidden;display:grid;grid-template-columns:1fr auto;align-items:center;align-content:center}
+label{display:flex;gap:.75rem;align-items:center;min-height:2.5rem}
 input{width:1.5rem;height:1.5rem;margin:0;flex:none;accent-color:light-dark(#0b6b57,#5fd0b4)}
-.foot{font-size:.875rem;line-height:1.4}
-p{margin:0;flex:1}
+p{margin:0;grid-column:1/3;font-size:.875rem;line-height:1.4}
 button{font:inherit;min-height:2rem}
 progress{position:absolute;inset:auto 0 0;width:100%;height:.25rem;border:0;appearance:none;background:none;color:light-dark(#0b6b57,#5fd0b4)}
 progress::-webkit-progress-bar{background:none}
 progress::-webkit-progress-value{background:light-dark(#0b6b57,#5fd0b4)}
 progress::-moz-progress-bar{background:light-dark(#0b6b57,#5fd0b4)}
-@media (prefers-reduced-motion:no-preference){progress::-webkit-progress-value{transition:width .2s}}
 :focus-visible{outline:3px solid light-dark(#0b6b57,#5fd0b4);outline-offset:2px}`);
 
   class CaptchagateChallenge extends HTMLElement {
@@ -179,9 +176,8 @@ progress::-moz-progress-bar{background:light-dark(#0b6b57,#5fd0b4)}
       this.input = add(label, "input", { type: "checkbox" });
       this.input.setAttribute("aria-describedby", "s");
       add(label, "span", { textContent: this.text.label });
-      const foot = add(box, "div", { className: "foot" });
-      this.status = add(foot, "p", { id: "s", role: "status" });
-      this.button = add(foot, "button", { type: "button" });
+      this.button = add(box, "button", { type: "button" });
+      this.status = add(box, "p", { id: "s", role: "status" });
       this.bar = add(box, "progress", { max: 1, value: 0, ariaLabel: this.text.progress });
       this.input.onclick = (/** @type {Event} */ e) => {
         e.preventDefault(); // it is checked when the check is done

@@ -111,9 +111,10 @@
   const draw = (s) => {
     const by = new Map(s.line.map((second) => [second.at, second]));
     const most = Math.max(20, ...s.line.map((x) => x.verified + x.degraded + x.challenge + x.denied));
+    const broken = new Set(s.events.filter((e) => e.kind === "break").map((e) => Math.floor(Date.parse(e.at) / 1000)));
     const columns = [];
     for (let at = s.now - 89; at <= s.now; at++) {
-      const column = make("div");
+      const column = make("div", "", broken.has(at) ? "break" : "");
       const second = by.get(at) || {};
       for (const kind of ["verified", "degraded", "challenge", "denied"]) {
         if (!second[kind]) continue;

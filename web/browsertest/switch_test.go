@@ -1,0 +1,68 @@
+package browsertest_test
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"captchagate/simulator"
+)
+
+// throws sets the operators' switch: "degraded", "normal" or "auto".
+func (s *site) throws(mode string) {
+	s.t.Helper()
+	r := httptest.NewRequestWithContext(s.t.Context(), "PUT", "/admin/v1/mode", strings.NewReader(`{"mode":"`+mode+`","reason":"test"}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.RemoteAddr, r.Host = net.JoinHostPort("127.0.0.1", "40000"), "127.0.0.1:8081"
+	w := httptest.NewRecorder()
+	if s.gateway.AdminHandler().ServeHTTP(w, r); w.Code != http.StatusOK {
+		s.t.Fatalf("%d %s", w.Code, w.Body)
+	}
+}
+
+// breaksScript makes Tencent's script fail.
+func (s *site) breaksScript(kind simulator.ScriptKind, code int) {
+	s.t.Helper()
+	if err := s.sim.SetScriptFault(simulator.ScriptFault{Kind: kind, Code: code}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// received are the logins that reached the backend, and forgets them.
+func (s *site) received() []login {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.logins
+	s.logins = nil
+	return all
+}
+
+// reported are the reports that reached the gateway, and forgets them.
+func (s *site) reported() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := strings.Join(s.events, "\n")
+	s.events = nil
+	return all
+}
+
+// awaitReport gives a report its time to come where one is wanted.
+func (s *site) awaitReport(wanted bool) (got string) {
+	for range 200 {
+		if got = s.reported(); got != "" || !wanted {
+			return got
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	return got
+}
+
+func (s *site) violated() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.violations
+	s.violations = nil
+	return all
+}
