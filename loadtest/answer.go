@@ -56,9 +56,10 @@ func (a *answer) full() bool {
 	return a.Mode != "degraded" && a.Cause == ""
 }
 
-// refuses reports whether the answer claims that the API found the ticket bad.
+// refuses reports whether the answer claims that the ticket is bad: the API
+// found it so, or the gateway knows without asking that it was used before.
 func (a *answer) refuses() bool {
-	return a.Decision == "deny" && a.Mode != "degraded" && a.Cause == "" && a.Reason != "degraded_deny"
+	return a.Decision == "deny" && a.Reason != "degraded_deny" && a.Reason != "outcome_unknown"
 }
 
 // causes are those of the contract.

@@ -180,6 +180,9 @@ func (o Objective) Show(found float64) string {
 		if found >= 1000 {
 			return trim(found/1000, 2) + "s"
 		}
+		if found < 10 {
+			return trim(found, 2) + "ms"
+		}
 		return trim(found, 1) + "ms"
 	default:
 		return trim(found, 3)
