@@ -13,6 +13,7 @@ func (v *view) meet(o scenario.Objective) Objective {
 		out.Found = "not told"
 	case notOnce:
 		out.Found = "never"
+	case nothing:
 	case known:
 		out.Found, out.Met = o.Show(found), o.Holds(found)
 	}
