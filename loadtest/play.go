@@ -3,6 +3,7 @@ package loadtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -63,11 +64,11 @@ func ready(s scenario.Scenario, gateways []Gateway) error {
 	for _, g := range gateways {
 		wrong = append(wrong, g.validate())
 		if s.Kills() && g.Process == nil {
-			wrong = append(wrong, errors.New("the scenario kills the gateway, and "+g.Name+" is not ours to kill; leave --target out"))
+			wrong = append(wrong, fmt.Errorf("%w: it kills the gateway, and %s is not ours to kill; leave --target out", ErrScenario, g.Name))
 		}
 		for _, step := range s.Steps {
 			if step.Switch != nil && g.Admin == "" {
-				wrong = append(wrong, errors.New("the scenario throws a switch, and "+g.Name+" has no operators' address; give --target-admin"))
+				wrong = append(wrong, fmt.Errorf("%w: it throws a switch, and %s has no operators' address; give --target-admin", ErrScenario, g.Name))
 			}
 		}
 	}

@@ -56,9 +56,6 @@ func (st *Stage) open(ctx context.Context, s scenario.Scenario, c Commands) erro
 		return err
 	}
 	env := overrides(s)
-	if err := checkConfig(path, env); err != nil {
-		return err
-	}
 	st.simulator = &child{
 		what: "simulator", command: append(slices.Clone(c.Simulator), simulatorFlags(s, st.api)...),
 		ready: "http://" + st.api + "/_sim/stats", log: filepath.Join(st.folder, "simulator.log"),

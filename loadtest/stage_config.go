@@ -87,5 +87,6 @@ func checkConfig(path string, env []string) error {
 	return errors.Join(told...)
 }
 
-// ErrScenario says that the scenario asks for something that cannot be.
-var ErrScenario = errors.New("scenario")
+// ErrScenario says that the scenario cannot be played like this: with the
+// values that it gives the gateway, or against these gateways.
+var ErrScenario = errors.New("the scenario cannot be played")
