@@ -61,7 +61,9 @@ func helpers() map[string]any {
 
 // markdown keeps what others wrote from being markup, a mention or a new row.
 func markdown(s string) string {
-	lines := func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' || r == '\v' || r == '\f' || r == '\u2028' || r == '\u2029' }
+	lines := func(r rune) bool {
+		return r == '\n' || r == '\r' || r == '\t' || r == '\v' || r == '\f' || r == '\u2028' || r == '\u2029'
+	}
 	s = strings.Join(strings.FieldsFunc(s, lines), " ")
 	pairs := []string{"&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "&#64;", "#", "&#35;", "://", "&#58;//"}
 	for _, c := range "\\`*_[]|~!" {

@@ -56,9 +56,9 @@ func states(f frame, t *loadtest.Target) chart {
 }
 
 // marks puts the events' numbers in as many lines as they need to stay apart,
-// four at most: then some lie on others and the list tells.
+// six at most: then some lie on others and the list tells.
 func marks(f frame, events []loadtest.Event, top int) []mark {
-	const apart, lines = 0.045, 4
+	const apart, lines = 0.03, 6
 	var ends [lines]float64
 	for i := range ends {
 		ends[i] = -1
