@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"captchagate/loadtest"
+	"captchagate/loadtest/report"
 )
 
 func newCompare() *cobra.Command {
@@ -44,6 +45,10 @@ func newCompare() *cobra.Command {
 
 // writeReport writes the page, and Markdown beside it.
 func writeReport(path string, runs ...loadtest.Run) error {
-	_ = func(io.Writer) error { return nil }
-	return nil
+	page := func(w io.Writer) error { return report.HTML(w, runs...) }
+	text := func(w io.Writer) error { return report.Markdown(w, runs...) }
+	if err := toFile(path, page); err != nil {
+		return err
+	}
+	return toFile(markdownBeside(path), text)
 }
