@@ -153,6 +153,8 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 		"a simulator for nobody":   {[]string{"--scenario", hang, "--simulator", "http://127.0.0.1:1"}, "no --target"},
 		"a shared simulator": {[]string{"--scenario", hang, "--target", "a=http://127.0.0.1:1", "--target", "b=http://127.0.0.1:2",
 			"--simulator", "a=http://127.0.0.1:3", "--simulator", "b=http://127.0.0.1:3"}, "share a simulator"},
+		"a folder that is not":  {[]string{"--scenario", hang, "--html", "none/x.html"}, "none/x.html cannot be written"},
+		"one name for two":      {[]string{"--scenario", hang, "--html", "x.md"}, "names of their own"},
 		"one file to compare":   {[]string{"compare", "a.json"}, "two files"},
 		"files that are no run": {[]string{"compare", wrong, wrong}, "wrong.yaml"},
 	} {

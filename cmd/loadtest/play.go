@@ -27,6 +27,9 @@ func (p *play) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := writable(p.html, p.json); err != nil {
+		return err
+	}
 	gateways, err := p.gateways()
 	if err != nil {
 		return err
@@ -72,6 +75,19 @@ func (p *play) write(out io.Writer, r loadtest.Run) error {
 		return err
 	}
 	fmt.Fprintf(out, "\nwritten: %s, %s, %s\n", p.html, markdownBeside(p.html), p.json)
+	return nil
+}
+
+// writable finds out before the run whether its files can be written after it.
+func writable(html, json string) error {
+	if md := markdownBeside(html); html == md || json == html || json == md {
+		return fmt.Errorf("%w: the page (%s), its Markdown (%s) and the JSON (%s) need names of their own", errUsage, html, md, json)
+	}
+	for _, path := range []string{html, json} {
+		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+			return fmt.Errorf("%w: %s cannot be written; its folder must exist", errUsage, path)
+		}
+	}
 	return nil
 }
 
