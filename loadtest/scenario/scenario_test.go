@@ -213,3 +213,27 @@ func TestPhase_IsAnOutageWhereNobodyCanVerify(t *testing.T) {
 		}
 	}
 }
+
+// The page that explains scenarios knows all that there is.
+func TestDocs_TellOfEverything(t *testing.T) {
+	text, err := os.ReadFile("../../docs/loadtest.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, m := range scenario.Measures() {
+		row := "| " + m.Name + " | " + m.Help
+		if !m.Windowed {
+			row = "| " + m.Name + " † | " + m.Help
+		}
+		words = append(words, row)
+	}
+	for _, kind := range scenario.Kinds() {
+		words = append(words, "`"+kind+"`")
+	}
+	for _, word := range words {
+		if !strings.Contains(string(text), word) {
+			t.Errorf("docs/loadtest.md does not tell of %q", word)
+		}
+	}
+}
