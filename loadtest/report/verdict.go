@@ -97,15 +97,15 @@ func inOutages(t *loadtest.Target) string {
 			back = o.NormalAfter
 		}
 	}
-	which, after := "in the outage", "after it"
+	which, after := "in the outage", "after it."
 	if n := len(t.Outages); n > 1 {
-		which, after = fmt.Sprintf("in the worst of %d outages", n), "after the longest to mend"
+		which, after = fmt.Sprintf("in the worst of %d outages", n), "after an outage at the latest."
 	}
 	s := fmt.Sprintf("%s 99 in 100 were answered within %s (slowest of the whole run: %s), ", which, millis(worst.P99), millis(t.Total.Max))
 	if back < 0 {
 		return s + "and normal service did not return in the time that was watched."
 	}
-	return s + "and service was normal again " + seconds(back) + " " + after + "."
+	return s + "and service was normal again " + seconds(back) + " " + after
 }
 
 func notKept(k loadtest.Kept) string {
