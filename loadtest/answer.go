@@ -71,20 +71,23 @@ var causes = []string{
 // degraded says which degraded answer of the contract this is; failed where it
 // is none.
 func (a *answer) degraded() fate {
-	forcedNormal := a.Mode == "normal" && a.Decision == "deny" && a.Reason == "degraded_deny"
+	forcedNormal := a.Mode == "normal" && a.Reason == "degraded_deny"
 	if !forcedNormal && (a.Mode != "degraded" || !slices.Contains(causes, a.Cause)) {
 		return failed
 	}
-	unknown := a.Reason == "outcome_unknown"
-	switch {
-	case a.Decision == "allow" && (unknown || a.Reason == "degraded_allow"):
-		return allowed
-	case a.Decision == "challenge" && (unknown || a.Reason == "challenge_required") && len(a.Challenge) > 2:
-		return challenged
-	case a.Decision == "deny" && (unknown || a.Reason == "degraded_deny"):
-		return denied
+	f, reason := failed, ""
+	switch a.Decision {
+	case "allow":
+		f, reason = allowed, "degraded_allow"
+	case "challenge":
+		f, reason = challenged, "challenge_required"
+	case "deny":
+		f, reason = denied, "degraded_deny"
 	}
-	return failed
+	if a.Reason != reason && a.Reason != "outcome_unknown" || f == challenged && len(a.Challenge) <= len("{}") {
+		return failed
+	}
+	return f
 }
 
 // good reports whether the API lets pass a ticket of this kind of user.

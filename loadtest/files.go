@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,7 +23,10 @@ func ReadJSON(path string) (Run, error) {
 		err = json.Unmarshal(text, &r)
 	}
 	if err == nil && (r.Scenario == "" || len(r.Targets) == 0) {
-		err = fmt.Errorf("%s holds no run; it must be what loadtest --json wrote", path)
+		err = errors.New("it holds no run")
 	}
-	return r, err
+	if err != nil {
+		return Run{}, fmt.Errorf("%s is not what loadtest --json wrote: %w", path, err)
+	}
+	return r, nil
 }

@@ -30,7 +30,7 @@ func (g Gateway) validate() error {
 			continue
 		}
 		if err := send.Loopback(address); err != nil {
-			return fmt.Errorf("the %s of %s: %w", what, g.Name, err)
+			return fmt.Errorf("%w: the %s of %s: %w", ErrScenario, what, g.Name, err)
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ func (v *view) meet(o scenario.Objective) Objective {
 		out.Found = "not told"
 	case notOnce:
 		out.Found = "never"
+	case nothing:
 	case known:
 		out.Found, out.Met = o.Show(found), o.Holds(found)
 	}
@@ -125,6 +126,9 @@ func (v *view) windowed(o scenario.Objective) (float64, finding) {
 		return 0, nothing
 	}
 	t := summarize(shots, calls)
+	if ms, ok := latency(o.Measure.Name, t); ok {
+		return ms, known
+	}
 	switch o.Measure.Name {
 	case "useful":
 		return t.Useful, known
@@ -132,18 +136,9 @@ func (v *view) windowed(o scenario.Objective) (float64, finding) {
 		full, of := fullVerdicts(shots)
 		return percent(full, of), known
 	case "verified":
-		n, of := count2(shots, func(s shot) bool { return s.fate == verified }, func(s shot) bool { return good(s.user) && s.fate != hungUp })
-		return percent(n, of), known
-	case "p50":
-		return t.P50, known
-	case "p90":
-		return t.P90, known
-	case "p99":
-		return t.P99, known
-	case "p99.9":
-		return t.P999, known
-	case "slowest":
-		return t.Max, known
+		return percent(
+			number(shots, func(s shot) bool { return s.fate == verified }),
+			number(shots, func(s shot) bool { return good(s.user) && s.fate != hungUp })), known
 	case "upstream calls":
 		return float64(t.APICalls), known
 	case "attempts per request":
@@ -152,41 +147,40 @@ func (v *view) windowed(o scenario.Objective) (float64, finding) {
 	return counted(o.Measure.Name, t, shots)
 }
 
-// counted finds what is a plain number of requests.
-func counted(measure string, t Tally, shots []shot) (float64, finding) {
-	number := func(is func(shot) bool) (float64, finding) {
-		n, _ := count2(shots, is, is)
-		return float64(n), known
-	}
-	switch measure {
-	case "requests":
-		return float64(t.Sent), known
-	case "failed":
-		return float64(t.Answers.Failed), known
-	case "let through":
-		return float64(t.Answers.Allowed), known
-	case "challenged":
-		return float64(t.Answers.Challenged), known
-	case "good tickets rejected":
-		return number(func(s shot) bool { return s.fate == wrong && good(s.user) })
-	case "bad tickets allowed with full assurance":
-		return number(func(s shot) bool { return s.fate == wrong && !good(s.user) })
-	case "disaster tickets let through":
-		return number(func(s shot) bool { return s.fate == allowed && s.user == scenario.Disaster })
-	}
-	return 0, nothing
+func latency(measure string, t Tally) (ms float64, ok bool) {
+	ms, ok = map[string]float64{"p50": t.P50, "p90": t.P90, "p99": t.P99, "p99.9": t.P999, "slowest": t.Max}[measure]
+	return ms, ok
 }
 
-// count2 counts the shots of a kind, and those of them that are something.
-func count2(shots []shot, is, of func(shot) bool) (n, total int) {
+// counted finds what is a plain number of requests.
+func counted(measure string, t Tally, shots []shot) (float64, finding) {
+	n := 0
+	switch measure {
+	case "requests":
+		n = t.Sent
+	case "failed":
+		n = t.Answers.Failed
+	case "let through":
+		n = t.Answers.Allowed
+	case "challenged":
+		n = t.Answers.Challenged
+	case "good tickets rejected":
+		n = number(shots, func(s shot) bool { return s.fate == wrong && good(s.user) })
+	case "bad tickets allowed with full assurance":
+		n = number(shots, func(s shot) bool { return s.fate == wrong && !good(s.user) })
+	case "disaster tickets let through":
+		n = number(shots, func(s shot) bool { return s.fate == allowed && s.user == scenario.Disaster })
+	default:
+		return 0, nothing
+	}
+	return float64(n), known
+}
+
+func number(shots []shot, is func(shot) bool) (n int) {
 	for _, s := range shots {
-		if !of(s) {
-			continue
-		}
-		total++
 		if is(s) {
 			n++
 		}
 	}
-	return n, total
+	return n
 }

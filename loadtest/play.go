@@ -3,6 +3,7 @@ package loadtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -45,6 +46,9 @@ func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress
 	for _, t := range subjects {
 		err = errors.Join(err, t.heal(context.WithoutCancel(ctx)))
 	}
+	if err == nil && length <= 0 {
+		err = errors.New("ended before the first request")
+	}
 	if err != nil {
 		return Run{}, err
 	}
@@ -60,11 +64,11 @@ func ready(s scenario.Scenario, gateways []Gateway) error {
 	for _, g := range gateways {
 		wrong = append(wrong, g.validate())
 		if s.Kills() && g.Process == nil {
-			wrong = append(wrong, errors.New("the scenario kills the gateway, and "+g.Name+" is not ours to kill; leave --target out"))
+			wrong = append(wrong, fmt.Errorf("%w: it kills the gateway, and %s is not ours to kill; leave --target out", ErrScenario, g.Name))
 		}
 		for _, step := range s.Steps {
 			if step.Switch != nil && g.Admin == "" {
-				wrong = append(wrong, errors.New("the scenario throws a switch, and "+g.Name+" has no operators' address; give --target-admin"))
+				wrong = append(wrong, fmt.Errorf("%w: it throws a switch, and %s has no operators' address; give --target-admin", ErrScenario, g.Name))
 			}
 		}
 	}
@@ -79,6 +83,7 @@ func drive(ctx context.Context, s scenario.Scenario, subjects []*subject, progre
 	defer abort(nil)
 	answering, giveUp := context.WithCancel(context.WithoutCancel(ctx)) // outlives an early end by a little
 	defer giveUp()
+	defer context.AfterFunc(sending, func() { time.AfterFunc(lastWait, giveUp) })()
 	var watchers, steering, requests sync.WaitGroup
 	for _, t := range subjects {
 		watchers.Go(func() { t.watch(watching) })
@@ -97,18 +102,15 @@ func drive(ctx context.Context, s scenario.Scenario, subjects []*subject, progre
 			requests.Go(func() { t.shoot(answering, n) })
 		}
 	})
-	if sending.Err() != nil {
-		time.AfterFunc(lastWait, giveUp)
-	}
 	requests.Wait()
 	rest(sending, time.Until(subjects[0].begin.Add(s.Length())))
 	steering.Wait()
 	stopWatching()
 	watchers.Wait()
 	for _, t := range subjects { // the last word on how it was
-		t.lookAtCounts(answering)
+		t.lookAtCounts(context.WithoutCancel(ctx))
 		if t.admin != nil {
-			t.lookAtStatus(answering)
+			t.lookAtStatus(context.WithoutCancel(ctx))
 		}
 	}
 	if err := context.Cause(sending); err != nil && !errors.Is(err, context.Canceled) {

@@ -53,26 +53,27 @@ func (s *Screen) End() {
 }
 
 func line(p Progress) string {
-	text := fmt.Sprintf("%4.1fs/%.0fs  %s %s", p.At.Seconds(), p.Length.Seconds(), p.Phase, p.Rate)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%4.1fs/%.0fs  %s %s", p.At.Seconds(), p.Length.Seconds(), p.Phase, p.Rate)
 	if p.Fault != "" {
-		text += ", API: " + p.Fault
+		fmt.Fprintf(&b, ", API: %s", p.Fault)
 	}
 	for _, t := range p.Targets {
-		a := t.Answers
-		text += " | "
+		b.WriteString(" | ")
 		if len(p.Targets) > 1 {
-			text += t.Name + ": "
+			b.WriteString(t.Name + ": ")
 		}
-		text += fmt.Sprintf("verified %d, rejected %d, degraded %d", a.Verified, a.Rejected, a.Allowed+a.Challenged+a.Denied)
+		a := t.Answers
+		fmt.Fprintf(&b, "verified %d, rejected %d, degraded %d", a.Verified, a.Rejected, a.Allowed+a.Challenged+a.Denied)
 		if a.Failed+a.Wrong > 0 {
-			text += fmt.Sprintf(", failed %d, wrong %d", a.Failed, a.Wrong)
+			fmt.Fprintf(&b, ", failed %d, wrong %d", a.Failed, a.Wrong)
 		}
-		text += fmt.Sprintf(", p99 %.0f ms", t.P99)
+		fmt.Fprintf(&b, ", p99 %.0f ms", t.P99)
 		if t.Circuit != "" {
-			text += ", circuit " + t.Circuit
+			b.WriteString(", circuit " + t.Circuit)
 		}
 	}
-	return text
+	return b.String()
 }
 
 // Summarize writes what a run showed, for a terminal.

@@ -24,7 +24,11 @@ func acts(s scenario.Scenario) []act {
 	var all []act
 	for i, start := range s.Starts() {
 		if p := s.Phases[i]; p.Fault != nil {
-			all = append(all, act{start, "fault", faultText(p.Fault), setFault(*p.Fault, p.For)})
+			lasts := p.For
+			if i+1 < len(s.Phases) && s.Phases[i+1].Fault != nil {
+				lasts += overlap
+			}
+			all = append(all, act{start, "fault", faultText(p.Fault), setFault(*p.Fault, lasts)})
 		}
 	}
 	for _, step := range s.Steps {
@@ -34,8 +38,10 @@ func acts(s scenario.Scenario) []act {
 	return all
 }
 
-// setFault breaks the API for exactly the phase: the simulator ends it by
-// itself.
+// overlap keeps the API broken until the next phase's fault takes over.
+const overlap = time.Second
+
+// setFault breaks the API for exactly d: the simulator ends it by itself.
 func setFault(f scenario.Fault, d time.Duration) func(context.Context, *subject) error {
 	body := map[string]any{"kind": f.Kind, "for": d.String(), "spare_disaster": f.SpareDisaster}
 	if f.Share != nil {

@@ -63,10 +63,10 @@ func (t *subject) shoot(ctx context.Context, n int) {
 		t.insist(ctx, s, r, n)
 	case scenario.HangUp:
 		r.Deadline = t.begin.Add(s.due + t.callers.HangUp)
-		if t.try(ctx, s, r) != nil {
+		err := t.try(ctx, s, r)
+		s.fate = judge(s.user, false, s.answer)
+		if err != nil && !time.Now().Before(r.Deadline) { // it left; nobody cut it off
 			s.fate = hungUp
-		} else {
-			s.fate = judge(s.user, false, s.answer)
 		}
 	case scenario.Slow:
 		own, r.Slowly = t.callers.Slow, t.callers.Slow

@@ -36,6 +36,9 @@ func (p *play) run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
+		if err := loadtest.CheckGateway(s); err != nil {
+			return err
+		}
 		stage, err := loadtest.Open(ctx, s, commands)
 		if err != nil {
 			return err

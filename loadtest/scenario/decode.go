@@ -147,15 +147,23 @@ func setScalar(v reflect.Value, text string) error {
 	case encoding.TextUnmarshaler:
 		return to.UnmarshalText([]byte(text))
 	}
-	var err error
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(text)
+		return nil
 	case reflect.Bool:
 		v.SetBool(text == "true")
 		if text != "true" && text != "false" {
-			err = fmt.Errorf("must be true or false, is %q", text)
+			return fmt.Errorf("must be true or false, is %q", text)
 		}
+		return nil
+	default:
+		return setNumber(v, text)
+	}
+}
+
+func setNumber(v reflect.Value, text string) (err error) {
+	switch v.Kind() {
 	case reflect.Int:
 		var n int
 		if n, err = strconv.Atoi(text); err != nil {

@@ -58,27 +58,10 @@ func (r *Rate) UnmarshalText(text []byte) error {
 }
 
 func (r *Rate) take(parts []string) error {
-	var times []time.Duration
-	for i, part := range parts {
-		if i < 2 {
-			n, err := strconv.Atoi(part)
-			if err != nil || n < 1 || n > MaxRate {
-				return fmt.Errorf("must be between 1/s and %d/s, is %s/s", MaxRate, part)
-			}
-			if i == 0 {
-				r.first = n
-			} else {
-				r.second = n
-			}
-			continue
-		}
-		d, err := time.ParseDuration(part)
-		if err != nil || d < 0 {
-			return fmt.Errorf("must have times such as 2s, has %q", part)
-		}
-		times = append(times, d)
-	}
+	times, err := r.read(parts)
 	switch {
+	case err != nil:
+		return err
 	case r.shape == spike && times[0] >= times[1]:
 		return fmt.Errorf("must have a spike that ends after it begins, has %v to %v", times[0], times[1])
 	case r.shape == spike:
@@ -89,6 +72,30 @@ func (r *Rate) take(parts []string) error {
 		r.period = times[0]
 	}
 	return nil
+}
+
+// read takes one or two numbers and what times come behind them.
+func (r *Rate) read(parts []string) (times []time.Duration, err error) {
+	for i, part := range parts {
+		if i < 2 {
+			n, err := strconv.Atoi(part)
+			if err != nil || n < 1 || n > MaxRate {
+				return nil, fmt.Errorf("must be between 1/s and %d/s, is %s/s", MaxRate, part)
+			}
+			if i == 0 {
+				r.first = n
+			} else {
+				r.second = n
+			}
+			continue
+		}
+		d, err := time.ParseDuration(part)
+		if err != nil || d < 0 {
+			return nil, fmt.Errorf("must have times such as 2s, has %q", part)
+		}
+		times = append(times, d)
+	}
+	return times, nil
 }
 
 // String says the rate for a reader.

@@ -67,6 +67,7 @@ func (c *Conn) Post(r Request) (status int, body []byte, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	defer answer.Body.Close()
 	body, err = io.ReadAll(io.LimitReader(answer.Body, 1<<20))
 	c.last = answer.Close
 	return answer.StatusCode, body, err
