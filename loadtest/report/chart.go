@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -135,8 +136,8 @@ func steps(b *strings.Builder, f frame, edges, levels []float64, back bool) {
 		fmt.Fprintf(b, "H%s", f.x(edges[len(levels)]))
 		return
 	}
-	for i := len(levels) - 1; i >= 0; i-- {
-		put(edges[i+1], trim(levels[i], 1))
+	for i, l := range slices.Backward(levels) {
+		put(edges[i+1], trim(l, 1))
 	}
 	fmt.Fprintf(b, "H%s", f.x(edges[0]))
 }

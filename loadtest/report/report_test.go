@@ -169,7 +169,7 @@ func TestReport_OpensWithTheVerdict(t *testing.T) {
 	}{
 		{"passed", hang(), []string{"✓ Passed", "100\u202f% got a useful answer", "within 136\u202fms", "normal again 10.7\u202fs after it"}},
 		{"missed", missedRun(), []string{"✗ Missed 3 of 3 objectives", "240 got a wrong one", "normal service did not return"}},
-		{"ended early", endedEarly(), []string{"⚠ Ended early", "Stopped after 15\u202fs of 38\u202fs"}},
+		{"ended early", endedEarly(), []string{"⚠ Ended early", "Stopped after 15\u202fs of 38\u202fs", "the run ended before the outage did"}},
 		{"rate not kept", unkept, []string{"✗ Rate not kept", "prove nothing: the machine was busy"}},
 		{"nothing sent", nothing(), []string{"⚠ Nothing was sent"}},
 		{"two targets", comparison(), []string{"✗ 1 of 2 passed"}},

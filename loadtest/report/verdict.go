@@ -78,7 +78,7 @@ func sentence(run *loadtest.Run, t *loadtest.Target) string {
 	if len(t.Outages) == 0 {
 		fmt.Fprintf(&b, "; 99 in 100 had it within %s, the slowest after %s.", millis(t.Total.P99), millis(t.Total.Max))
 	} else {
-		b.WriteString("; " + inOutages(t))
+		b.WriteString("; " + inOutages(run, t))
 	}
 	if !t.Kept.OK {
 		b.WriteString(" " + notKept(t.Kept))
@@ -87,7 +87,7 @@ func sentence(run *loadtest.Run, t *loadtest.Target) string {
 }
 
 // inOutages tells of the worst of the outages.
-func inOutages(t *loadtest.Target) string {
+func inOutages(run *loadtest.Run, t *loadtest.Target) string {
 	worst, back := t.Outages[0], t.Outages[0].NormalAfter
 	for _, o := range t.Outages[1:] {
 		if o.P99 > worst.P99 {
@@ -97,15 +97,18 @@ func inOutages(t *loadtest.Target) string {
 			back = o.NormalAfter
 		}
 	}
-	which, after := "in the outage", "after it"
+	which, after := "in the outage", "after it."
 	if n := len(t.Outages); n > 1 {
-		which, after = fmt.Sprintf("in the worst of %d outages", n), "after the longest to mend"
+		which, after = fmt.Sprintf("in the worst of %d outages", n), "after an outage at the latest."
 	}
 	s := fmt.Sprintf("%s 99 in 100 were answered within %s (slowest of the whole run: %s), ", which, millis(worst.P99), millis(t.Total.Max))
+	if back < 0 && t.Outages[len(t.Outages)-1].Until >= run.Seconds {
+		return s + "and the run ended before the outage did."
+	}
 	if back < 0 {
 		return s + "and normal service did not return in the time that was watched."
 	}
-	return s + "and service was normal again " + seconds(back) + " " + after + "."
+	return s + "and service was normal again " + seconds(back) + " " + after
 }
 
 func notKept(k loadtest.Kept) string {
