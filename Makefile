@@ -45,6 +45,14 @@ compare: ## measure the gateway against a naive one (some minutes, loopback only
 bench-outages: ## play every kind of outage on both (some minutes, loopback only)
 	cd bench && go run ./cmd/outages
 
+.PHONY: outages
+outages: ## play the library of outages, reports in outages/ (a quarter of an hour, loopback only)
+	@mkdir -p outages && go build -o bin/ ./cmd/loadtest
+	@missed=; for f in configs/scenarios/*.yaml; do n=$$(basename $$f .yaml); \
+		bin/loadtest --scenario $$f --html outages/$$n.html --json outages/$$n.json || missed="$$missed $$n"; \
+	done; \
+	if [ -n "$$missed" ]; then echo "missed:$$missed"; exit 1; fi; echo "all met"
+
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

@@ -69,6 +69,7 @@ type Objective struct {
 // to leave. Latencies count from then, in milliseconds.
 type Tally struct {
 	Sent     int     `json:"sent"`
+	Tries    int     `json:"tries,omitempty"` // on the wire: callers that retry send more than once
 	Answers  Answers `json:"answers"`
 	Useful   float64 `json:"useful"` // percent: a right verdict, or a degraded answer by the contract
 	Attempts int64   `json:"attempts"`

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"captchagate/loadtest"
+	"captchagate/loadtest/report"
+)
+
+func newCompare() *cobra.Command {
+	var html string
+	cmd := &cobra.Command{
+		Use:     "compare A.json B.json",
+		Short:   "Put runs into one report",
+		Long:    `compare reads what --json wrote and draws the runs side by side.`,
+		Example: "  loadtest compare before.json after.json --html both.html",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return fmt.Errorf("%w: compare needs two files or more that --json wrote", errUsage)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var runs []loadtest.Run
+			for _, path := range args {
+				r, err := loadtest.ReadJSON(path)
+				if err != nil {
+					return fmt.Errorf("%w: %w", errUsage, err)
+				}
+				runs = append(runs, r)
+			}
+			if err := writeReport(html, runs...); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "written: %s, %s\n", html, markdownBeside(html))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&html, "html", "compare.html", "write the page to this `FILE`, and Markdown beside it")
+	return cmd
+}
+
+// writeReport writes the page, and Markdown beside it.
+func writeReport(path string, runs ...loadtest.Run) error {
+	page := func(w io.Writer) error { return report.HTML(w, runs...) }
+	text := func(w io.Writer) error { return report.Markdown(w, runs...) }
+	if err := toFile(path, page); err != nil {
+		return err
+	}
+	return toFile(markdownBeside(path), text)
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"captchagate/loadtest"
+	"captchagate/loadtest/scenario"
+)
+
+const brief = `
+name: brief
+title: A second in health and half a second without
+phases:
+  - {name: healthy, for: 1s, rate: 100/s}
+  - {name: outage, for: 500ms, rate: 100/s, fault: {kind: empty}}
+objectives: [useful >= 100%, good tickets rejected = 0, requests >= 148, upstream calls > 10]
+`
+
+// Two gateways that run already, one that tells its circuit and one that does
+// not, are driven side by side and left running; and two runs go into one
+// report.
+func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "brief.yaml")
+	if err := os.WriteFile(path, []byte(brief), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := scenario.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--scenario", path, "--json", filepath.Join(folder, "a.json"), "--html", filepath.Join(folder, "a.html")}
+	var stages []*loadtest.Stage
+	for _, name := range []string{"ours", "theirs"} {
+		stage, err := loadtest.Open(t.Context(), s, loadtest.Commands{
+			Gateway: []string{os.Args[0], "run-gateway"}, Simulator: []string{os.Args[0], "run-simulator"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stage.Close()
+		stages = append(stages, stage)
+		g := stage.Gateway()
+		args = append(args, "--target", name+"=http://"+g.Address, "--simulator", name+"=http://"+g.Simulator)
+	}
+	args = append(args, "--target-admin", "ours=http://"+stages[0].Gateway().Admin)
+	for range 2 { // they are still there the second time
+		cmd, out, said := command(t, args...)
+		err := cmd.Run()
+		r, broken := loadtest.ReadJSON(filepath.Join(folder, "a.json"))
+		if broken != nil {
+			t.Fatalf("exit %d, %v\n%s%s", code(err), broken, out, said)
+		}
+		if len(r.Targets) != 2 || r.Targets[0].Name != "ours" || r.Targets[0].Circuit == nil || r.Targets[1].Circuit != nil {
+			t.Fatalf("the targets are told of as %+v", r.Targets)
+		}
+		for _, target := range r.Targets {
+			for _, o := range target.Objectives {
+				if !o.Met {
+					t.Errorf("%s missed %s: %s", target.Name, o.Text, o.Found)
+				}
+			}
+		}
+	}
+	both := filepath.Join(folder, "both.html")
+	cmd, _, said := command(t, "compare", filepath.Join(folder, "a.json"), filepath.Join(folder, "a.json"), "--html", both)
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	for _, file := range []string{both, strings.TrimSuffix(both, "html") + "md"} {
+		if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "theirs") {
+			t.Errorf("%s: %d bytes, %v", file, len(text), err)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package loadtest
+
+import (
+	"cmp"
+	"slices"
+)
+
+// bands draws the circuit and the process mode from what was seen: the states
+// that were looked at, and between the looks the transitions, which have the
+// gateway's own times. They are nil where the gateway does not tell.
+func (s *seen) bands(length float64) (circuit, mode []Band) {
+	if len(s.states) == 0 {
+		return nil, nil
+	}
+	type mark struct {
+		at            float64
+		circuit, mode string
+	}
+	var marks []mark
+	for _, one := range s.states {
+		marks = append(marks, mark{one.at, one.circuit, one.mode})
+	}
+	for _, m := range s.moves {
+		marks = append(marks, mark{m.at, m.to, modeOf(m.to, s.forcedAt(m.at))})
+	}
+	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(a.at, b.at) })
+	for _, m := range marks {
+		circuit, mode = extend(circuit, m.at, m.circuit), extend(mode, m.at, m.mode)
+	}
+	return finish(circuit, length), finish(mode, length)
+}
+
+// modeOf is the process mode by the contract.
+func modeOf(circuit, forced string) string {
+	if forced != "" && forced != "auto" {
+		return forced
+	}
+	if circuit == "closed" {
+		return "normal"
+	}
+	return "degraded"
+}
+
+func (s *seen) forcedAt(at float64) (forced string) {
+	for _, one := range s.states {
+		if one.at > at {
+			break
+		}
+		forced = one.forced
+	}
+	return forced
+}
+
+func extend(bands []Band, at float64, state string) []Band {
+	if n := len(bands); n > 0 {
+		if bands[n-1].State == state {
+			return bands
+		}
+		bands[n-1].Until = at
+	}
+	return append(bands, Band{State: state, From: at})
+}
+
+// finish cuts bands to the run.
+func finish(bands []Band, length float64) []Band {
+	if n := len(bands); n > 0 {
+		bands[n-1].Until = length
+	}
+	out := slices.DeleteFunc(bands, func(b Band) bool { return b.Until <= 0 || b.From >= length })
+	if len(out) > 0 {
+		out[0].From = 0
+		out[len(out)-1].Until = length
+	}
+	return out
+}
+
+// changes counts changes of state in a stretch of time. That a gateway was
+// killed is no change of its state.
+func changes(bands []Band, from, until float64) int {
+	n, before := 0, ""
+	for _, b := range bands {
+		if b.State == down {
+			continue
+		}
+		if before != "" && b.State != before && b.From >= from && b.From < until {
+			n++
+		}
+		before = b.State
+	}
+	return n
+}

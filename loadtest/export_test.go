@@ -1,0 +1,88 @@
+package loadtest
+
+import (
+	"time"
+
+	"captchagate/loadtest/scenario"
+)
+
+// What the tests beside this package need of its inside.
+
+// Fate says in words what an answer is worth to a kind of user.
+func Fate(user string, spent bool, status int, body string) string {
+	f := judge(user, spent, readAnswer(status, []byte(body)))
+	return [...]string{"failed", "verified", "rejected", "allowed", "challenged", "denied", "wrong", "hung up"}[f]
+}
+
+// Users are who a scenario's requests come from, in order.
+func Users(s scenario.Scenario) (users, scenes, addresses []string, due []time.Duration) {
+	for _, one := range plan(s) {
+		users, scenes, addresses = append(users, one.user), append(scenes, one.scene), append(addresses, one.address)
+		due = append(due, one.due)
+	}
+	return users, scenes, addresses, due
+}
+
+// A Look is what the status told at a time; a Move a transition.
+type (
+	Look struct {
+		At                    float64
+		Circuit, Mode, Forced string
+	}
+	Move struct {
+		At       float64
+		From, To string
+	}
+)
+
+// Bands draws the circuit and the mode.
+func Bands(looks []Look, moves []Move, length float64) (circuit, mode []Band) {
+	var s seen
+	for _, l := range looks {
+		s.states = append(s.states, state{l.At, l.Circuit, l.Mode, l.Forced})
+	}
+	for _, m := range moves {
+		s.moves = append(s.moves, move{m.At, m.From, m.To})
+	}
+	return s.bands(length)
+}
+
+// Changes counts changes of state.
+func Changes(bands []Band, from, until float64) int { return changes(bands, from, until) }
+
+// A Shot is a request with its outcome.
+type Shot struct {
+	Due, Took time.Duration
+	Fate      string
+}
+
+// A Story is what was seen of a gateway in a run.
+type Story struct {
+	Shots []Shot
+	Calls map[float64]int64 // that had reached the API, by time
+	Looks []Look
+	Moves []Move
+}
+
+// Told is what a run's record says of a story.
+func Told(s scenario.Scenario, story Story, length time.Duration) Run {
+	t := &subject{Gateway: Gateway{Name: "test", Address: "127.0.0.1:1"}, begin: time.Unix(0, 0)}
+	fates := map[string]fate{"failed": failed, "verified": verified, "rejected": rejected, "challenged": challenged, "wrong": wrong, "hung up": hungUp}
+	for _, one := range story.Shots {
+		t.shots = append(t.shots, shot{
+			user: scenario.Valid, due: one.Due, sent: one.Due, took: one.Took, ended: one.Due + one.Took, tries: 1, fate: fates[one.Fate],
+		})
+	}
+	for at := 0.0; at <= length.Seconds()+1; at += 0.25 {
+		if calls, ok := story.Calls[at]; ok {
+			t.seen.counts = append(t.seen.counts, count{at, calls})
+		}
+	}
+	for _, l := range story.Looks {
+		t.seen.states = append(t.seen.states, state{l.At, l.Circuit, l.Mode, l.Forced})
+	}
+	for _, m := range story.Moves {
+		t.seen.moves = append(t.seen.moves, move{m.At, m.From, m.To})
+	}
+	return tell(s, []*subject{t}, length, "0.00")
+}

@@ -1,0 +1,128 @@
+package loadtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"captchagate/loadtest/scenario"
+	"captchagate/loadtest/send"
+)
+
+const (
+	headStart = 300 * time.Millisecond // from the preparations' end to the first request
+	lastWait  = time.Second            // for requests under way when the run is ended early
+	liveEvery = 200 * time.Millisecond
+)
+
+// Play sends the scenario's traffic at all gateways at once, the same to each,
+// and does to each what the scenario says. It ends early with ctx, and then
+// tells what was until then. The error says why there is nothing to tell.
+// progress, where not nil, is called from time to time.
+func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress func(Progress)) (Run, error) {
+	if err := ready(s, gateways); err != nil {
+		return Run{}, err
+	}
+	shots := plan(s)
+	load := loadAverage()
+	var subjects []*subject
+	for _, g := range gateways {
+		t := newSubject(g, s, slices.Clone(shots))
+		defer t.close()
+		if err := errors.Join(t.heal(ctx), issue(ctx, t.sim, t.shots)); err != nil {
+			return Run{}, err
+		}
+		subjects = append(subjects, t)
+	}
+	begin := time.Now().Add(headStart)
+	for _, t := range subjects {
+		t.begin = begin
+	}
+	err := drive(ctx, s, subjects, progress)
+	length := min(time.Since(begin), s.Length())
+	for _, t := range subjects {
+		err = errors.Join(err, t.heal(context.WithoutCancel(ctx)))
+	}
+	if err == nil && length <= 0 {
+		err = errors.New("ended before the first request")
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	return tell(s, subjects, length, load), nil
+}
+
+// ready refuses what cannot be played.
+func ready(s scenario.Scenario, gateways []Gateway) error {
+	if len(gateways) == 0 {
+		return errors.New("no gateway is given to play against")
+	}
+	var wrong []error
+	for _, g := range gateways {
+		wrong = append(wrong, g.validate())
+		if s.Kills() && g.Process == nil {
+			wrong = append(wrong, fmt.Errorf("%w: it kills the gateway, and %s is not ours to kill; leave --target out", ErrScenario, g.Name))
+		}
+		for _, step := range s.Steps {
+			if step.Switch != nil && g.Admin == "" {
+				wrong = append(wrong, fmt.Errorf("%w: it throws a switch, and %s has no operators' address; give --target-admin", ErrScenario, g.Name))
+			}
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// drive sends, steers and watches until all is answered.
+func drive(ctx context.Context, s scenario.Scenario, subjects []*subject, progress func(Progress)) error {
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWatching()
+	sending, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	answering, giveUp := context.WithCancel(context.WithoutCancel(ctx)) // outlives an early end by a little
+	defer giveUp()
+	defer context.AfterFunc(sending, func() { time.AfterFunc(lastWait, giveUp) })()
+	var watchers, steering, requests sync.WaitGroup
+	for _, t := range subjects {
+		watchers.Go(func() { t.watch(watching) })
+		steering.Go(func() {
+			if err := t.steer(sending, acts(s)); err != nil {
+				abort(err)
+			}
+		})
+	}
+	if progress != nil {
+		watchers.Go(func() { every(watching, liveEvery, func() { progress(progressOf(s, subjects)) }) })
+	}
+	times := dueTimes(subjects[0].shots)
+	send.OnTime(sending, subjects[0].begin, times, func(n int) {
+		for _, t := range subjects {
+			requests.Go(func() { t.shoot(answering, n) })
+		}
+	})
+	requests.Wait()
+	rest(sending, time.Until(subjects[0].begin.Add(s.Length())))
+	steering.Wait()
+	stopWatching()
+	watchers.Wait()
+	for _, t := range subjects { // the last word on how it was
+		t.lookAtCounts(context.WithoutCancel(ctx))
+		if t.admin != nil {
+			t.lookAtStatus(context.WithoutCancel(ctx))
+		}
+	}
+	if err := context.Cause(sending); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func dueTimes(shots []shot) []time.Duration {
+	times := make([]time.Duration, len(shots))
+	for i := range shots {
+		times[i] = shots[i].due
+	}
+	return times
+}

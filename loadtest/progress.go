@@ -1,0 +1,57 @@
+package loadtest
+
+import (
+	"slices"
+	"time"
+
+	"captchagate/loadtest/scenario"
+)
+
+// Progress is how a run stands while it goes on.
+type Progress struct {
+	At, Length time.Duration
+	Phase      string
+	Rate       string // of the phase, in words
+	Fault      string // of the phase, in words; "" = none
+	Targets    []Standing
+}
+
+// Standing is one gateway's.
+type Standing struct {
+	Name    string
+	Answers Answers
+	P99     float64 // of the last answers, in milliseconds
+	Circuit string  // "" where it does not tell
+	Mode    string
+}
+
+func progressOf(s scenario.Scenario, subjects []*subject) Progress {
+	p := Progress{At: max(subjects[0].since(), 0), Length: s.Length()}
+	for i, start := range s.Starts() {
+		if p.At >= start {
+			p.Phase, p.Rate, p.Fault = s.Phases[i].Name, s.Phases[i].Rate.String(), faultText(s.Phases[i].Fault)
+		}
+	}
+	for _, t := range subjects {
+		p.Targets = append(p.Targets, t.standing())
+	}
+	return p
+}
+
+func (t *subject) standing() Standing {
+	out := Standing{Name: t.Name}
+	for f := range t.live.fates {
+		*out.Answers.of(fate(f)) = int(t.live.fates[f].Load())
+	}
+	t.live.mu.Lock()
+	took := slices.Clone(t.live.recent[:min(t.live.n, len(t.live.recent))])
+	t.live.mu.Unlock()
+	slices.Sort(took)
+	out.P99 = quantile(took, 0.99)
+	t.seen.mu.Lock()
+	defer t.seen.mu.Unlock()
+	if n := len(t.seen.states); n > 0 {
+		out.Circuit, out.Mode = t.seen.states[n-1].circuit, t.seen.states[n-1].mode
+	}
+	return out
+}

@@ -1,0 +1,106 @@
+package report
+
+import (
+	"slices"
+
+	"captchagate/loadtest"
+)
+
+// A page is what the templates draw.
+type page struct {
+	Title      string
+	Verdict    string // passed, missed, early, empty: also a class
+	Headline   string // in one or two words
+	Columns    []column
+	Objectives []row
+	Runs       []loadtest.Run
+	Compares   bool // several columns
+}
+
+// A column is one target in one run.
+type column struct {
+	Name     string
+	Run      *loadtest.Run
+	Target   *loadtest.Target
+	Verdict  string
+	Headline string
+	Sentence string
+	Phases   []phaseRow
+	Charts   []chart
+}
+
+// A row is one objective, with what each column found.
+type row struct {
+	Text  string
+	Cells []*loadtest.Objective // nil where that run did not ask for it
+}
+
+// A phaseRow is a phase with its target's tally.
+type phaseRow struct {
+	loadtest.Phase
+	loadtest.Tally
+}
+
+func newPage(runs []loadtest.Run) page {
+	p := page{Runs: runs}
+	for i := range runs {
+		for j := range runs[i].Targets {
+			p.Columns = append(p.Columns, newColumn(&runs[i], &runs[i].Targets[j], len(runs) > 1))
+		}
+	}
+	p.Compares = len(p.Columns) > 1
+	p.Objectives = objectives(p.Columns)
+	p.Title = title(runs)
+	p.Verdict, p.Headline = overall(p.Columns)
+	draw(p.Columns)
+	return p
+}
+
+func newColumn(run *loadtest.Run, target *loadtest.Target, several bool) column {
+	c := column{Name: target.Name, Run: run, Target: target}
+	if several {
+		c.Name = target.Name + " · " + run.Scenario + " " + run.Began.UTC().Format("15:04:05")
+	}
+	for i, ph := range run.Phases {
+		if i < len(target.Phases) {
+			c.Phases = append(c.Phases, phaseRow{ph, target.Phases[i]})
+		}
+	}
+	c.Verdict, c.Headline = judge(run, target)
+	c.Sentence = sentence(run, target)
+	return c
+}
+
+// title is that of the runs where they played the same.
+func title(runs []loadtest.Run) string {
+	if len(runs) == 0 {
+		return "No run"
+	}
+	for _, r := range runs[1:] {
+		if r.Title != runs[0].Title {
+			return "Runs compared"
+		}
+	}
+	if runs[0].Title == "" {
+		return runs[0].Scenario
+	}
+	return runs[0].Title
+}
+
+// objectives are those of all columns, each once, in the order of the first
+// that names it.
+func objectives(columns []column) []row {
+	var rows []row
+	for i := range columns {
+		found := columns[i].Target.Objectives
+		for j := range found {
+			at := slices.IndexFunc(rows, func(r row) bool { return r.Text == found[j].Text })
+			if at < 0 {
+				at = len(rows)
+				rows = append(rows, row{Text: found[j].Text, Cells: make([]*loadtest.Objective, len(columns))})
+			}
+			rows[at].Cells[i] = &found[j]
+		}
+	}
+	return rows
+}

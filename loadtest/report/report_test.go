@@ -1,0 +1,211 @@
+package report_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"captchagate/loadtest"
+	"captchagate/loadtest/report"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew; look at them before you commit")
+
+type story struct {
+	name string
+	runs []loadtest.Run
+}
+
+func stories() []story {
+	return []story{
+		{"passed", []loadtest.Run{hang()}},
+		{"missed", []loadtest.Run{missedRun()}},
+		{"early", []loadtest.Run{endedEarly()}},
+		{"targets", []loadtest.Run{comparison()}},
+		{"runs", []loadtest.Run{hang(), missedRun()}},
+		{"empty", []loadtest.Run{nothing()}},
+		{"none", nil},
+		{"hostile", []loadtest.Run{hostile()}},
+	}
+}
+
+func render(t *testing.T, write func(io.Writer, ...loadtest.Run) error, runs []loadtest.Run) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := write(&b, runs...); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestReport_IsAsItWasLookedAt(t *testing.T) {
+	for _, s := range stories() {
+		t.Run(s.name, func(t *testing.T) {
+			golden(t, s.name+".html", render(t, report.HTML, s.runs))
+			golden(t, s.name+".md", render(t, report.Markdown, s.runs))
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is not as it was; look at it and run the test with -update\n%s", name, difference(got, string(want)))
+	}
+}
+
+// difference is the first line that differs.
+func difference(got, want string) string {
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return "got:  " + a[i] + "\nwant: " + b[i]
+		}
+	}
+	return "one ends before the other"
+}
+
+// The page must open from a disk without network: nothing may fetch, nor run.
+func TestHTML_FetchesAndRunsNothing(t *testing.T) {
+	for _, s := range stories() {
+		t.Run(s.name, func(t *testing.T) {
+			page := render(t, report.HTML, s.runs)
+			for z := html.NewTokenizer(strings.NewReader(page)); ; {
+				kind := z.Next()
+				if kind == html.ErrorToken {
+					break
+				}
+				if token := z.Token(); kind == html.StartTagToken || kind == html.SelfClosingTagToken {
+					inspect(t, token)
+				}
+			}
+			_, rest, _ := strings.Cut(page, "<style>")
+			style, _, _ := strings.Cut(rest, "</style>")
+			if strings.Contains(style, "@import") || strings.Count(style, "url(") != strings.Count(style, "url(#") {
+				t.Error("the style fetches something")
+			}
+		})
+	}
+}
+
+func inspect(t *testing.T, token html.Token) {
+	t.Helper()
+	switch token.Data {
+	case "script", "img", "link", "iframe", "object", "embed", "image", "use", "base", "a":
+		t.Errorf("the page has %s", token)
+	}
+	for _, a := range token.Attr {
+		if strings.HasPrefix(a.Key, "on") || a.Key == "src" || a.Key == "href" || a.Key == "style" {
+			t.Errorf("the page has %s", token)
+		}
+	}
+}
+
+// A parser of HTML mends what it reads; so tags are counted here.
+func TestHTML_ClosesWhatItOpens(t *testing.T) {
+	for _, s := range stories() {
+		t.Run(s.name, func(t *testing.T) {
+			var open []string
+			for z := html.NewTokenizer(strings.NewReader(render(t, report.HTML, s.runs))); ; {
+				kind := z.Next()
+				if kind == html.ErrorToken {
+					break
+				}
+				token := z.Token()
+				switch {
+				case kind == html.StartTagToken && token.Data != "meta":
+					open = append(open, token.Data)
+				case kind == html.EndTagToken:
+					if len(open) == 0 || open[len(open)-1] != token.Data {
+						t.Fatalf("</%s> closes none of %v", token.Data, open)
+					}
+					open = open[:len(open)-1]
+				}
+			}
+			if len(open) > 0 {
+				t.Errorf("never closed: %v", open)
+			}
+		})
+	}
+}
+
+func TestHTML_OfALongRunStaysSmall(t *testing.T) {
+	run := hang()
+	for len(run.Targets[0].Series) < 4*3600 {
+		run.Targets[0].Series = append(run.Targets[0].Series, gateway().Series...)
+	}
+	run.Seconds = loadtest.SlotSeconds * float64(len(run.Targets[0].Series))
+	if size := len(render(t, report.HTML, []loadtest.Run{run})); size > 500_000 {
+		t.Errorf("an hour takes %d bytes", size)
+	}
+}
+
+func TestReport_OpensWithTheVerdict(t *testing.T) {
+	unkept := hang()
+	unkept.Passed, unkept.Targets[0].Kept = false, loadtest.Kept{Why: "the machine was busy"}
+	almost := hang()
+	almost.Targets[0].Total.Useful = 99.9999
+	for _, c := range []struct {
+		name string
+		run  loadtest.Run
+		says []string
+	}{
+		{"passed", hang(), []string{"✓ Passed", "100\u202f% got a useful answer", "within 136\u202fms", "normal again 10.7\u202fs after it"}},
+		{"missed", missedRun(), []string{"✗ Missed 3 of 3 objectives", "240 got a wrong one", "normal service did not return"}},
+		{"ended early", endedEarly(), []string{"⚠ Ended early", "Stopped after 15\u202fs of 38\u202fs", "the run ended before the outage did"}},
+		{"rate not kept", unkept, []string{"✗ Rate not kept", "prove nothing: the machine was busy"}},
+		{"nothing sent", nothing(), []string{"⚠ Nothing was sent"}},
+		{"two targets", comparison(), []string{"✗ 1 of 2 passed"}},
+		{"almost all is not all", almost, []string{"&gt;\u202f99.99\u202f% got a useful answer"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := render(t, report.Markdown, []loadtest.Run{c.run})
+			for _, want := range c.says {
+				if !strings.Contains(got, want) {
+					t.Errorf("it does not say %q:\n%s", want, got[:min(len(got), 900)])
+				}
+			}
+		})
+	}
+}
+
+func TestMarkdown_KeepsOthersTextInItsCell(t *testing.T) {
+	got := render(t, report.Markdown, []loadtest.Run{hostile()})
+	for _, bad := range []string{"<script", "<img", "\n# ", "@all", "[a]("} {
+		if strings.Contains(got, bad) {
+			t.Errorf("%q is markup in it", bad)
+		}
+	}
+}
+
+type fullDisk struct{}
+
+var errFull = errors.New("no space left on device")
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
+
+func TestReport_TellsThatItCouldNotBeWritten(t *testing.T) {
+	if err := report.HTML(fullDisk{}, hang()); !errors.Is(err, errFull) {
+		t.Errorf("HTML: %v", err)
+	}
+	if err := report.Markdown(fullDisk{}, hang()); !errors.Is(err, errFull) {
+		t.Errorf("Markdown: %v", err)
+	}
+}

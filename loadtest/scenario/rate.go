@@ -1,0 +1,150 @@
+package scenario
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+// MaxRate is the most requests a second that a phase may ask for.
+const MaxRate = 20_000
+
+// A Rate says how often requests leave, in words:
+//
+//	500/s                              constant
+//	100/s to 900/s                     a ramp over the phase
+//	100/s, 900/s from 2s to 5s         a spike
+//	200/s +- 150/s every 20s           a sine that begins at its trough
+type Rate struct {
+	text       string
+	first      int           // constant, or what it begins with, or the sine's middle
+	second     int           // what the ramp ends with, the spike's height, the sine's amplitude
+	from, till time.Duration // of the spike
+	period     time.Duration // of the sine
+	shape      shape
+}
+
+type shape int
+
+const (
+	constant shape = iota
+	ramp
+	spike
+	sine
+)
+
+var rateForms = map[shape]*regexp.Regexp{
+	constant: regexp.MustCompile(`^(\d+)/s$`),
+	ramp:     regexp.MustCompile(`^(\d+)/s to (\d+)/s$`),
+	spike:    regexp.MustCompile(`^(\d+)/s, (\d+)/s from (\S+) to (\S+)$`),
+	sine:     regexp.MustCompile(`^(\d+)/s \+- (\d+)/s every (\S+)$`),
+}
+
+// UnmarshalText reads a rate; the error says what it must be.
+func (r *Rate) UnmarshalText(text []byte) error {
+	for shape, form := range rateForms {
+		parts := form.FindStringSubmatch(string(text))
+		if parts == nil {
+			continue
+		}
+		*r = Rate{text: string(text), shape: shape}
+		return r.take(parts[1:])
+	}
+	return fmt.Errorf(`must be a rate: "500/s", "100/s to 900/s", "100/s, 900/s from 2s to 5s" or "200/s +- 150/s every 20s"; is %q`, text)
+}
+
+func (r *Rate) take(parts []string) error {
+	times, err := r.read(parts)
+	switch {
+	case err != nil:
+		return err
+	case r.shape == spike && times[0] >= times[1]:
+		return fmt.Errorf("must have a spike that ends after it begins, has %v to %v", times[0], times[1])
+	case r.shape == spike:
+		r.from, r.till = times[0], times[1]
+	case r.shape == sine && (r.second >= r.first || times[0] <= 0):
+		return fmt.Errorf("must swing by less than its middle and take some time, has %d/s, %d/s and %v", r.first, r.second, times[0])
+	case r.shape == sine:
+		r.period = times[0]
+	}
+	return nil
+}
+
+// read takes one or two numbers and what times come behind them.
+func (r *Rate) read(parts []string) (times []time.Duration, err error) {
+	for i, part := range parts {
+		if i < 2 {
+			n, err := strconv.Atoi(part)
+			if err != nil || n < 1 || n > MaxRate {
+				return nil, fmt.Errorf("must be between 1/s and %d/s, is %s/s", MaxRate, part)
+			}
+			if i == 0 {
+				r.first = n
+			} else {
+				r.second = n
+			}
+			continue
+		}
+		d, err := time.ParseDuration(part)
+		if err != nil || d < 0 {
+			return nil, fmt.Errorf("must have times such as 2s, has %q", part)
+		}
+		times = append(times, d)
+	}
+	return times, nil
+}
+
+// String says the rate for a reader.
+func (r Rate) String() string {
+	switch {
+	case r.shape == ramp && r.second >= r.first:
+		return fmt.Sprintf("%d/s rising to %d/s", r.first, r.second)
+	case r.shape == ramp:
+		return fmt.Sprintf("%d/s falling to %d/s", r.first, r.second)
+	case r.shape == spike:
+		return fmt.Sprintf("%d/s, %d/s from %v to %v", r.first, r.second, r.from, r.till)
+	case r.shape == sine:
+		return fmt.Sprintf("%d/s ± %d/s every %v", r.first, r.second, r.period)
+	}
+	return r.text
+}
+
+// Times says when each request of a phase of that length leaves, counted from
+// the phase's beginning.
+func (r Rate) Times(length time.Duration) []time.Duration {
+	switch r.shape {
+	case ramp:
+		slope := float64(r.second-r.first) / length.Seconds()
+		return follow(vegeta.LinearPacer{StartAt: perSecond(r.first), Slope: slope}, 0, length)
+	case spike:
+		before := follow(perSecond(r.first), 0, min(r.from, length))
+		high := follow(perSecond(r.second), r.from, min(r.till, length))
+		return append(append(before, high...), follow(perSecond(r.first), r.till, length)...)
+	case sine:
+		return follow(vegeta.SinePacer{
+			Period: r.period, Mean: perSecond(r.first), Amp: perSecond(r.second), StartAt: vegeta.Trough,
+		}, 0, length)
+	default:
+		return follow(perSecond(r.first), 0, length)
+	}
+}
+
+func perSecond(n int) vegeta.Rate { return vegeta.Rate{Freq: n, Per: time.Second} }
+
+// follow asks a pacer as if its time were always kept, so that the times are
+// known before anything is sent and nothing that happens can move them.
+func follow(p vegeta.Pacer, from, until time.Duration) (times []time.Duration) {
+	length := until - from
+	for at, hits := time.Duration(0), uint64(0); ; hits++ {
+		wait, stop := p.Pace(at, hits)
+		at += max(wait, 0)
+		if stop || at >= length || hits > math.MaxInt32 {
+			return times
+		}
+		times = append(times, from+at)
+	}
+}

@@ -1,0 +1,185 @@
+// Package scenario reads what a load test is to play: phases of traffic and
+// faults, what is switched or killed meanwhile, who the users are, and what
+// must hold. Files are strict: an unknown key is a mistake, and every mistake
+// is told at once with its line and what to do.
+package scenario
+
+import (
+	"time"
+
+	"captchagate/simulator"
+)
+
+// A Scenario is one story of a load test. Read fills what a file leaves out.
+type Scenario struct {
+	Name    string            `yaml:"name"`    // one word, such as hang
+	Title   string            `yaml:"title"`   // one line for a reader who has never seen it
+	About   string            `yaml:"about"`   // what is played and what should happen
+	Seed    uint64            `yaml:"seed"`    // of everything random; default 1
+	API     API               `yaml:"api"`     // the simulated Captcha API in good health
+	Gateway map[string]string `yaml:"gateway"` // values over the gateway's defaults, by dotted key
+
+	Callers   Callers `yaml:"callers"`   // how patient the backends are
+	Users     Weights `yaml:"users"`     // kinds of user by weight; default valid only
+	Scenes    Weights `yaml:"scenes"`    // of login, comment, payment; default all alike
+	Addresses Crowd   `yaml:"addresses"` // of the users
+	Subjects  Crowd   `yaml:"subjects"`  // the users' accounts
+
+	Phases     []Phase     `yaml:"phases"`     // one after the other
+	Steps      []Step      `yaml:"steps"`      // what is done at single moments
+	Objectives []Objective `yaml:"objectives"` // what must hold
+
+	Source string `yaml:"-"` // the file's text
+}
+
+// Weights are shares by name; what counts is how they compare.
+type Weights map[string]float64
+
+// API is how quick the simulated Captcha API is.
+type API struct {
+	Latency  time.Duration `yaml:"latency"`  // default 20ms
+	Jitter   time.Duration `yaml:"jitter"`   // at most this much on top; default 5ms
+	Capacity float64       `yaml:"capacity"` // calls a second, those above wait in line; 0 = unlimited
+}
+
+// Callers says how the backends that ask behave.
+type Callers struct {
+	GiveUp     time.Duration `yaml:"give_up"`     // who has no answer then has none; default 10s
+	RetryAfter time.Duration `yaml:"retry_after"` // what users retry and retry_bare wait; default 1s
+	Tries      int           `yaml:"tries"`       // of those, the first included; default 3
+	HangUp     time.Duration `yaml:"hang_up"`     // what users hang_up wait at most; default 50ms
+	Slow       time.Duration `yaml:"slow"`        // what users slow need to send a request; default 1s
+}
+
+// Crowd is a number of addresses or accounts of which a few are heavy.
+type Crowd struct {
+	Count      int     `yaml:"count"`       // default 20000
+	Heavy      int     `yaml:"heavy"`       // so many of them
+	HeavyShare float64 `yaml:"heavy_share"` // make this share of the requests
+}
+
+// A Phase is a stretch of traffic under one state of the API.
+type Phase struct {
+	Name   string        `yaml:"name"`
+	For    time.Duration `yaml:"for"`
+	Rate   Rate          `yaml:"rate"`
+	Fault  *Fault        `yaml:"fault"`
+	Users  Weights       `yaml:"users"`  // in place of the scenario's
+	Scenes Weights       `yaml:"scenes"` // in place of the scenario's
+	Outage *bool         `yaml:"outage"` // whether nobody can verify; default as the fault says
+}
+
+// A Fault is how the API fails, as PUT /_sim/fault takes it.
+type Fault struct {
+	Kind          string        `yaml:"kind"`
+	Share         *float64      `yaml:"share"`
+	Latency       time.Duration `yaml:"latency"`
+	Consume       *bool         `yaml:"consume"`
+	SpareDisaster bool          `yaml:"spare_disaster"`
+}
+
+// A Step happens at one moment; it has exactly one of what follows At.
+type Step struct {
+	At     time.Duration `yaml:"at"` // from the beginning of the traffic
+	Switch *Switch       `yaml:"switch"`
+	Kill   string        `yaml:"kill"`   // gateway: as kill -9 does
+	Start  string        `yaml:"start"`  // gateway: after a kill
+	Script string        `yaml:"script"` // what the page script does from now on: ok, not_found, hang, …
+}
+
+// A Switch is thrown over the operators' API, as PUT /admin/v1/mode takes it.
+type Switch struct {
+	Mode   string        `yaml:"mode"`
+	Reason string        `yaml:"reason"`
+	For    time.Duration `yaml:"for"`
+	Scene  string        `yaml:"scene"`
+	Share  *float64      `yaml:"share"`
+}
+
+// Length is how long traffic is sent.
+func (s Scenario) Length() time.Duration {
+	var sum time.Duration
+	for _, p := range s.Phases {
+		sum += p.For
+	}
+	return sum
+}
+
+// Starts says when each phase begins.
+func (s Scenario) Starts() []time.Duration {
+	starts := make([]time.Duration, len(s.Phases))
+	for i := 1; i < len(s.Phases); i++ {
+		starts[i] = starts[i-1] + s.Phases[i-1].For
+	}
+	return starts
+}
+
+// Kills reports whether the gateway is killed in it: then it must be one that
+// the load test has started itself.
+func (s Scenario) Kills() bool {
+	for _, step := range s.Steps {
+		if step.Kill != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// IsOutage reports whether nobody can verify in the phase: every call is hit by
+// a fault that gives no verdict in time.
+func (p Phase) IsOutage() bool {
+	switch {
+	case p.Outage != nil:
+		return *p.Outage
+	case p.Fault == nil || p.Fault.Share != nil && *p.Fault.Share < 1:
+		return false
+	}
+	switch simulator.Kind(p.Fault.Kind) {
+	case simulator.None:
+		return false
+	case simulator.Slow:
+		return p.Fault.Latency == 0 || p.Fault.Latency > 500*time.Millisecond
+	default:
+		return true
+	}
+}
+
+// defaults is what holds where a file says nothing.
+func defaults() Scenario {
+	return Scenario{
+		Seed: 1,
+		API:  API{Latency: 20 * time.Millisecond, Jitter: 5 * time.Millisecond},
+		Callers: Callers{
+			GiveUp: 10 * time.Second, RetryAfter: time.Second, Tries: 3,
+			HangUp: 50 * time.Millisecond, Slow: time.Second,
+		},
+		Users:     Weights{Valid: 1},
+		Scenes:    Weights{"login": 1, "comment": 1, "payment": 1},
+		Addresses: Crowd{Count: 20_000},
+		Subjects:  Crowd{Count: 20_000},
+	}
+}
+
+// The kinds of user.
+const (
+	Valid     = "valid"      // a good ticket
+	Forged    = "forged"     // a ticket that was never issued
+	Expired   = "expired"    // one that is too old
+	Replayed  = "replayed"   // one that the gateway has verified before
+	Evil      = "evil"       // a good one of a bot: EvilLevel 100
+	Foreign   = "foreign"    // a good one of another site's app
+	Disaster  = "disaster"   // a disaster ticket, of each form in turn
+	Slow      = "slow"       // a good ticket, and a request that arrives slowly
+	HangUp    = "hang_up"    // a good ticket, and a caller that goes away
+	Retry     = "retry"      // a good ticket, and a caller that repeats, with an Idempotency-Key
+	RetryBare = "retry_bare" // the same without the key
+)
+
+// Kinds lists the kinds of user.
+func Kinds() []string {
+	return []string{Valid, Forged, Expired, Replayed, Evil, Foreign, Disaster, Slow, HangUp, Retry, RetryBare}
+}
+
+// SceneNames lists the scenes that the gateway under test has: their degraded
+// actions are challenge, allow within a budget, and deny.
+func SceneNames() []string { return []string{"login", "comment", "payment"} }

@@ -1,0 +1,239 @@
+package scenario_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"captchagate/loadtest/scenario"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const small = `
+name: small
+title: A small one
+phases: [{name: only, for: 2s, rate: 10/s}]
+objectives: [useful >= 100%]
+`
+
+func TestRead_FillsInWhatIsLeftOut(t *testing.T) {
+	s, err := scenario.Read("small.yaml", []byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Seed != 1 || s.Callers.GiveUp != 10*time.Second || s.Users["valid"] != 1 || len(s.Scenes) != 3 || s.Source != small {
+		t.Errorf("the defaults are missing: %+v", s)
+	}
+	if s.Length() != 2*time.Second || s.Kills() || s.Phases[0].IsOutage() {
+		t.Errorf("a healthy phase of 2s is read as %+v", s)
+	}
+}
+
+// Somebody who mends a file wants the whole list and not one line at a time.
+func TestLoad_ListsEveryMistake(t *testing.T) {
+	_, err := scenario.Load(filepath.Join("testdata", "wrong.yaml"))
+	if _, ok := errors.AsType[scenario.Mistakes](err); !ok {
+		t.Fatalf("got %v, want mistakes", err)
+	}
+	got := err.Error() + "\n"
+	golden := filepath.Join("testdata", "wrong.golden")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestRead_RefusesWhatIsNoScenario(t *testing.T) {
+	for name, text := range map[string]string{
+		"nothing":       "",
+		"two documents": small + "\n---\n" + small,
+		"no YAML":       "name: [",
+		"a list":        "- name: small",
+		"an anchor":     strings.Replace(small, "name: small", "name: &a small", 1),
+		"too long":      strings.Replace(small, "2s", "2h", 1),
+		"too many":      strings.Replace(small, "2s, rate: 10/s", "2m, rate: 20000/s", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if s, err := scenario.Read("x.yaml", []byte(text)); err == nil {
+				t.Errorf("it was read as %+v", s)
+			} else if !strings.HasPrefix(err.Error(), "x.yaml:") {
+				t.Errorf("the mistake does not say where: %v", err)
+			}
+		})
+	}
+}
+
+func TestLoad_SaysThatAFileIsMissing(t *testing.T) {
+	_, err := scenario.Load("testdata/none.yaml")
+	if err == nil || !strings.Contains(err.Error(), "testdata/none.yaml: cannot be read") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func rate(t *testing.T, text string) scenario.Rate {
+	t.Helper()
+	var r scenario.Rate
+	if err := r.UnmarshalText([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// How many requests leave is the area under the rate.
+func TestRate_Times(t *testing.T) {
+	for _, c := range []struct {
+		text, words   string
+		first, second int // in the halves of 10s
+	}{
+		{"500/s", "500/s", 2500, 2500},
+		{"100/s to 900/s", "100/s rising to 900/s", 1500, 3500},
+		{"900/s to 100/s", "900/s falling to 100/s", 3500, 1500},
+		{"100/s, 900/s from 2s to 5s", "100/s, 900/s from 2s to 5s", 2900, 500},
+		{"200/s +- 150/s every 20s", "200/s ± 150/s every 20s", 522, 1477},
+	} {
+		t.Run(c.text, func(t *testing.T) {
+			r := rate(t, c.text)
+			times := r.Times(10 * time.Second)
+			if !slices.IsSorted(times) || times[0] < 0 || times[len(times)-1] >= 10*time.Second {
+				t.Errorf("the times are not in order and within the phase: %v … %v", times[0], times[len(times)-1])
+			}
+			half, _ := slices.BinarySearch(times, 5*time.Second)
+			if off(half, c.first) || off(len(times)-half, c.second) {
+				t.Errorf("%d and %d requests leave in the halves, want %d and %d", half, len(times)-half, c.first, c.second)
+			}
+			if r.String() != c.words {
+				t.Errorf("in words it is %q, want %q", r, c.words)
+			}
+		})
+	}
+}
+
+func off(got, want int) bool { return got < want*98/100 || got > want*102/100 }
+
+func TestRate_SpacesRequestsEvenly(t *testing.T) {
+	times := rate(t, "1000/s").Times(time.Second)
+	for i := 1; i < len(times); i++ {
+		if gap := times[i] - times[i-1]; gap != time.Millisecond {
+			t.Fatalf("%v lie between the requests %d and %d, want 1ms", gap, i-1, i)
+		}
+	}
+}
+
+func TestRate_RefusesWhatIsNone(t *testing.T) {
+	for _, text := range []string{
+		"", "500", "0/s", "20001/s", "-5/s", "5/m", "100/s to", "100/s, 900/s from 5s to 2s",
+		"100/s, 900/s from a to b", "100/s +- 100/s every 5s", "100/s +- 50/s every 0s",
+	} {
+		var r scenario.Rate
+		if err := r.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}
+
+func TestObjective_Reads(t *testing.T) {
+	for _, c := range []struct {
+		text     string
+		measure  string
+		where    scenario.Where
+		phase    string
+		met, not float64
+		found    string // how not is shown
+	}{
+		{"useful >= 100%", "useful", scenario.Everywhere, "", 100, 99.9996, "99.999%"},
+		{"p99 during outage <= 300ms", "p99", scenario.DuringOutage, "", 300, 300.04, "300ms"},
+		{"p99.9 outside outage < 1.5s", "p99.9", scenario.OutsideOutage, "", 1499, 1500, "1.5s"},
+		{"upstream calls after opening <= 60", "upstream calls after opening", scenario.Everywhere, "", 60, 61, "61"},
+		{"upstream calls in forced = 0", "upstream calls", scenario.InPhase, "forced", 0, 1, "1"},
+		{"full verdicts after surge > 99 %", "full verdicts", scenario.AfterPhase, "surge", 99.1, 99, "99%"},
+		{"bad tickets allowed with full assurance = 0", "bad tickets allowed with full assurance", scenario.Everywhere, "", 0, 1, "1"},
+		{"sent late p99 <= 1ms", "sent late p99", scenario.Everywhere, "", 0.28, 1.25, "1.25ms"},
+	} {
+		t.Run(c.text, func(t *testing.T) {
+			var o scenario.Objective
+			if err := o.UnmarshalText([]byte(c.text)); err != nil {
+				t.Fatal(err)
+			}
+			if o.Measure.Name != c.measure || o.Where != c.where || o.Phase != c.phase {
+				t.Errorf("it is read as %+v", o)
+			}
+			if !o.Holds(c.met) || o.Holds(c.not) {
+				t.Errorf("%v holds: %t, %v holds: %t", c.met, o.Holds(c.met), c.not, o.Holds(c.not))
+			}
+			if got := o.Show(c.not); got != c.found {
+				t.Errorf("%v is shown as %q, want %q", c.not, got, c.found)
+			}
+		})
+	}
+}
+
+// A reader who types a wrong name learns what there is.
+func TestObjective_TeachesTheMeasures(t *testing.T) {
+	var o scenario.Objective
+	err := o.UnmarshalText([]byte("p98 <= 3ms"))
+	for _, m := range scenario.Measures() {
+		if err == nil || !strings.Contains(err.Error(), m.Name) {
+			t.Errorf("%v does not name %q", err, m.Name)
+		}
+	}
+}
+
+func TestPhase_IsAnOutageWhereNobodyCanVerify(t *testing.T) {
+	for fault, want := range map[string]bool{
+		"{kind: hang}":                     true,
+		"{kind: slow}":                     true,
+		"{kind: slow, latency: 300ms}":     false,
+		"{kind: none, latency: 300ms}":     false,
+		"{kind: hang, share: 0.5}":         false,
+		"{kind: throttle}":                 true,
+		"{kind: hang}, outage: false":      false,
+		"{kind: none}, outage: true":       true,
+		"{kind: internal_error, share: 1}": true,
+	} {
+		text := strings.Replace(small, "rate: 10/s", "rate: 10/s, fault: "+fault, 1)
+		s, err := scenario.Read("x.yaml", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", fault, err)
+		} else if s.Phases[0].IsOutage() != want {
+			t.Errorf("%s: outage is %t", fault, !want)
+		}
+	}
+}
+
+// The page that explains scenarios knows all that there is.
+func TestDocs_TellOfEverything(t *testing.T) {
+	text, err := os.ReadFile("../../docs/loadtest.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, m := range scenario.Measures() {
+		row := "| " + m.Name + " | " + m.Help
+		if !m.Windowed {
+			row = "| " + m.Name + " † | " + m.Help
+		}
+		words = append(words, row)
+	}
+	for _, kind := range scenario.Kinds() {
+		words = append(words, "`"+kind+"`")
+	}
+	for _, word := range words {
+		if !strings.Contains(string(text), word) {
+			t.Errorf("docs/loadtest.md does not tell of %q", word)
+		}
+	}
+}

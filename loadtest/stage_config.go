@@ -1,0 +1,92 @@
+package loadtest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"captchagate/gateway"
+	"captchagate/loadtest/scenario"
+	"captchagate/simulator"
+)
+
+// config is the gateway's: the defaults, the simulator's account and a scene
+// for each action.
+func (st *Stage) config() []byte {
+	return fmt.Appendf(nil, `listen: %[1]s
+admin: {listen: "%[2]s"}
+upstream:
+  endpoint: http://%[3]s
+  secret_id: %[4]s
+  secret_key: %[5]s
+  apps:
+    - {captcha_app_id: %[6]d, app_secret_key: %[7]s}
+scenes:
+  default: {degraded: challenge}
+  login: {degraded: challenge}
+  comment:
+    degraded: allow
+    budget: {per_ip: 10/m, per_subject: 5/m, total: 200/s, for: 15m}
+    over_budget: challenge
+  payment: {degraded: deny}
+script_probe: {url: "http://%[3]s/TJCaptcha.js", interval: 1s}
+client: {script: "http://%[3]s/TJCaptcha.js"}
+store: {path: "%[8]s"}
+log: {level: error}
+`, st.listen, st.admin, st.api, simulator.DefaultSecretID, simulator.DefaultSecretKey,
+		simulator.DefaultAppID, simulator.DefaultAppSecretKey, filepath.Join(st.folder, "gateway.db"))
+}
+
+// overrides are the scenario's values for the gateway, as its environment.
+func overrides(s scenario.Scenario) []string {
+	var env []string
+	for _, key := range slices.Sorted(maps.Keys(s.Gateway)) {
+		env = append(env, variable(key)+"="+s.Gateway[key])
+	}
+	return env
+}
+
+func variable(key string) string {
+	return "GATEWAY__" + strings.ToUpper(strings.ReplaceAll(key, ".", "__"))
+}
+
+// CheckGateway finds what is wrong with the scenario's values for the gateway.
+func CheckGateway(s scenario.Scenario) error {
+	folder, err := os.MkdirTemp("", "captchagate-loadtest-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(folder) }() // the system clears what stays
+	st := &Stage{folder: folder, listen: "127.0.0.1:1", admin: "127.0.0.1:2", api: "127.0.0.1:3"}
+	path := filepath.Join(folder, "gateway.yaml")
+	if err := os.WriteFile(path, st.config(), 0o600); err != nil {
+		return err
+	}
+	return checkConfig(path, overrides(s))
+}
+
+// checkConfig says what is wrong in words of the scenario.
+func checkConfig(path string, env []string) error {
+	_, err := gateway.Load(path, env)
+	mistakes, ok := errors.AsType[gateway.Mistakes](err)
+	if !ok {
+		return err
+	}
+	var told []error
+	for _, m := range mistakes {
+		key := m.Key
+		if key == "" {
+			key = strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(m.Variable, "GATEWAY__"), "__", "."))
+		}
+		told = append(told, fmt.Errorf("%w: gateway: %s: %s", ErrScenario, key, m.Text))
+	}
+	return errors.Join(told...)
+}
+
+// ErrScenario says that the scenario cannot be played like this: with the
+// values that it gives the gateway, or against these gateways.
+var ErrScenario = errors.New("the scenario cannot be played")

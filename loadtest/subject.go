@@ -1,0 +1,193 @@
+package loadtest
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"captchagate/loadtest/scenario"
+	"captchagate/loadtest/send"
+)
+
+// A subject is a gateway while it is tested: its requests and what was seen of
+// it from outside.
+type subject struct {
+	Gateway
+	callers scenario.Callers
+	begin   time.Time
+	shots   []shot
+	pool    send.Pool
+	sim     *control
+	admin   *control // nil = it does not tell
+	seen    seen
+	live    live
+
+	mu   sync.Mutex
+	used []ticket // verified before, for who replays
+}
+
+func newSubject(g Gateway, s scenario.Scenario, shots []shot) *subject {
+	t := &subject{Gateway: g, callers: s.Callers, shots: shots, sim: newControl(g.Simulator)}
+	t.pool.Address = g.Address
+	if g.Admin != "" {
+		t.admin = newControl(g.Admin)
+	}
+	return t
+}
+
+func (t *subject) close() {
+	t.pool.Forget()
+	t.sim.close()
+	if t.admin != nil {
+		t.admin.close()
+	}
+}
+
+// since is the time of the run.
+func (t *subject) since() time.Duration { return time.Since(t.begin) }
+
+// shoot sends the n-th request, as its user would, and waits for what comes of
+// it. Where ctx ends meanwhile, the request counts as not sent.
+func (t *subject) shoot(ctx context.Context, n int) {
+	s := &t.shots[n]
+	s.sent = t.since()
+	if s.user == scenario.Replayed {
+		s.ticket = t.replay(s.ticket, n)
+	}
+	r := send.Request{Path: "/v1/verify", Body: s.body(), Deadline: t.begin.Add(s.due + t.callers.GiveUp)}
+	own := time.Duration(0)
+	switch s.user {
+	case scenario.Retry, scenario.RetryBare:
+		t.insist(ctx, s, r, n)
+	case scenario.HangUp:
+		r.Deadline = t.begin.Add(s.due + t.callers.HangUp)
+		err := t.try(ctx, s, r)
+		s.fate = judge(s.user, false, s.answer)
+		if err != nil && !time.Now().Before(r.Deadline) { // it left; nobody cut it off
+			s.fate = hungUp
+		}
+	case scenario.Slow:
+		own, r.Slowly = t.callers.Slow, t.callers.Slow
+		r.Deadline = r.Deadline.Add(own)
+		_ = t.try(ctx, s, r)
+		s.fate = judge(s.user, false, s.answer)
+	default:
+		_ = t.try(ctx, s, r)
+		s.fate = judge(s.user, false, s.answer)
+	}
+	s.ended = t.since()
+	s.took = max(s.ended-s.due-own, 0)
+	if ctx.Err() != nil {
+		s.tries = 0
+	}
+	t.note(s)
+}
+
+// try sends a request once. Its error says that there was no answer.
+func (t *subject) try(ctx context.Context, s *shot, r send.Request) error {
+	s.tries++
+	status, body, err := t.pool.Do(ctx, r)
+	if err != nil {
+		s.status, s.answer = 0, nil
+		return err
+	}
+	s.status, s.answer = status, readAnswer(status, body)
+	return nil
+}
+
+// insist repeats a request until there is an answer, as long as its user has
+// tries. With a key the gateway must tell what came of the first, unless it
+// was killed meanwhile. Without one a first try that was verified unheard makes
+// the next a second use of the ticket, which is rejected rightly.
+func (t *subject) insist(ctx context.Context, s *shot, r send.Request, n int) {
+	if s.user == scenario.Retry {
+		r.Key = "load-" + strconv.Itoa(n) + "-" + s.ticket.Randstr
+	}
+	spent := false
+	for s.tries < t.callers.Tries && ctx.Err() == nil {
+		began := time.Now()
+		r.Deadline = began.Add(t.callers.RetryAfter)
+		err := t.try(ctx, s, r)
+		s.fate = judge(s.user, spent, s.answer)
+		if err == nil && s.fate != failed {
+			return
+		}
+		cut := time.Now().Before(r.Deadline) // the connection broke before the patience did
+		spent = spent || cut || s.user == scenario.RetryBare
+		if cut && s.tries < t.callers.Tries {
+			rest(ctx, time.Until(r.Deadline))
+		}
+	}
+}
+
+// note keeps what others look at while the traffic goes on.
+func (t *subject) note(s *shot) {
+	t.live.add(s)
+	if s.fate == verified && s.user == scenario.Valid {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.used = append(t.used, s.ticket); len(t.used) > 4096 {
+			t.used = t.used[2048:]
+		}
+	}
+}
+
+// replay is a ticket that was verified before, or the given one where there is
+// none.
+func (t *subject) replay(instead ticket, n int) ticket {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.used) == 0 {
+		return instead
+	}
+	return t.used[n%len(t.used)]
+}
+
+// body is the request to POST /v1/verify.
+func (s *shot) body() []byte {
+	b := append(make([]byte, 0, 320), `{"ticket":"`...)
+	b = append(b, s.ticket.Ticket...)
+	b = append(b, `","randstr":"`...)
+	b = append(b, s.ticket.Randstr...)
+	b = append(b, `","user_ip":"`...)
+	b = append(b, s.address...)
+	b = append(b, `","subject":"`...)
+	b = append(b, s.subject...)
+	b = append(b, `","scene":"`...)
+	b = append(b, s.scene...)
+	return append(b, `"}`...)
+}
+
+// rest waits for d, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(max(d, 0))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// live counts what was answered so far.
+type live struct {
+	fates  [hungUp + 1]atomic.Int64
+	mu     sync.Mutex
+	recent [512]time.Duration // the last latencies
+	n      int
+}
+
+func (l *live) add(s *shot) {
+	if s.tries == 0 {
+		return
+	}
+	l.fates[s.fate].Add(1)
+	if s.fate == hungUp {
+		return
+	}
+	l.mu.Lock()
+	l.recent[l.n%len(l.recent)] = s.took
+	l.n++
+	l.mu.Unlock()
+}

@@ -1,0 +1,91 @@
+package loadtest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"captchagate/loadtest/scenario"
+	"captchagate/simulator"
+)
+
+// ForeignApp is the app of the site whose tickets users "foreign" bring. The
+// simulator knows it and the gateway does not.
+const ForeignApp uint64 = 190000002
+
+// mostTickets is how many the simulator issues in one order.
+const mostTickets = 100_000
+
+// issue gives every shot its ticket.
+func issue(ctx context.Context, sim *control, shots []shot) error {
+	wanted := map[string][]int{} // by the order's kind
+	for i := range shots {
+		if shots[i].user == scenario.Disaster {
+			shots[i].ticket = disasterTicket(i, time.Now())
+			continue
+		}
+		kind := ticketKind(shots[i].user)
+		wanted[kind] = append(wanted[kind], i)
+	}
+	for kind, of := range wanted {
+		for len(of) > 0 {
+			n := min(len(of), mostTickets)
+			tickets, err := order(ctx, sim, kind, n)
+			if err != nil {
+				return err
+			}
+			for i, one := range tickets {
+				shots[of[i]].ticket = one
+			}
+			of = of[n:]
+		}
+	}
+	return nil
+}
+
+// ticketKind is what the simulator calls the tickets of a kind of user. Who
+// replays takes one that was seen verified, and this one where none was yet.
+func ticketKind(user string) string {
+	switch user {
+	case scenario.Forged, scenario.Expired, scenario.Evil, scenario.Foreign:
+		return user
+	case scenario.Replayed:
+		return simulator.TicketUsed
+	}
+	return simulator.TicketValid
+}
+
+func order(ctx context.Context, sim *control, kind string, n int) ([]ticket, error) {
+	wish := map[string]any{"kind": kind, "count": n}
+	if kind == scenario.Foreign {
+		wish["kind"], wish["captcha_app_id"] = simulator.TicketValid, ForeignApp
+	}
+	var tickets []ticket
+	if err := sim.ask(ctx, http.MethodPost, "/_sim/tickets", wish, &tickets); err != nil {
+		if kind == scenario.Foreign {
+			err = fmt.Errorf("%w; users foreign need a simulator with --app %d=KEY beside its own app", err, ForeignApp)
+		}
+		return nil, err
+	}
+	if len(tickets) != n {
+		return nil, fmt.Errorf("the simulator at %s issued %d tickets and not %d", sim.address, len(tickets), n)
+	}
+	return tickets, nil
+}
+
+// disasterTicket makes one of the forms that are met in the field. The randstr
+// tells apart what one address sends in one second.
+func disasterTicket(n int, now time.Time) ticket {
+	app, at := strconv.FormatUint(simulator.DefaultAppID, 10), strconv.FormatInt(now.Unix(), 10)
+	forms := []string{
+		"trerror_1001_" + app + "_" + at,
+		"trerror_1004_" + app + "_" + at + "_extra",
+		"terror_1001_" + app + "_" + at,
+		"trerror_1001_" + app + at,
+		"trerror_1001_undefined_" + at,
+		"trerror_1001_" + app,
+	}
+	return ticket{Ticket: forms[n%len(forms)], Randstr: "@" + strconv.FormatInt(int64(n), 36)}
+}
