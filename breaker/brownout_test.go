@@ -277,3 +277,32 @@ func TestBreaker_SendsWhatAThrottlingAPIAccepts(t *testing.T) {
 		}
 	})
 }
+
+// A ramp is no longer than its outage was, so that a short one ends after a few
+// calls. Twenty good ones close the circuit then; fewer say little, and it
+// closes when a whole ramp went well.
+func TestBreaker_ClosesEarlyOnEnoughGoodCallsOnly(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		rate        int
+		least, most time.Duration
+	}{
+		{"nobody there", 0, 500 * time.Millisecond, 2 * time.Second},
+		{"one a second", 1, 10 * time.Second, 11 * time.Second},
+		{"a hundred a second", 100, 500 * time.Millisecond, 2 * time.Second},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.becomes(refuses(captcha.Fault))
+				w.traffic(200, 200*time.Millisecond)
+				w.becomes(after(20*time.Millisecond, passes))
+				w.awaits(breaker.Recovering, 2*time.Second)
+				w.others.Go(func() { w.traffic(row.rate, 12*time.Second) })
+				if took := w.awaits(breaker.Closed, 12*time.Second); took < row.least || took > row.most {
+					t.Errorf("closed after %v, want %v to %v", took, row.least, row.most)
+				}
+				w.others.Wait()
+			})
+		})
+	}
+}

@@ -224,6 +224,15 @@ func (e *evidence) answered() bool {
 	return e.answers > 0
 }
 
+// spotless reports whether as many calls as there are canaries ended, and none
+// of them badly.
+func (e *evidence) spotless(now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.advance(now)
+	return e.total.calls >= canaryCalls && e.total.faults == 0 && e.total.slow == 0
+}
+
 // well reports whether the circuit may close: so few calls of the window ended
 // badly that what would open it is out of chance's reach. It does not flap.
 func (e *evidence) well(now time.Time) bool {

@@ -107,17 +107,27 @@ func (b *Breaker) recovering(s *stance, away time.Duration, evidence string) *st
 	}
 }
 
-// mayClose reports whether nothing speaks against l, and where calls were sent
-// at least one answer for it.
-func (l *life) mayClose(now time.Time) bool {
-	return !l.isOpen() && l.evidence.well(now) && (!l.sent.Load() || l.evidence.answered())
+// mayClose reports whether nothing speaks against l, and where calls were sent,
+// enough speaks for it. A ramp as short as its outage was has sent few: early,
+// only calls that all went well are enough, or it would flap.
+func (l *life) mayClose(now time.Time, early bool) bool {
+	switch {
+	case l.isOpen():
+		return false
+	case !l.sent.Load():
+		return true
+	case early:
+		return l.evidence.spotless(now)
+	}
+	return l.evidence.answered() && l.evidence.well(now)
 }
 
 // finishRamp closes the circuit once every user is sent on and all is well.
 func (b *Breaker) finishRamp() {
 	b.move(func(s *stance) (*stance, bool) {
 		now := time.Now()
-		if s.state != Recovering || s.share(now) < 1 || !s.life.mayClose(now) {
+		early := now.Sub(s.since) < b.cfg.Ramp
+		if s.state != Recovering || s.share(now) < 1 || !s.life.mayClose(now, early) {
 			return nil, false
 		}
 		return &stance{state: Closed, since: now, life: s.life, evidence: "every user is sent on again"}, true
