@@ -68,9 +68,7 @@ func (b *Bolt) open(path string) (err error) {
 		Timeout:      lockPatience,
 		NoSync:       true, // see Bolt
 		FreelistType: bbolt.FreelistMapType,
-		// Found anew when the file is opened, which is cheaper than writing it each time.
-		NoFreelistSync: true,
-		NoStatistics:   true,
+		NoStatistics: true,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			b.file, err = os.OpenFile(name, flag, mode)
 			return b.file, err
