@@ -14,6 +14,11 @@ import (
 // crowd, few enough that the first of them does not wait long.
 const maxGroup = 256
 
+// commitEvery is the least time from one transaction's beginning to the next
+// one's. A transaction costs as much as a hundred writes in it, so a crowd
+// shares one, and waits a millisecond for that; who comes alone does not wait.
+const commitEvery = time.Millisecond
+
 // A job is one write that waits for the next transaction.
 type job struct {
 	apply func(tx *bbolt.Tx) error // may be called more than once
@@ -61,30 +66,36 @@ func (b *Bolt) gaveUp(ctx context.Context) error {
 	return err
 }
 
-// writer commits jobs, all that wait in one transaction: while one commit
-// runs the next group gathers, so nobody has to wait for company.
+// writer commits jobs, all that wait in one transaction.
 func (b *Bolt) writer() {
 	defer close(b.done)
 	debug.SetPanicOnFault(true)
-	group := make([]*job, 0, maxGroup)
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
 		select {
 		case j := <-b.jobs:
-			group = append(group[:0], j)
+			<-pause.C
+			pause.Reset(commitEvery)
+			b.commit(b.gather(j))
 		case <-b.quit:
 			return
 		}
-		for len(group) < maxGroup {
-			select {
-			case j := <-b.jobs:
-				group = append(group, j)
-				continue
-			default:
-			}
-			break
-		}
-		b.commit(group)
 	}
+}
+
+// gather takes in the jobs that wait beside the first.
+func (b *Bolt) gather(first *job) []*job {
+	group := []*job{first}
+	for len(group) < maxGroup {
+		select {
+		case j := <-b.jobs:
+			group = append(group, j)
+		default:
+			return group
+		}
+	}
+	return group
 }
 
 // commit applies the group and answers each job. A job that fails is answered
