@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -13,11 +14,6 @@ import (
 // maxGroup is how many writes share one transaction at most: enough for any
 // crowd, few enough that the first of them does not wait long.
 const maxGroup = 256
-
-// commitEvery is the least time from one transaction's beginning to the next
-// one's. A transaction costs as much as a hundred writes in it, so a crowd
-// shares one, and waits a millisecond for that; who comes alone does not wait.
-const commitEvery = time.Millisecond
 
 // A job is one write that waits for the next transaction.
 type job struct {
@@ -70,13 +66,9 @@ func (b *Bolt) gaveUp(ctx context.Context) error {
 func (b *Bolt) writer() {
 	defer close(b.done)
 	debug.SetPanicOnFault(true)
-	pause := time.NewTimer(0)
-	defer pause.Stop()
 	for {
 		select {
 		case j := <-b.jobs:
-			<-pause.C
-			pause.Reset(commitEvery)
 			b.commit(b.gather(j))
 		case <-b.quit:
 			return
@@ -84,9 +76,21 @@ func (b *Bolt) writer() {
 	}
 }
 
-// gather takes in the jobs that wait beside the first.
+// gather takes in the jobs that come beside the first. A transaction costs as
+// much as many writes in it, so whoever is about to write is let go first, for
+// as long as that brings more; who comes alone waits for nobody.
 func (b *Bolt) gather(first *job) []*job {
 	group := []*job{first}
+	for before := 0; len(group) > before && len(group) < maxGroup; {
+		before = len(group)
+		runtime.Gosched()
+		group = b.take(group)
+	}
+	return group
+}
+
+// take adds the jobs that wait now.
+func (b *Bolt) take(group []*job) []*job {
 	for len(group) < maxGroup {
 		select {
 		case j := <-b.jobs:
