@@ -14,7 +14,7 @@ const (
 	lastSecond   = int64(time.Second / span)
 	leastRun     = 100 * time.Millisecond // from the first of a run to its last
 	runGap       = 10 * time.Minute       // a run with a longer pause is two
-	mostTickets  = 8192                   // tickets remembered as having met a fault
+	mostTickets  = 8192                   // tickets remembered as having ended badly
 	recentFaults = 64
 	leastCanary  = 3 // faults among canaries that end a recovery
 )
@@ -34,12 +34,11 @@ type evidence struct {
 	at    int64     // the newest slot's number
 	total tally     // over the window
 
-	run     run
-	gaveUp  int // callers since the last answer that gave up after waiting long
-	answers int // definite ones, ever
-	faulted map[captcha.Key]struct{}
-	faults  [recentFaults]met // a ring of the newest bad calls
-	met     int
+	run    run
+	gaveUp int                      // callers since the last answer that gave up after waiting long
+	bad    map[captcha.Key]struct{} // tickets that a fault or a slow answer met
+	faults [recentFaults]met        // a ring of the newest bad calls
+	met    int
 }
 
 // A tally counts finished calls.
@@ -66,10 +65,10 @@ type finding struct {
 
 func newEvidence(cfg Config) *evidence {
 	return &evidence{
-		cfg:     cfg,
-		base:    time.Now(),
-		slots:   make([]tally, max(int64(cfg.Window/span), lastSecond)),
-		faulted: map[captcha.Key]struct{}{},
+		cfg:   cfg,
+		base:  time.Now(),
+		slots: make([]tally, max(int64(cfg.Window/span), lastSecond)),
+		bad:   map[captcha.Key]struct{}{},
 	}
 }
 
@@ -92,16 +91,19 @@ func (e *evidence) advance(now time.Time) *tally {
 	return &e.slots[e.at%n]
 }
 
-// answer counts a definite answer, good or bad for the user: the API works.
+// answer counts a definite answer, good or bad for the user: the API works. A
+// slow one counts once a ticket.
 func (e *evidence) answer(c *call, now time.Time, slow bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.run = run{}
+	e.gaveUp = 0
+	if slow && !e.endsBadly(c.key) {
+		return
+	}
 	slot := e.advance(now)
 	slot.calls++
 	e.total.calls++
-	e.run = run{}
-	e.gaveUp = 0
-	e.answers++
 	if slow {
 		slot.slow++
 		e.total.slow++
@@ -113,13 +115,9 @@ func (e *evidence) answer(c *call, now time.Time, slow bool) {
 func (e *evidence) fault(c *call, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, again := e.faulted[c.key]; again {
+	if !e.endsBadly(c.key) {
 		return
 	}
-	if len(e.faulted) >= mostTickets {
-		clear(e.faulted)
-	}
-	e.faulted[c.key] = struct{}{}
 	slot := e.advance(now)
 	slot.calls++
 	slot.faults++
@@ -131,6 +129,18 @@ func (e *evidence) fault(c *call, now time.Time) {
 	}
 	e.run.n++
 	e.run.last = now
+}
+
+// endsBadly notes that a call about a ticket did; false where one had before.
+func (e *evidence) endsBadly(k captcha.Key) bool {
+	if _, again := e.bad[k]; again {
+		return false
+	}
+	if len(e.bad) >= mostTickets {
+		clear(e.bad)
+	}
+	e.bad[k] = struct{}{}
+	return true
 }
 
 func (e *evidence) remember(c *call, now time.Time, slow bool) {
@@ -215,13 +225,6 @@ func (e *evidence) prefixes(since time.Time, slow bool) int {
 		}
 	}
 	return len(seen)
-}
-
-// answered reports whether there was any definite answer.
-func (e *evidence) answered() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.answers > 0
 }
 
 // spotless reports whether as many calls as there are canaries ended, and none

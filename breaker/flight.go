@@ -169,13 +169,13 @@ func (f *flight) quantiles(shares ...float64) (qs []time.Duration, ok bool) {
 }
 
 // silence is how long nothing has come back although calls of l wait, and
-// older counts the calls of l that have waited for longer than than, with the
-// prefixes that they come from. Our own lag is taken off everywhere.
+// older counts the tickets of those that have waited for longer than than, with
+// the prefixes that they come from. Our own lag is taken off everywhere.
 func (f *flight) silence(l *life, now time.Time, than time.Duration) (silence time.Duration, older, waiting, prefixes int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	lag := f.lag + f.pendingLag(now)
-	seen := map[netip.Prefix]struct{}{}
+	seen, tickets := map[netip.Prefix]struct{}{}, map[captcha.Key]struct{}{}
 	for c := f.head; c != nil; c = c.next {
 		if c.life != l {
 			continue
@@ -189,11 +189,11 @@ func (f *flight) silence(l *life, now time.Time, than time.Duration) (silence ti
 		}
 		waiting++
 		if age > than {
-			older++
+			tickets[c.key] = struct{}{}
 			seen[c.prefix] = struct{}{}
 		}
 	}
-	return silence, older, waiting, len(seen)
+	return silence, len(tickets), waiting, len(seen)
 }
 
 // about reports whether a call about the ticket that started before then is in

@@ -151,13 +151,15 @@ func (b *Breaker) healthier(what string) {
 	})
 }
 
-// noHealthier ends a series of successful probes.
+// noHealthier ends a series of successful probes. One that fails did not lie:
+// the API had been back for a moment.
 func (b *Breaker) noHealthier(what string) {
 	b.move(func(s *stance) (*stance, bool) {
-		if s.state != HalfOpen {
-			return nil, false
-		}
 		next := *s
+		next.lies = 0
+		if s.state != HalfOpen {
+			return &next, s.state == Open && s.lies > 0
+		}
 		next.state, next.since, next.healthy, next.evidence = Open, time.Now(), 0, "a probe failed: "+what
 		return &next, true
 	})

@@ -87,14 +87,18 @@ func (p *pace) take(now time.Time) bool {
 	return true
 }
 
-// Ramp has users come back little by little although the circuit never opened:
-// the switch had kept them away for that long. An open circuit ramps anyway.
+// Ramp has users come back little by little from now on: the switch had kept
+// them away for that long, whatever the circuit did. An open one ramps anyway.
 func (b *Breaker) Ramp(away time.Duration) {
 	b.move(func(s *stance) (*stance, bool) {
-		if s.state != Closed {
+		switch s.state {
+		case Closed:
+			return b.recovering(&stance{outage: time.Now()}, away, "users return from a forced degraded mode"), true
+		case Recovering: // nobody was sent on meanwhile: their ramp begins now
+			return b.recovering(s, max(away, s.ramp), s.evidence), true
+		default:
 			return nil, false
 		}
-		return b.recovering(&stance{outage: time.Now()}, away, "users return from a forced degraded mode"), true
 	})
 }
 
@@ -119,7 +123,7 @@ func (l *life) mayClose(now time.Time, early bool) bool {
 	case early:
 		return l.evidence.spotless(now)
 	}
-	return l.evidence.answered() && l.evidence.well(now)
+	return l.evidence.well(now)
 }
 
 // finishRamp closes the circuit once every user is sent on and all is well.

@@ -253,13 +253,19 @@ func (w *world) trafficOf(rate int, d time.Duration, who func(n int) captcha.Tic
 	start := time.Now()
 	for i := range n {
 		time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second / time.Duration(rate))))
-		w.users++
-		t := who(w.users)
+		t := who(w.nextUser())
 		wg.Go(func() { rs[i] = w.verify(w.t.Context(), t) })
 	}
 	time.Sleep(time.Until(start.Add(d)))
 	wg.Wait()
 	return rs
+}
+
+func (w *world) nextUser() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.users++
+	return w.users
 }
 
 func (w *world) verify(ctx context.Context, t captcha.Ticket) result {

@@ -44,6 +44,10 @@ func (t Ticket) WellFormed() bool {
 	return printable(t.Value, MaxTicket) && (t.Mini || printable(t.Randstr, MaxRandstr))
 }
 
+// RandstrFits reports whether the randstr, which a disaster ticket may do
+// without, could be one at all.
+func (t Ticket) RandstrFits() bool { return t.Randstr == "" || printable(t.Randstr, MaxRandstr) }
+
 // Key identifies the ticket, whoever presents it, without revealing it.
 func (t Ticket) Key() Key {
 	if t.key != (Key{}) {

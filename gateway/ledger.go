@@ -13,8 +13,7 @@ import (
 )
 
 // ledger remembers which tickets let somebody in. Those that did so unverified
-// stand in the queue too, which outlives the process: until it has asked about
-// one, the Captcha API would take it once more.
+// stand in the queue too, which outlives the process.
 type ledger struct {
 	used      *once.Set // let somebody in, verified or not
 	let       *once.Set // of those, unverified
@@ -33,7 +32,7 @@ func newLedger(fates *once.Set, queue *reverify.Queue, incidents *watch.Incident
 		seen:  once.NewSet(captcha.TicketLife, mostTickets),
 		fates: fates, queue: queue, incidents: incidents, log: log,
 	}
-	for key := range queue.Waiting() {
+	for key := range queue.LetThrough() {
 		l.used.Add(key)
 		l.let.Add(key)
 	}

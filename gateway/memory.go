@@ -9,8 +9,10 @@ const (
 	// keeps some tens of megabytes alive and makes a few kilobytes of garbage a
 	// request, so that it would collect many times a second to save little.
 	sparePercent = 400
-	// spareUntil is the memory, in bytes, from which on that is no longer so.
-	spareUntil = 512 << 20
+	// spareUntil is how much memory, in bytes, that may take. What is alive stays
+	// under a quarter of it by the bounds of the rooms, or it would be collected
+	// without end.
+	spareUntil = 2 << 30
 )
 
 // SpareCollector trades memory for CPU in a process that is the gateway alone.

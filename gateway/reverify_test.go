@@ -242,5 +242,10 @@ func TestReverify_ARestartForgetsNobody(t *testing.T) {
 		if got := w.reverified().results(); !maps.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
+		w.restarts(time.Second) // and what was asked about in between stays spent
+		w.throws(`{"mode":"degraded","reason":"test"}`)
+		for _, f := range spent {
+			w.expect("a ticket that was asked about", w.ask(f), "deny rejected degraded forced")
+		}
 	})
 }

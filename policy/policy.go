@@ -221,10 +221,11 @@ func (p *Policy) Repeat(scene string, d Decision) { p.metrics.decision(scene, d,
 
 // ticket decides about a ticket.
 func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
-	if captcha.LooksDisaster(r.Ticket.Value) {
+	disaster := captcha.LooksDisaster(r.Ticket.Value)
+	if disaster && r.Ticket.RandstrFits() {
 		return p.disaster(ctx, s, r)
 	}
-	if !r.Ticket.WellFormed() {
+	if disaster || !r.Ticket.WellFormed() {
 		return rejected(nil, 0)
 	}
 	if p.situation.Forced(s.name, r.user()) == ForceDegraded {

@@ -2,6 +2,7 @@ package reverify
 
 import (
 	"context"
+	"encoding/hex"
 	"sync"
 	"time"
 
@@ -135,6 +136,7 @@ func (q *Queue) answered(ctx context.Context, it *item, rec record, f *finding) 
 	if f.Result == Refuted {
 		q.refute(ctx, *rec.Ticket)
 	}
+	q.spend(ctx, rec)
 	rec.Ticket, rec.Found = nil, f
 	if err := q.write(ctx, it, rec); err != nil {
 		q.log.Warn("a finding of re-verification could not be kept yet", "error", err)
@@ -143,6 +145,19 @@ func (q *Queue) answered(ctx context.Context, it *item, rec record, f *finding) 
 	q.ails = ailment{}
 	q.mu.Unlock()
 	q.find(it, f)
+}
+
+// spend keeps the name of a ticket that let somebody in, for as long as it
+// could do so again: what else is known of it goes.
+func (q *Queue) spend(ctx context.Context, rec record) {
+	left := time.Until(rec.DecidedAt.Add(captcha.TicketLife))
+	if left <= 0 {
+		return
+	}
+	key := rec.Ticket.Key()
+	if err := q.store.Put(ctx, spentBucket, hex.EncodeToString(key[:]), nil, left); err != nil {
+		q.log.Warn("a ticket that let somebody in would be forgotten by a restart", "error", err)
+	}
 }
 
 // find puts what was found about an entry on its pile.

@@ -11,7 +11,6 @@ import (
 type item struct {
 	id       string
 	incident string
-	ticket   captcha.Key
 	at       time.Time // of the decision
 	found    *finding  // nil until asked
 	tries    int       // questions without an answer

@@ -2,6 +2,7 @@ package reverify
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"time"
 
@@ -13,6 +14,7 @@ const (
 	entryBucket   = "reverify-entries"
 	batchBucket   = "reverify-batches"
 	refutedBucket = "reverify-refuted"
+	spentBucket   = "reverify-spent"
 )
 
 // record is an entry in the store.
@@ -92,6 +94,9 @@ func (q *Queue) load(ctx context.Context) error {
 	if err := q.loadRefuted(ctx); err != nil {
 		return err
 	}
+	if err := q.loadSpent(ctx); err != nil {
+		return err
+	}
 	reported, err := q.loadBatches(ctx)
 	if err != nil {
 		return err
@@ -120,6 +125,20 @@ func (q *Queue) load(ctx context.Context) error {
 	return nil
 }
 
+// loadSpent reads which tickets let somebody in and were asked about since.
+func (q *Queue) loadSpent(ctx context.Context) error {
+	names, err := q.store.List(ctx, spentBucket, mostEntries)
+	if err != nil {
+		return err
+	}
+	for name := range names {
+		if raw, err := hex.DecodeString(name); err == nil && len(raw) == len(captcha.Key{}) {
+			q.before = append(q.before, captcha.Key(raw))
+		}
+	}
+	return nil
+}
+
 // takeUp puts an entry of an earlier process where it was.
 func (q *Queue) takeUp(id string, rec record) {
 	it := &item{id: id, incident: rec.Incident, at: rec.DecidedAt, found: rec.Found}
@@ -133,7 +152,7 @@ func (q *Queue) takeUp(id string, rec record) {
 		return
 	}
 	if rec.Ticket != nil {
-		it.ticket = rec.Ticket.Key()
+		q.before = append(q.before, rec.Ticket.Key())
 	}
 	q.line.add(it)
 	q.tally(it.incident).Waiting++

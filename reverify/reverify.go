@@ -34,7 +34,7 @@ import (
 )
 
 const (
-	// mostEntries bounds what is kept: about 170 bytes of memory each, and in
+	// mostEntries bounds what is kept: about 150 bytes of memory each, and in
 	// the store about 500 until it was asked about and 250 after.
 	mostEntries = 1_000_000
 	// life is how long after a decision anything of it is kept.
@@ -97,7 +97,8 @@ type Queue struct {
 	refuted marks
 	ails    ailment
 
-	open *openBatch // being made; gathering's own
+	open   *openBatch    // being made; gathering's own
+	before []captcha.Key // that let somebody in before this process began
 }
 
 // New returns a queue that goes on with what store holds. Verifier makes one
@@ -160,7 +161,7 @@ func (q *Queue) Add(ctx context.Context, e Entry) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	it := &item{id: e.DecisionID, incident: e.Incident, ticket: e.Ticket.Key(), at: e.DecidedAt}
+	it := &item{id: e.DecisionID, incident: e.Incident, at: e.DecidedAt}
 	if err := q.write(ctx, it, recordOf(e)); err != nil {
 		q.stray(e.DecisionID)
 		return fmt.Errorf("reverify: an entry could not be kept: %w", err)
@@ -194,16 +195,9 @@ func (q *Queue) stray(id string) {
 	}
 }
 
-// Waiting yields the tickets that were not asked about yet.
-func (q *Queue) Waiting() iter.Seq[captcha.Key] {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	keys := make([]captcha.Key, 0, q.line.waiting())
-	for _, it := range slices.Concat(q.line.items, q.line.later) {
-		keys = append(keys, it.ticket)
-	}
-	return slices.Values(keys)
-}
+// LetThrough yields the tickets with which an earlier process let somebody in,
+// and which could let somebody in again.
+func (q *Queue) LetThrough() iter.Seq[captcha.Key] { return slices.Values(q.before) }
 
 // Run asks and reports until ctx ends. Questions on their way are waited for,
 // at most about a second.
