@@ -97,9 +97,9 @@ func TestWriteStatus_IsForPeople(t *testing.T) {
 			Account: admin.Account{State: "ok", Since: at}, Store: admin.Store{Kind: "bolt", Healthy: true},
 		}, `
 mode       normal (auto: the breaker decides)
+account    ok
 breaker    closed since 2026-03-01T12:00:00Z
            0 requests, 0 failures, 0 slow, 0 failures in a row
-account    ok
 upstream   0 in flight, no answers yet
 store      bolt, healthy
 `},
@@ -117,11 +117,11 @@ store      bolt, healthy
 		}, `
 mode       degraded (forced degraded by ops since 2026-03-01T12:00:00Z until 2026-03-01T13:00:00Z: API down)
 drill      login, 5 % of its users, by ops since 2026-03-01T12:00:00Z until changed: drill
+account    refused since 2026-03-01T12:00:00Z: AuthFailure.SecretIdNotFound; nobody is verified or let through until it is accepted
 breaker    open since 2026-03-01T12:00:00Z: 10 faults in a row
            20 requests, 10 failures, 1 slow, 10 failures in a row
            next probe at 2026-03-01T12:00:02Z
            2026-03-01T12:00:00Z closed -> open: 10 faults in a row
-account    refused since 2026-03-01T12:00:00Z: AuthFailure.SecretIdNotFound
 upstream   3 in flight, p50 18.4 ms, p99 40 ms
 store      bolt, NOT healthy
 `},

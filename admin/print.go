@@ -19,12 +19,12 @@ func WriteStatus(w io.Writer, s Status) error {
 	for _, d := range s.Drills {
 		line("drill", "%s, %g %% of its users, by %s since %s%s: %s", d.Scene, 100*d.Share, d.Actor, clock(d.Since), end(d.Until), d.Reason)
 	}
-	writeBreaker(line, s.Breaker)
 	account := s.Account.State
 	if s.Account.Code != "" {
-		account += " since " + clock(s.Account.Since) + ": " + s.Account.Code
+		account += " since " + clock(s.Account.Since) + ": " + s.Account.Code + "; nobody is verified or let through until it is accepted"
 	}
 	line("account", "%s", account)
+	writeBreaker(line, s.Breaker)
 	latency := "no answers yet"
 	if s.Upstream.P99MS > 0 {
 		latency = fmt.Sprintf("p50 %.3g ms, p99 %.3g ms", s.Upstream.P50MS, s.Upstream.P99MS)

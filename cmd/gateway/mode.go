@@ -38,9 +38,10 @@ func newMode() *cobra.Command {
 
 A reason is required and goes into the audit. Without --for it stands until
 changed. With --scene only that scene is degraded, a drill; --share drills a
-part of its users, always the same ones.`,
+part of its users, always the same ones. auto with --scene ends it.`,
 		Example: `  gateway mode degraded --reason "maintenance at Tencent" --for 30m
   gateway mode degraded --scene login --share 0.05 --for 10m --reason drill
+  gateway mode auto --scene login --reason "the drill is over"
   gateway mode auto --reason "over"`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
