@@ -5,7 +5,7 @@ LINT := go tool -modfile=tools.mod golangci-lint
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## build the commands into bin/
@@ -41,9 +41,9 @@ fuzz: ## run every fuzzer for FUZZTIME (10s)
 compare: ## measure the gateway against a naive one (some minutes, loopback only)
 	cd bench && go run ./cmd/compare
 
-.PHONY: bench-outages
-bench-outages: ## play every kind of outage on both (some minutes, loopback only)
-	cd bench && go run ./cmd/outages
+.PHONY: bench-compare
+bench-compare: ## play every outage on ours, 60 lines, HAProxy and nginx (six minutes, loopback only)
+	cd bench && go run ./cmd/outages --html ../outages.html
 
 .PHONY: outages
 outages: ## play the library of outages, reports in outages/ (a quarter of an hour, loopback only)

@@ -26,6 +26,12 @@ scenes:
     degraded: allow
     budget: {total: 1000000/s, for: 24h}
   deny: {degraded: deny}
+  login: {degraded: challenge}
+  comment:
+    degraded: allow
+    budget: {total: 1000000/s, for: 24h}
+    over_budget: challenge
+  payment: {degraded: deny}
 script_probe: {url: ""}
 store:
   path: %s

@@ -21,6 +21,7 @@ const (
 	Simulator = "simulator"
 	LightAPI  = "lightapi"
 	Profiled  = "profiled" // ours, writing a CPU profile
+	Proxied   = "proxied"  // a backend behind HAProxy or nginx
 )
 
 // A Rig is a folder with the programs, and what runs of them.
@@ -42,7 +43,7 @@ func New(ctx context.Context, product, bench string) (*Rig, error) {
 		packages []string
 	}{
 		{product, []string{"./cmd/gateway", "./cmd/simulator"}},
-		{bench, []string{"./simplegateway", "./constgateway", "./lightapi", "./profiled"}},
+		{bench, []string{"./simplegateway", "./constgateway", "./lightapi", "./profiled", "./proxied"}},
 	}
 	for _, b := range builds {
 		cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-trimpath", "-o", folder + "/"}, b.packages...)...)
@@ -78,14 +79,18 @@ type Process struct {
 	log   *os.File
 }
 
-// Start runs a program and waits until addr takes connections. What it writes
+// Start runs a program, one of ours or on PATH, and waits until addr takes connections. What it writes
 // goes to a file beside it.
 func (r *Rig) Start(ctx context.Context, program, addr string, args ...string) (*Process, error) {
 	log, err := os.Create(filepath.Join(r.Folder, fmt.Sprintf("%s-%d.log", program, len(r.running))))
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(r.Folder, program), args...)
+	path := filepath.Join(r.Folder, program)
+	if _, err := os.Stat(path); err != nil {
+		path = program // on PATH
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, r.Folder
 	if err := cmd.Start(); err != nil {
 		return nil, err

@@ -1,24 +1,29 @@
-// Command outages breaks the simulated Captcha API in every way that is an
-// outage, under steady traffic, and tells what users of captchagate and of the
-// gateway that somebody writes in an afternoon get meanwhile. Real processes,
-// real sockets, this machine only.
+// Command outages plays every way in which the Captcha API fails against
+// captchagate, the gateway that somebody writes in an afternoon, and backends
+// behind HAProxy and nginx, all at once and each with an API of its own. It
+// writes the load test's report and prints a table. Real processes, real
+// sockets, this machine only.
 //
 // Run it in the folder bench: go run ./cmd/outages --kinds hang,refuse
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"captchagate/bench/rig"
+	"captchagate/loadtest"
+	"captchagate/loadtest/report"
+	"captchagate/loadtest/scenario"
 	"captchagate/simulator"
 )
 
@@ -28,77 +33,167 @@ var outages = []simulator.Kind{
 	simulator.Reset, simulator.Refuse, simulator.Garbage, simulator.Empty, simulator.HalfBody,
 }
 
-// A plan is how each kind is run.
+// candidates are who is compared.
+var candidates = []string{"captchagate", "60-lines", "haproxy", "nginx"}
+
+// A plan is how each kind is played.
 type plan struct {
 	rate                   int
 	healthy, fault, healed time.Duration
-	caller                 time.Duration
-	scene                  string
-	latency                time.Duration
-	apart                  bool
+	only                   []string
 }
 
 func main() {
 	var p plan
 	product := flag.String("product", "..", "folder of the product's module")
 	kinds := flag.String("kinds", "", "kinds of fault, with commas; empty = all outages")
-	only := flag.String("only", "", "ours or simple; empty = both")
-	jsonFile := flag.String("json", "", "write the results as JSON to this file")
-	flag.IntVar(&p.rate, "rate", 500, "requests a second")
-	flag.DurationVar(&p.healthy, "healthy", 10*time.Second, "before the fault")
-	flag.DurationVar(&p.fault, "fault", 15*time.Second, "length of the fault")
-	flag.DurationVar(&p.healed, "healed", 15*time.Second, "after the fault")
-	flag.DurationVar(&p.caller, "caller", 10*time.Second, "when a caller gives up")
-	flag.DurationVar(&p.latency, "latency", 20*time.Millisecond, "of the healthy API")
-	flag.StringVar(&p.scene, "scene", "default", "default (challenge), allow or deny")
-	flag.BoolVar(&p.apart, "apart", false, "run the two one after the other instead of at the same time")
+	only := flag.String("only", "", "who, with commas, of "+strings.Join(candidates, ", ")+"; empty = all")
+	page := flag.String("html", "outages.html", "write the report to this file")
+	flag.IntVar(&p.rate, "rate", 150, "requests a second to each")
+	flag.DurationVar(&p.healthy, "healthy", 6*time.Second, "before the fault")
+	flag.DurationVar(&p.fault, "fault", 12*time.Second, "length of the fault")
+	flag.DurationVar(&p.healed, "healed", 14*time.Second, "after the fault")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	results, err := run(ctx, p, *product, *kinds, *only)
-	printTable(os.Stdout, results)
-	if *jsonFile != "" {
-		err = errors.Join(err, writeJSON(*jsonFile, results))
-	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := p.all(ctx, *product, *kinds, *only, *page)
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "outages:", err)
-		stop()
-		os.Exit(1) //nolint:gocritic // stop has run
+		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, p plan, product, kinds, only string) ([]result, error) {
-	chosen := outages
-	if kinds != "" {
-		chosen = nil
-		for k := range strings.SplitSeq(kinds, ",") {
-			if !slices.Contains(simulator.Kinds(), simulator.Kind(k)) {
-				return nil, fmt.Errorf("--kinds: %q is not a kind of fault; kinds are %v", k, simulator.Kinds())
-			}
-			chosen = append(chosen, simulator.Kind(k))
-		}
-	}
-	r, err := rig.New(ctx, product, ".")
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	var results []result
-	for _, k := range chosen {
-		fmt.Fprintf(os.Stderr, "%s … (load average %s)\n", k, rig.Load())
-		more, err := p.outage(ctx, r, k, only)
-		results = append(results, more...)
-		if err != nil {
-			return results, fmt.Errorf("%s: %w", k, err)
-		}
-	}
-	return results, nil
-}
-
-func writeJSON(file string, results []result) error {
-	text, err := json.MarshalIndent(results, "", "  ")
+// all plays the kinds one after the other. What was played until an error is
+// told all the same.
+func (p plan) all(ctx context.Context, product, kinds, only, page string) error {
+	chosen, err := pick("--kinds", kinds, outages)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, append(text, '\n'), 0o644) //nolint:gosec // a report, for all to read
+	if p.only, err = pick("--only", only, candidates); err != nil {
+		return err
+	}
+	r, err := rig.New(ctx, product, ".")
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var runs []loadtest.Run
+	for _, k := range chosen {
+		fmt.Fprintf(os.Stderr, "%s … (load average %s)\n", k, rig.Load())
+		run, err := p.outage(ctx, r, k)
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", k, err), tell(page, runs))
+		}
+		runs = append(runs, run)
+	}
+	return tell(page, runs)
+}
+
+func pick[T ~string](name, given string, known []T) ([]T, error) {
+	if given == "" {
+		return known, nil
+	}
+	var out []T
+	for one := range strings.SplitSeq(given, ",") {
+		if !slices.Contains(known, T(one)) {
+			return nil, fmt.Errorf("%s: %q is none of %v", name, one, known)
+		}
+		out = append(out, T(one))
+	}
+	return out, nil
+}
+
+// tell writes the report and prints the table.
+func tell(page string, runs []loadtest.Run) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	printTable(os.Stdout, runs)
+	f, err := os.Create(page)
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.HTML(f, runs...), f.Close())
+}
+
+// outage plays one kind of fault on fresh processes.
+func (p plan) outage(ctx context.Context, r *rig.Rig, kind simulator.Kind) (loadtest.Run, error) {
+	s, err := p.scenario(kind)
+	if err != nil {
+		return loadtest.Run{}, err
+	}
+	defer r.StopAll()
+	var gateways []loadtest.Gateway
+	for _, name := range p.only {
+		g, err := start(ctx, r, name)
+		if err != nil {
+			return loadtest.Run{}, err
+		}
+		gateways = append(gateways, g)
+	}
+	return loadtest.Play(ctx, s, gateways, nil)
+}
+
+func start(ctx context.Context, r *rig.Rig, name string) (loadtest.Gateway, error) {
+	api, err := r.StartAPI(ctx, rig.Simulator, "20ms")
+	if err != nil {
+		return loadtest.Gateway{}, err
+	}
+	var p *rig.Process
+	switch name {
+	case "captchagate":
+		p, err = r.StartGateway(ctx, rig.Gateway, api.Addr)
+	case "60-lines":
+		p, err = r.StartSimple(ctx, api.Addr)
+	default:
+		p, err = r.StartProxied(ctx, name, api.Addr)
+	}
+	if err != nil {
+		return loadtest.Gateway{}, err
+	}
+	return loadtest.Gateway{Name: name, Address: p.Addr, Admin: p.Admin, Simulator: api.Addr}, nil
+}
+
+func (p plan) scenario(kind simulator.Kind) (scenario.Scenario, error) {
+	return scenario.Read("outages", fmt.Appendf(nil, `name: %[1]s
+title: "The Captcha API fails: %[1]s"
+about: The same outage for everybody, each with a Captcha API of its own.
+users: {valid: 95, forged: 5}
+phases:
+  - {name: healthy, for: %[3]s, rate: %[2]d/s}
+  - {name: outage, for: %[4]s, rate: %[2]d/s, fault: {kind: %[1]s}}
+  - {name: after, for: %[5]s, rate: %[2]d/s}
+objectives:
+  - useful >= 100%%
+  - good tickets rejected = 0
+  - p99 during outage <= 300ms
+  - first verified after recovery <= 1.5s
+`, kind, p.rate, p.healthy, p.fault, p.healed))
+}
+
+func printTable(w io.Writer, runs []loadtest.Run) {
+	fmt.Fprintln(w, "| fault | gateway | useful in the outage | wrong | p50 | p99 | fast again after | first full verdict | normal after | calls to the API in it |")
+	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+	for _, run := range runs {
+		for _, t := range run.Targets {
+			o := t.Outages[0]
+			fmt.Fprintf(w, "| %s | %s | %.2f %% | %d | %.1f ms | %.0f ms | %s | %s | %s | %d |\n", run.Scenario, t.Name,
+				o.Useful, t.Total.Answers.Wrong, o.P50, o.P99, orNever(o.FastAfter), orNever(o.VerifiedAfter), orNever(o.NormalAfter), o.APICalls)
+		}
+	}
+	for _, run := range runs {
+		for _, t := range run.Targets {
+			if !t.Kept.OK {
+				fmt.Fprintf(w, "\n%s, %s: the rate was not kept: %s\n", run.Scenario, t.Name, t.Kept.Why)
+			}
+		}
+	}
+}
+
+func orNever(seconds float64) string {
+	if seconds < 0 {
+		return "never"
+	}
+	return fmt.Sprintf("%.0f ms", 1000*seconds)
 }
