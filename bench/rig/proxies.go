@@ -3,7 +3,6 @@ package rig
 import (
 	"context"
 	_ "embed"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,8 +28,8 @@ func (r *Rig) StartProxied(ctx context.Context, proxy, api string) (*Process, er
 	if err != nil {
 		return nil, err
 	}
-	folder := filepath.Join(r.Folder, fmt.Sprintf("%s-%d", proxy, len(r.running)))
-	if err := os.Mkdir(folder, 0o700); err != nil {
+	folder, err := os.MkdirTemp(r.Folder, proxy+"-")
+	if err != nil {
 		return nil, err
 	}
 	text, file, args := haproxyConfig, filepath.Join(folder, "haproxy.cfg"), []string{"-db", "-f"}

@@ -90,7 +90,8 @@ func (r *Rig) Start(ctx context.Context, program, addr string, args ...string) (
 	if _, err := os.Stat(path); err != nil {
 		path = program // on PATH
 	}
-	cmd := exec.CommandContext(ctx, path, args...)
+	// Stop ends it and what it started; killing it, as ctx would, leaves nginx's.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, r.Folder
 	if err := cmd.Start(); err != nil {
 		return nil, err

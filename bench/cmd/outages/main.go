@@ -156,7 +156,7 @@ func start(ctx context.Context, r *rig.Rig, name string) (loadtest.Gateway, erro
 }
 
 func (p plan) scenario(kind simulator.Kind) (scenario.Scenario, error) {
-	return scenario.Read("outages", fmt.Appendf(nil, `name: %[1]s
+	return scenario.Read("outages", fmt.Appendf(nil, `name: %[6]s
 title: "The Captcha API fails: %[1]s"
 about: The same outage for everybody, each with a Captcha API of its own.
 users: {valid: 95, forged: 5}
@@ -169,7 +169,7 @@ objectives:
   - good tickets rejected = 0
   - p99 during outage <= 300ms
   - first verified after recovery <= 1.5s
-`, kind, p.rate, p.healthy, p.fault, p.healed))
+`, kind, p.rate, p.healthy, p.fault, p.healed, strings.ReplaceAll(string(kind), "_", "-")))
 }
 
 func printTable(w io.Writer, runs []loadtest.Run) {
