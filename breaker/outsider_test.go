@@ -83,7 +83,7 @@ func TestBreaker_ClosesAfterACallThatSaidNothing(t *testing.T) {
 // the circuit went on to recovering meanwhile.
 func TestBreaker_RampsWhoeverWasKeptAway(t *testing.T) {
 	for name, arrange := range map[string]func(w *world){
-		"while closed": func(w *world) { time.Sleep(30 * time.Second) },
+		"while closed": func(*world) { time.Sleep(30 * time.Second) },
 		"while recovering": func(w *world) {
 			w.becomes(refuses(captcha.Fault))
 			w.traffic(100, 20*time.Second)
