@@ -35,7 +35,7 @@ func (q *Queue) askAll(ctx context.Context) {
 		share := q.share()
 		allowed = min(allowed+now.Sub(last).Seconds()*q.tempo.rate*share, 1)
 		last = now
-		if allowed >= 1 && len(places) < atOnce {
+		if share > 0 && allowed >= 1 && len(places) < atOnce {
 			if it := q.next(now); it != nil {
 				allowed--
 				places <- struct{}{}

@@ -158,3 +158,22 @@ func TestQueue_GivesUpAtTheEndOfALongOutage(t *testing.T) {
 		}
 	})
 }
+
+// What was saved up in peace is no leave to ask in an outage: not once (C3).
+func TestQueue_AsksNothingWhileTheAPIIsAway(t *testing.T) {
+	inWorld(t, webhook, func(w *world) {
+		w.share.is(1)
+		pass(time.Minute)
+		w.share.is(0)
+		w.lets("one")
+		pass(time.Minute)
+		if n := len(w.api.questions()); n != 0 {
+			t.Errorf("asked %d times while the API is away", n)
+		}
+		w.share.is(1)
+		pass(5 * time.Second)
+		if n := len(w.api.questions()); n != 1 {
+			t.Errorf("asked %d times once it is back, want 1", n)
+		}
+	})
+}
