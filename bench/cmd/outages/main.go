@@ -86,6 +86,9 @@ func (p plan) all(ctx context.Context, product, kinds, only, page string) error 
 			return errors.Join(fmt.Errorf("%s: %w", k, err), tell(page, runs))
 		}
 		runs = append(runs, run)
+		if ctx.Err() != nil {
+			return errors.Join(fmt.Errorf("%s: ended early", k), tell(page, runs))
+		}
 	}
 	return tell(page, runs)
 }
@@ -177,6 +180,9 @@ func printTable(w io.Writer, runs []loadtest.Run) {
 	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for _, run := range runs {
 		for _, t := range run.Targets {
+			if len(t.Outages) == 0 { // ended before it began
+				continue
+			}
 			o := t.Outages[0]
 			fmt.Fprintf(w, "| %s | %s | %.2f %% | %d | %.1f ms | %.0f ms | %s | %s | %s | %d |\n", run.Scenario, t.Name,
 				o.Useful, t.Total.Answers.Wrong, o.P50, o.P99, orNever(o.FastAfter), orNever(o.VerifiedAfter), orNever(o.NormalAfter), o.APICalls)
