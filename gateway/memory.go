@@ -16,7 +16,8 @@ const (
 )
 
 // SpareCollector trades memory for CPU in a process that is the gateway alone.
-// What GOGC or GOMEMLIMIT say in its environment stands.
+// What GOGC or GOMEMLIMIT say in its environment stands, where it is not what Go
+// does anyway.
 func SpareCollector() {
 	percent := debug.SetGCPercent(sparePercent)
 	limit := debug.SetMemoryLimit(spareUntil)
