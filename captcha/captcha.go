@@ -74,12 +74,22 @@ func (t Ticket) Household() netip.Prefix {
 	return p
 }
 
+// AppendUser appends a stable name of whose the ticket is: the subject, or else
+// the household.
+func (t Ticket) AppendUser(b []byte) []byte {
+	if t.Subject != "" {
+		return append(b, t.Subject...)
+	}
+	return t.Household().AppendTo(b)
+}
+
 // A Key is a one-way name of something that a user sent.
 type Key = [16]byte
 
 // KeyOf names value: the first half of its SHA-256.
 func KeyOf(value string) Key {
-	sum := sha256.Sum256([]byte(value))
+	var room [256]byte // holds nearly every ticket, so that hashing makes no garbage
+	sum := sha256.Sum256(append(room[:0], value...))
 	return Key(sum[:16])
 }
 

@@ -22,6 +22,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"captchagate/captcha"
 )
 
 // State is where the switch is kept: a value and an entry of a log in one
@@ -126,21 +128,25 @@ func (c *Control) SetScenes(scenes []string) {
 	c.wake()
 }
 
-// Forced returns what is forced on a user of a scene: Degraded, Normal, or
-// Auto for nothing. user is any stable name of the user, such as the subject
-// or else the address: the same one is always on the same side of a drill's
-// share. The switch goes before drills; with no scene and no user Forced tells
-// the switch alone.
-func (c *Control) Forced(scene, user string) Mode {
+// Mode returns what the switch forces on all: Degraded, Normal, or Auto for
+// nothing.
+func (c *Control) Mode() Mode {
 	s := c.state.Load()
-	if s.Override == nil && len(s.Drills) == 0 {
+	if s.Override == nil || over(s.Override.Until, time.Now()) {
 		return Auto
 	}
-	now := time.Now()
-	if s.Override != nil && !over(s.Override.Until, now) {
-		return s.Override.Mode
+	return s.Override.Mode
+}
+
+// Forced returns what is forced on the user of a ticket in a scene, by the
+// switch or else by a drill. The same user is always on the same side of a
+// drill's share.
+func (c *Control) Forced(scene string, of captcha.Ticket) Mode {
+	if mode := c.Mode(); mode != Auto {
+		return mode
 	}
-	if drill, ok := s.Drills[scene]; ok && !over(drill.Until, now) && s.chosen(scene, user, drill.Share) {
+	s := c.state.Load()
+	if drill, ok := s.Drills[scene]; ok && !over(drill.Until, time.Now()) && s.chosen(scene, of, drill.Share) {
 		return Degraded
 	}
 	return Auto
@@ -148,12 +154,12 @@ func (c *Control) Forced(scene, user string) Mode {
 
 // chosen reports whether a user is in the share of a scene's users. The key
 // keeps users from computing it, the scene from meeting the same users always.
-func (s *state) chosen(scene, user string, share float64) bool {
+func (s *state) chosen(scene string, of captcha.Ticket, share float64) bool {
 	var room [512]byte // holds any scene and user of lawful length
 	text := append(room[:0], s.Key...)
 	text = append(text, scene...)
 	text = append(text, 0)
-	text = append(text, user...)
+	text = of.AppendUser(text)
 	sum := sha256.Sum256(text)
 	return float64(binary.BigEndian.Uint64(sum[:])>>11)/(1<<53) < share
 }

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"captchagate/captcha"
 	"captchagate/control"
 	"captchagate/store"
 )
@@ -18,6 +19,7 @@ import (
 var (
 	quiet  = slog.New(slog.DiscardHandler)
 	scenes = []string{"login", "comment", "payment"}
+	alice  = captcha.Ticket{Subject: "alice"}
 )
 
 // A house is a control over a store in a file, as one process has it.
@@ -66,7 +68,7 @@ func story(t *testing.T, tell func(t *testing.T, path string)) {
 func TestControl_ForcesNothingAtFirst(t *testing.T) {
 	story(t, func(t *testing.T, path string) {
 		h := start(t, path, scenes...)
-		if mode := h.Forced("login", "alice"); mode != control.Auto {
+		if mode := h.Forced("login", alice); mode != control.Auto {
 			t.Errorf("forced is %v", mode)
 		}
 		if o := h.Override(); o != nil {
@@ -87,11 +89,11 @@ func TestControl_ForcesAModeUntilItLapses(t *testing.T) {
 			t.Fatalf("the override is %+v", o)
 		}
 		time.Sleep(30*time.Minute - 1)
-		if mode := h.Forced("login", "alice"); mode != control.Degraded {
+		if mode := h.Forced("login", alice); mode != control.Degraded {
 			t.Errorf("just before its end forced is %v", mode)
 		}
 		time.Sleep(1)
-		if mode := h.Forced("login", "alice"); mode != control.Auto {
+		if mode := h.Forced("login", alice); mode != control.Auto {
 			t.Errorf("at its end forced is %v", mode)
 		}
 		synctest.Wait()
@@ -109,7 +111,7 @@ func TestControl_AnEndIsKeptWithoutRun(t *testing.T) {
 		h.stop()
 		<-h.ended
 		time.Sleep(time.Minute)
-		if mode := h.Forced("login", "alice"); mode != control.Auto {
+		if mode := h.Forced("login", alice); mode != control.Auto {
 			t.Errorf("forced is %v", mode)
 		}
 		if h.Override() != nil || len(h.Drills()) != 0 {

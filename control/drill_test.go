@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"captchagate/captcha"
 	"captchagate/control"
 	"captchagate/store"
 )
@@ -17,17 +18,17 @@ func TestControl_TheSwitchGoesBeforeDrills(t *testing.T) {
 		h := start(t, path, scenes...)
 		must(t, h.Set(t.Context(), control.Change{Mode: control.Degraded, Scene: "login", Reason: "drill"}))
 		must(t, h.Set(t.Context(), control.Change{Mode: control.Normal, Reason: "attack"}))
-		if mode := h.Forced("login", "alice"); mode != control.Normal {
+		if mode := h.Forced("login", alice); mode != control.Normal {
 			t.Errorf("login is %v under normal", mode)
 		}
 		must(t, h.Set(t.Context(), control.Change{Mode: control.Auto, Reason: "over"}))
 		for scene, want := range map[string]control.Mode{"login": control.Degraded, "comment": control.Auto, "": control.Auto} {
-			if mode := h.Forced(scene, "alice"); mode != want {
+			if mode := h.Forced(scene, alice); mode != want {
 				t.Errorf("%q is %v, want %v", scene, mode, want)
 			}
 		}
 		must(t, h.Set(t.Context(), control.Change{Mode: control.Auto, Scene: "login", Reason: "over"}))
-		if mode := h.Forced("login", "alice"); mode != control.Auto {
+		if mode := h.Forced("login", alice); mode != control.Auto {
 			t.Errorf("login is %v after its drill", mode)
 		}
 	})
@@ -89,12 +90,12 @@ func TestForced_CostsNoAllocation(t *testing.T) {
 	c, err := control.New(t.Context(), s, scenes, nil, quiet)
 	must(t, err)
 	user := strings.Repeat("u", 256)
-	if n := testing.AllocsPerRun(100, func() { c.Forced("login", user) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { c.Forced("login", captcha.Ticket{Subject: user}) }); n != 0 {
 		t.Errorf("%v allocations where nothing is forced", n)
 	}
 	share := 0.5
 	must(t, c.Set(t.Context(), control.Change{Mode: control.Degraded, Scene: "login", Share: &share, Reason: "drill", For: time.Hour}))
-	if n := testing.AllocsPerRun(100, func() { c.Forced("login", user) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { c.Forced("login", captcha.Ticket{Subject: user}) }); n != 0 {
 		t.Errorf("%v allocations in a drill", n)
 	}
 }
@@ -103,7 +104,7 @@ func TestForced_CostsNoAllocation(t *testing.T) {
 func sides(h *house, scene string) string {
 	var out strings.Builder
 	for i := range 10000 {
-		if h.Forced(scene, fmt.Sprint("user", i)) == control.Degraded {
+		if h.Forced(scene, captcha.Ticket{Subject: fmt.Sprint("user", i)}) == control.Degraded {
 			out.WriteByte('1')
 		} else {
 			out.WriteByte('0')

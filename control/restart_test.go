@@ -45,8 +45,8 @@ func TestControl_LapsesWhileTheProcessIsDown(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		for range 2 { // the second start finds nothing to lapse
 			h = start(t, path, scenes...)
-			if h.Override() != nil || h.Forced("login", "alice") != control.Auto {
-				t.Errorf("the override is %+v, forced is %v", h.Override(), h.Forced("login", "alice"))
+			if h.Override() != nil || h.Forced("login", alice) != control.Auto {
+				t.Errorf("the override is %+v, forced is %v", h.Override(), h.Forced("login", alice))
 			}
 			wantAudit(t, h,
 				"switch gateway drill on login lapsed",
@@ -67,13 +67,13 @@ func TestControl_LeavesTheSwitchWhereTheStoreFails(t *testing.T) {
 		if err := h.Set(t.Context(), control.Change{Mode: control.Auto, Reason: "over"}); err == nil {
 			t.Error("a change that was not stored is acknowledged")
 		}
-		if mode := h.Forced("login", "alice"); mode != control.Degraded {
+		if mode := h.Forced("login", alice); mode != control.Degraded {
 			t.Errorf("forced is %v", mode)
 		}
 		wantLifted(t, h)
 		time.Sleep(time.Minute) // it lapses without the store
 		synctest.Wait()
-		if mode := h.Forced("login", "alice"); mode != control.Auto {
+		if mode := h.Forced("login", alice); mode != control.Auto {
 			t.Errorf("after its end forced is %v", mode)
 		}
 		wantLifted(t, h, time.Minute)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"captchagate/breaker"
+	"captchagate/captcha"
 	"captchagate/control"
 	"captchagate/policy"
 	"captchagate/watch"
@@ -76,7 +77,7 @@ func (s *situation) forced() {
 // Share is how much re-verification may ask: nothing while the Captcha API is
 // away or an operator treats it so.
 func (s *situation) Share() float64 {
-	if s.control.Forced("", "") == control.Degraded {
+	if s.control.Mode() == control.Degraded {
 		return 0
 	}
 	return s.breaker.Share()
@@ -84,7 +85,7 @@ func (s *situation) Share() float64 {
 
 // mode is the process mode.
 func (s *situation) mode() policy.Mode {
-	switch s.control.Forced("", "") {
+	switch s.control.Mode() {
 	case control.Degraded:
 		return policy.ModeDegraded
 	case control.Normal:
@@ -100,7 +101,7 @@ func (s *situation) mode() policy.Mode {
 // sceneMode is the mode of a scene as a page sees it, whoever its user is: a
 // drill may concern any of them.
 func (s *situation) sceneMode(scene string) policy.Mode {
-	if s.control.Forced("", "") == control.Auto && s.drill(scene) {
+	if s.control.Mode() == control.Auto && s.drill(scene) {
 		return policy.ModeDegraded
 	}
 	return s.mode()
@@ -115,7 +116,7 @@ func (s *situation) drill(scene string) bool {
 // cause is why a scene is degraded now.
 func (s *situation) cause(scene string) policy.Cause {
 	switch {
-	case s.control.Forced("", "") == control.Degraded || s.drill(scene):
+	case s.control.Mode() == control.Degraded || s.drill(scene):
 		return policy.Forced
 	case s.breaker.State() == breaker.Recovering:
 		return policy.Recovering
@@ -123,9 +124,9 @@ func (s *situation) cause(scene string) policy.Cause {
 	return policy.CircuitOpen
 }
 
-// Forced returns what is forced on a user of the scene.
-func (s *situation) Forced(scene, user string) policy.Force {
-	switch s.control.Forced(scene, user) {
+// Forced returns what is forced on the user of a ticket in the scene.
+func (s *situation) Forced(scene string, of captcha.Ticket) policy.Force {
+	switch s.control.Forced(scene, of) {
 	case control.Degraded:
 		return policy.ForceDegraded
 	case control.Normal:

@@ -19,16 +19,16 @@ type away struct{}
 func (away) Verify(context.Context, captcha.Ticket) (captcha.Verdict, error) {
 	return captcha.Verdict{}, &captcha.Failure{Kind: captcha.CircuitOpen}
 }
-func (away) Forced(string, string) policy.Force      { return policy.Free }
-func (away) Degraded(string) (bool, time.Time)       { return true, time.Now() }
-func (away) ScriptDown() bool                        { return false }
-func (away) Issue(policy.Binding, int) any           { return "challenge" }
-func (away) Claim(captcha.Key) bool                  { return true }
-func (away) Release(captcha.Key)                     {}
-func (away) Keep(context.Context, policy.Pass) error { return nil }
-func (away) Refuted(netip.Addr, string) bool         { return false }
-func (away) LetThrough(captcha.Key) bool             { return false }
-func (away) Seen(captcha.Key) bool                   { return false }
+func (away) Forced(string, captcha.Ticket) policy.Force { return policy.Free }
+func (away) Degraded(string) (bool, time.Time)          { return true, time.Now() }
+func (away) ScriptDown() bool                           { return false }
+func (away) Issue(policy.Binding, int) any              { return "challenge" }
+func (away) Claim(captcha.Key) bool                     { return true }
+func (away) Release(captcha.Key)                        {}
+func (away) Keep(context.Context, policy.Pass) error    { return nil }
+func (away) Refuted(netip.Addr, string) bool            { return false }
+func (away) LetThrough(captcha.Key) bool                { return false }
+func (away) Seen(captcha.Key) bool                      { return false }
 func (away) Check(context.Context, string, policy.Binding) policy.Solved {
 	return policy.Solved{Right: true, Cause: policy.CircuitOpen, ForUser: true, Issued: time.Now()}
 }

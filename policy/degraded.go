@@ -37,7 +37,7 @@ func (p *Policy) degraded(ctx context.Context, s *scene, r Request, why failing)
 		Action: why.action, Assurance: AssuranceNone, Mode: ModeDegraded,
 		Cause: why.cause, Answer: why.answer, Attempts: why.attempts,
 	}
-	if p.situation.Forced(s.name, r.user()) == ForceNormal {
+	if p.situation.Forced(s.name, r.Ticket) == ForceNormal {
 		d.Action, d.Mode, d.Reason = Deny, ModeNormal, ReasonDegradedDeny
 		return d
 	}
@@ -108,7 +108,7 @@ func (p *Policy) solution(ctx context.Context, s *scene, r Request) Decision {
 	if got.Cause == NoCause {
 		d.Mode = ModeNormal // not a challenge of ours: nothing degraded decided
 	}
-	if p.situation.Forced(s.name, r.user()) == ForceNormal {
+	if p.situation.Forced(s.name, r.Ticket) == ForceNormal {
 		d.Mode = ModeNormal
 		if got.Right {
 			d.Reason = ReasonDegradedDeny

@@ -25,7 +25,7 @@ func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
 		p.metrics.disaster(unknownForm, false, Deny)
 		return rejected(nil, 0)
 	}
-	corroborated := p.situation.ScriptDown() || p.situation.Forced(s.name, r.user()) == ForceDegraded
+	corroborated := p.situation.ScriptDown() || p.situation.Forced(s.name, r.Ticket) == ForceDegraded
 	corroborated = corroborated && p.plausible(t) && !p.passes.Seen(disasterKey(r.Ticket))
 	action := max(s.Degraded, Challenge, Action(p.rules.Load().Disaster.Otherwise))
 	if corroborated {

@@ -29,8 +29,8 @@ const (
 
 // A Situation is how things stand: the switch, the drills, the circuit.
 type Situation interface {
-	// Forced returns what is forced on a user of the scene.
-	Forced(scene, user string) Force
+	// Forced returns what is forced on the user of a ticket in the scene.
+	Forced(scene string, of captcha.Ticket) Force
 	// Degraded reports whether the scene is degraded now, and when it last was.
 	Degraded(scene string) (now bool, last time.Time)
 	// ScriptDown reports whether the page's script is known to be unreachable.
@@ -102,14 +102,6 @@ type Request struct {
 	Reference string         // the business's own
 
 	id string // of the decision that it will get
-}
-
-// user is a stable name of the request's user.
-func (r Request) user() string {
-	if r.Ticket.Subject != "" {
-		return r.Ticket.Subject
-	}
-	return r.Ticket.Household().String()
 }
 
 // Config is what the policy decides by.
@@ -228,7 +220,7 @@ func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
 	if disaster || !r.Ticket.WellFormed() {
 		return rejected(nil, 0)
 	}
-	if p.situation.Forced(s.name, r.user()) == ForceDegraded {
+	if p.situation.Forced(s.name, r.Ticket) == ForceDegraded {
 		return p.degraded(ctx, s, r, failing{cause: Forced, action: s.Degraded})
 	}
 	if p.ledger.LetThrough(r.Ticket.Key()) {
