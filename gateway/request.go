@@ -24,6 +24,7 @@ const (
 
 // reading is a request's body as it is being read, and what is wrong in it.
 type reading struct {
+	body     string
 	given    [members]bool   // it stands there
 	known    [members]bool   // and its value could be read
 	texts    [members]string // of those that are strings
@@ -33,7 +34,7 @@ type reading struct {
 
 // read turns a body into a request, or lists everything wrong in it.
 func (g *Gateway) read(body []byte) (policy.Request, []badField) {
-	var rd reading
+	rd := reading{body: string(body)} // once for all its texts
 	if err := rd.scan(body); err != nil {
 		return policy.Request{}, append(rd.mistakes, badField{"body", syntaxOf(err)})
 	}
@@ -79,7 +80,7 @@ func (rd *reading) scan(body []byte) error {
 			rd.mistakes = append(rd.mistakes, badField{unknown, "is not a field of this request"})
 			continue
 		}
-		rd.take(m, value)
+		rd.take(m, value, dec.InputOffset())
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
@@ -98,15 +99,19 @@ var (
 
 // nameOf says which member a name is, or how to tell of one that is none.
 func nameOf(quoted jsontext.Value) (m member, unknown string) {
-	name, _ := unquote(quoted)
+	if m = memberOf(quoted[1 : len(quoted)-1]); m != noMember {
+		return m, ""
+	}
+	name, _ := jsontext.AppendUnquote(nil, quoted)
 	if m = memberOf(name); m == noMember {
 		return noMember, shorten(string(name))
 	}
 	return m, ""
 }
 
-// take reads one member. A null is not a value of any of them.
-func (rd *reading) take(m member, value jsontext.Value) {
+// take reads one member, whose value ends at end in the body. A null is not a
+// value of any of them.
+func (rd *reading) take(m member, value jsontext.Value, end int64) {
 	if rd.given[m] {
 		rd.wrong(m, "stands there twice")
 		return
@@ -125,21 +130,24 @@ func (rd *reading) take(m member, value jsontext.Value) {
 		rd.wrong(m, "must be a string")
 		return
 	}
-	text, err := unquote(value)
+	text, err := rd.unquote(value, end)
 	if err != nil && !m.ofUser() {
 		rd.wrong(m, "must be a string of valid Unicode")
 		return
 	}
-	rd.texts[m], rd.known[m] = string(text), true
+	rd.texts[m], rd.known[m] = text, true
 }
 
-// unquote returns what a JSON string of valid UTF-8 says. Its error is one of
-// escapes that are no Unicode; the text has a mark in their place.
-func unquote(quoted jsontext.Value) ([]byte, error) {
+// unquote returns what a JSON string of valid UTF-8 says that ends at end in the
+// body. Its error is one of escapes that are no Unicode; the text has a mark in
+// their place.
+func (rd *reading) unquote(quoted jsontext.Value, end int64) (string, error) {
 	if bytes.IndexByte(quoted, '\\') < 0 {
-		return quoted[1 : len(quoted)-1], nil
+		begin := int(end) - len(quoted)
+		return rd.body[begin+1 : end-1], nil
 	}
-	return jsontext.AppendUnquote(nil, quoted)
+	text, err := jsontext.AppendUnquote(nil, quoted)
+	return string(text), err
 }
 
 // build checks what the backend wrote and leaves alone what the user did.

@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"strconv"
+	"sync/atomic"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 
 	"captchagate/policy"
 )
@@ -41,15 +43,21 @@ func (g *Gateway) Handler() http.Handler {
 // AdminHandler serves operators.
 func (g *Gateway) AdminHandler() http.Handler { return g.admin.Handler() }
 
+// What every answer says; the slices are shared and never changed.
+var (
+	noSniff  = []string{"nosniff"}
+	noStore  = []string{"no-store"}
+	jsonType = []string{"application/json"}
+)
+
 // enter names the request and counts what is refused.
 func (g *Gateway) enter(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")
 	if !plainHeader(id, maxRequestID) {
-		id = uuid.NewString()
+		id = g.names.next()
 	}
-	c.Header("X-Request-Id", id)
-	c.Header("X-Content-Type-Options", "nosniff")
-	c.Header("Cache-Control", "no-store")
+	h := c.Writer.Header()
+	h["X-Request-Id"], h["X-Content-Type-Options"], h["Cache-Control"] = []string{id}, noSniff, noStore
 	c.Next()
 	status := c.Writer.Status()
 	if status >= 400 && status < 500 {
@@ -58,6 +66,21 @@ func (g *Gateway) enter(c *gin.Context) {
 	if g.log.Enabled(c, slog.LevelDebug) {
 		g.log.DebugContext(c, "request", "id", id, "route", c.FullPath(), "status", status)
 	}
+}
+
+// names makes names of requests that no other process makes: its own mark and a
+// number.
+type names struct {
+	mark string
+	n    atomic.Uint64
+}
+
+func newNames() *names { return &names{mark: rand.Text()[:12]} } // 60 bits of chance
+
+func (n *names) next() string {
+	var room [40]byte
+	b := append(append(room[:0], n.mark...), '-')
+	return string(strconv.AppendUint(b, n.n.Add(1), 10))
 }
 
 // recovery turns a panic into an answer. What panicked may hold what a user

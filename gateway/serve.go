@@ -68,13 +68,12 @@ func (g *Gateway) listen(ctx context.Context, key, addr string) (net.Listener, e
 
 func (g *Gateway) server(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      g.cfg.Upstream.Deadline + 10*time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+		Handler:        h,
+		ReadTimeout:    10 * time.Second, // of head and body together
+		WriteTimeout:   g.cfg.Upstream.Deadline + 10*time.Second,
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 16 << 10,
+		ErrorLog:       slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
 }
 

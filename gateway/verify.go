@@ -1,9 +1,9 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -17,8 +17,8 @@ import (
 const (
 	maxBody        = 64 << 10
 	maxIdempotency = 128
-	// usualBody and usualAnswer hold nearly all bodies and answers, so that
-	// buffers need not grow; in bytes.
+	// usualBody and usualAnswer are the bytes that nearly all bodies and answers
+	// fit into, so that their room need not grow.
 	usualBody   = 4 << 10
 	usualAnswer = 512
 )
@@ -82,7 +82,9 @@ func (g *Gateway) answer(c *gin.Context, d policy.Decision) {
 	if err != nil {
 		panic(err) // all fields are our own
 	}
-	c.Data(http.StatusOK, "application/json", append(body, '\n'))
+	c.Writer.Header()["Content-Type"] = jsonType
+	c.Status(http.StatusOK)
+	_, _ = c.Writer.Write(append(body, '\n')) // whoever went away needs no answer
 }
 
 // jsonBody reads the body, or refuses it by its type or size.
@@ -95,10 +97,7 @@ func jsonBody(c *gin.Context) ([]byte, bool) {
 		refuse(c, http.StatusRequestEntityTooLarge, "the body is over 64 KiB")
 		return nil, false
 	}
-	var body bytes.Buffer
-	// What is announced need not come: only as much as usual is believed.
-	body.Grow(int(min(max(c.Request.ContentLength, 0), usualBody)) + bytes.MinRead)
-	_, err := body.ReadFrom(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+	body, err := readBody(c)
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		refuse(c, http.StatusRequestEntityTooLarge, "the body is over 64 KiB")
 		return nil, false
@@ -107,7 +106,18 @@ func jsonBody(c *gin.Context) ([]byte, bool) {
 		refuse(c, http.StatusBadRequest, "the body could not be read to its end", badField{"body", "ended early"})
 		return nil, false
 	}
-	return body.Bytes(), true
+	return body, true
+}
+
+// readBody reads a body, of which the server gives no more than was announced.
+func readBody(c *gin.Context) ([]byte, error) {
+	if n := c.Request.ContentLength; n >= 0 && n <= usualBody {
+		body := make([]byte, n)
+		_, err := io.ReadFull(c.Request.Body, body)
+		return body, err
+	}
+	// What is announced need not come: its room is not made beforehand.
+	return io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 }
 
 // isJSON reports whether a Content-Type is JSON in UTF-8.
