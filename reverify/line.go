@@ -29,6 +29,10 @@ type line struct {
 func (l *line) waiting() int { return len(l.items) + len(l.later) }
 
 func (l *line) add(it *item) {
+	if n := len(l.items); n == 0 || !l.items[n-1].at.After(it.at) { // nearly always
+		l.items = append(l.items, it)
+		return
+	}
 	at, _ := slices.BinarySearchFunc(l.items, it, func(a, b *item) int {
 		if a.at.After(b.at) {
 			return 1

@@ -203,10 +203,15 @@ func alive(record []byte, now time.Time) (value []byte, ok bool) {
 func valuesOf(bucket string) []byte { return []byte("v/" + bucket) }
 func entriesOf(log string) []byte   { return []byte("l/" + log) }
 
+// fill is how full a page gets before it is split. The keys that come by the
+// thousand follow their time, so a page that was left is not written again.
+const fill = 0.9
+
 func put(tx *bbolt.Tx, bucket, key string, record []byte) error {
 	values, err := tx.CreateBucketIfNotExists(valuesOf(bucket))
 	if err != nil {
 		return err
 	}
+	values.FillPercent = fill
 	return values.Put([]byte(key), record)
 }

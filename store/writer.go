@@ -24,8 +24,11 @@ type job struct {
 // write hands apply to the writer and waits until it is committed. On an error
 // the write may still happen where the context or patience ended first.
 func (b *Bolt) write(ctx context.Context, apply func(tx *bbolt.Tx) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errStuck)
-	defer cancel()
+	if until, ok := ctx.Deadline(); !ok || time.Until(until) > patience { // else the caller's is enough
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, patience, errStuck)
+		defer cancel()
+	}
 	j := &job{apply: apply, done: make(chan error, 1)}
 	select {
 	case <-b.quit:
