@@ -43,7 +43,7 @@ compare: ## measure the gateway against a naive one (some minutes, loopback only
 
 .PHONY: bench-compare
 bench-compare: ## play every outage on ours, 60 lines, HAProxy and nginx (six minutes, loopback only)
-	cd bench && go run ./cmd/outages --html ../outages.html
+	cd bench && go run ./cmd/outages --html ../outages.html --json ../outages.json
 
 .PHONY: outages
 outages: ## play the library of outages, reports in outages/ (a quarter of an hour, loopback only)
