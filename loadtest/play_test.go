@@ -235,7 +235,7 @@ func TestLibrary_CanBePlayed(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if s.Name+".yaml" != filepath.Base(path) || s.About == "" || s.Length() > 70*time.Second {
+		if s.Name+".yaml" != filepath.Base(path) || s.About == "" || s.Length() > 90*time.Second {
 			t.Errorf("%s is called %s, tells %q and takes %v", path, s.Name, s.About, s.Length())
 		}
 		for _, p := range s.Phases {
