@@ -43,10 +43,10 @@ compare: ## measure the gateway against a naive one (some minutes, loopback only
 
 .PHONY: bench-compare
 bench-compare: ## play every outage on ours, 60 lines, HAProxy and nginx (six minutes, loopback only)
-	cd bench && go run ./cmd/outages --html ../outages.html
+	cd bench && go run ./cmd/outages --html ../outages.html --json ../outages.json
 
 .PHONY: outages
-outages: ## play the library of outages, reports in outages/ (a quarter of an hour, loopback only)
+outages: ## play the library of outages, reports in outages/ (twenty minutes, loopback only)
 	@mkdir -p outages && go build -o bin/ ./cmd/loadtest
 	@missed=; for f in configs/scenarios/*.yaml; do n=$$(basename $$f .yaml); \
 		bin/loadtest --scenario $$f --html outages/$$n.html --json outages/$$n.json || missed="$$missed $$n"; \

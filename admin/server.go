@@ -24,7 +24,7 @@ const requestTime = 10 * time.Second
 type Server struct {
 	control *control.Control
 	status  func() Status
-	reload  func(ctx context.Context) error
+	reload  func(ctx context.Context, actor string) error
 	log     *slog.Logger
 	views   Views
 	guard   *guard
@@ -38,9 +38,10 @@ type Views struct {
 }
 
 // New returns the operators' API. status tells how the gateway is; reload
-// loads the configuration again, and is nil where there is no file; metrics
+// loads the configuration again and enters in the audit what came of it, in the
+// name of actor, and is nil where there is no file; metrics
 // answers GET /metrics; views are further lists. cfg must be valid.
-func New(cfg Config, ctrl *control.Control, status func() Status, reload func(ctx context.Context) error, metrics http.Handler, views Views, log *slog.Logger) *Server {
+func New(cfg Config, ctrl *control.Control, status func() Status, reload func(ctx context.Context, actor string) error, metrics http.Handler, views Views, log *slog.Logger) *Server {
 	s := &Server{views: views, control: ctrl, status: status, reload: reload, log: log, guard: newGuard(cfg.Tokens)}
 	s.engine = newEngine()
 	s.engine.Use(s.recoverPanic, bounded, s.guard.letIn)
@@ -121,11 +122,9 @@ func (s *Server) postReload(c *gin.Context) {
 		refuse(c, http.StatusNotImplemented, "this gateway was started without a configuration file; there is nothing to load again")
 		return
 	}
-	if err := s.reload(c.Request.Context()); err != nil {
-		s.control.Audit(control.KindReload, actor(c), "the configuration was not reloaded: it has mistakes", nil)
+	if err := s.reload(c.Request.Context(), actor(c)); err != nil {
 		refuse(c, http.StatusUnprocessableEntity, "the configuration was not reloaded and the one before goes on: "+err.Error())
 		return
 	}
-	s.control.Audit(control.KindReload, actor(c), "the configuration was reloaded", nil)
 	s.getStatus(c)
 }

@@ -61,7 +61,7 @@ func build(t *testing.T, tokens []admin.Token) *door {
 	})
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "captchagate_mode 1\n") })
 	d.Handler = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d.now,
-		func(ctx context.Context) error { return d.reload(ctx) }, metrics, admin.Views{}, slog.New(slog.NewTextHandler(&d.log, nil))).Handler()
+		func(ctx context.Context, _ string) error { return d.reload(ctx) }, metrics, admin.Views{}, slog.New(slog.NewTextHandler(&d.log, nil))).Handler()
 	return d
 }
 

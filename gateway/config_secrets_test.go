@@ -61,6 +61,9 @@ func TestYAML_RedactsEveryKeyThatSoundsSecret(t *testing.T) {
 func fill(v reflect.Value) (found int) {
 	for i := range v.NumField() {
 		field, name := v.Field(i), v.Type().Field(i).Name
+		if !field.CanSet() {
+			continue // no key of the file
+		}
 		if field.Kind() == reflect.Slice && field.Type().Elem().Kind() == reflect.Struct && field.Type().Elem().PkgPath() != "net/netip" {
 			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
 			found += fill(field.Index(0))

@@ -5,7 +5,6 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -127,9 +126,9 @@ func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload fu
 	}
 	g.metrics = newMetrics(g.registry, g)
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	var again func(context.Context) error
+	var again func(context.Context, string) error
 	if reload != nil {
-		again = g.takeOver
+		again = g.reloadFor
 	}
 	g.admin = admin.New(cfg.Admin, g.control, g.status, again,
 		promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.views(), log)
@@ -169,46 +168,6 @@ func (g *Gateway) Close() {
 		closer()
 	}
 	g.closers = nil
-}
-
-// Reload loads the configuration again on the process's own behalf, as a
-// signal asks for, and enters in the audit what came of it. Operators' requests
-// are entered under their own names.
-func (g *Gateway) Reload(ctx context.Context) error {
-	err := g.takeOver(ctx)
-	summary := "the configuration was reloaded"
-	if err != nil {
-		summary = "the configuration was not reloaded: it has mistakes"
-	}
-	g.control.Audit(control.KindReload, "gateway", summary, nil)
-	return err
-}
-
-// takeOver puts in force what a new configuration says of scenes, keys and
-// disaster tickets. Everything that can fail does so before anything changes.
-func (g *Gateway) takeOver(context.Context) error {
-	if g.reload == nil {
-		return errors.New("there is no configuration file to load again")
-	}
-	cfg, err := g.reload()
-	if err != nil {
-		g.log.Error("the configuration was not reloaded", "error", err)
-		return err
-	}
-	next := g.cfg // what is not named here waits for a restart
-	next.Scenes, next.DisasterTickets, next.APIKeys = cfg.Scenes, cfg.DisasterTickets, cfg.APIKeys
-	if err := next.Validate(); err != nil {
-		g.log.Error("the configuration was not reloaded: with what waits for a restart it makes no sense", "error", err)
-		return err
-	}
-	if err := g.challenger.rotate(cfg.Challenge.Secret); err != nil {
-		return err
-	}
-	g.policy.Reconfigure(policyConfig(next))
-	g.control.SetScenes(sceneNames(next.Scenes))
-	g.callers.Store(newCallers(next.APIKeys))
-	g.log.Info("configuration reloaded: scenes, api_keys, disaster_tickets and challenge.secret; the other sections wait for a restart")
-	return nil
 }
 
 // lifted has users return little by little after a forced degraded mode.

@@ -30,6 +30,7 @@ type house struct {
 	t         *testing.T
 	sim       *simulator.Simulator
 	g         *gateway.Gateway
+	cfg       gateway.Config // that it was started with
 	public    http.Handler
 	operators http.Handler
 	users     int
@@ -90,7 +91,7 @@ func (h *house) open(cfg gateway.Config, story func(h *house)) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.g = g
+	h.g, h.cfg = g, cfg
 	h.public, h.operators = apitest.Handler(h.t, g.Handler()), apitest.Handler(h.t, g.AdminHandler())
 	wait := g.Start(ctx)
 	defer func() { // also where a story ends early

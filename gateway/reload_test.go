@@ -16,6 +16,7 @@ import (
 	"captchagate/gateway"
 	"captchagate/policy"
 	"captchagate/simulator"
+	"captchagate/upstream"
 )
 
 // reloads has the configuration file hold the tests' configuration with a
@@ -24,6 +25,7 @@ func (h *house) reloads(change func(c *gateway.Config)) {
 	h.t.Helper()
 	h.reload = func() (gateway.Config, error) {
 		c := testConfig("")
+		c.Store.Path = h.cfg.Store.Path
 		change(&c)
 		return c, nil
 	}
@@ -138,6 +140,37 @@ func TestReload_OfAnOperatorIsTheOperators(t *testing.T) {
 		if n := strings.Count(w.Body.String(), `"kind":"reload"`); n != 1 || !strings.Contains(w.Body.String(), `"actor":"olga"`) {
 			t.Errorf("audit: %s", w.Body)
 		}
+		if !strings.Contains(w.Body.String(), "what changed in admin, store waits for a restart") {
+			t.Errorf("the audit does not say that her token goes on: %s", w.Body)
+		}
+	})
+}
+
+// Who changes what only a restart takes over is told so, by the audit and the
+// log; what was taken over is not named.
+func TestReload_NamesWhatWaitsForARestart(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		h.reloads(func(c *gateway.Config) {
+			c.Scenes["login"] = policy.Scene{Degraded: policy.Deny}
+			c.APIKeys = []gateway.APIKey{{Name: "shop", Key: "shop-key-0123456789"}}
+			c.DisasterTickets.MaxAge = time.Minute
+			c.Challenge.Secret = "a-secret-0123456789"
+		})
+		if strings.Contains(h.log.String(), "only a restart") {
+			t.Error("the log tells of changes that wait, and none does")
+		}
+		h.reloads(func(c *gateway.Config) {
+			c.Breaker.Window *= 2
+			c.Upstream.Apps = append(c.Upstream.Apps, upstream.App{CaptchaAppID: 190000002, AppSecretKey: "another"})
+			c.Challenge.Cost *= 2
+		})
+		want := []string{"gateway: the configuration was reloaded; what changed in upstream, breaker, challenge waits for a restart", "gateway: the configuration was reloaded"}
+		if got := h.audits("reload"); !slices.Equal(got, want) {
+			t.Errorf("audit: %q, want %q", got, want)
+		}
+		if !strings.Contains(h.log.String(), `sections="upstream, breaker, challenge"`) {
+			t.Error("the log does not name the sections")
+		}
 	})
 }
 
@@ -184,4 +217,17 @@ func TestReload_NeedsAFile(t *testing.T) {
 	if w.Code != http.StatusNotImplemented {
 		t.Errorf("%d %s, want 501", w.Code, w.Body)
 	}
+}
+
+// A reload warns as a start does.
+func TestReload_WarnsOfWhatIsOdd(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		h.reload = func() (gateway.Config, error) { return gateway.Load(write(t, odd), append(account[:], "OPS_TOKEN=x")) }
+		if err := h.g.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(h.log.String(), "api_keys[0].key: has fewer than 16 bytes") {
+			t.Error("the log does not warn")
+		}
+	})
 }

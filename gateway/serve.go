@@ -35,6 +35,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) err
 	if len(g.cfg.APIKeys) == 0 {
 		g.log.Warn("no api_keys are set: whoever reaches the listener on this machine may ask")
 	}
+	g.warn(g.cfg)
 	if ready != nil {
 		ready(public.Addr().String(), operators.Addr().String())
 	}

@@ -71,7 +71,17 @@ To see all of it on this machine, without configuration:  gateway demo`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newDemo(), newServe(), newCheck(), newMode(), newStatus())
 	return root
+}
+
+// flagError has a length of time that is none corrected in words of this
+// program, not of Go.
+func flagError(_ *cobra.Command, err error) error {
+	if what, _, ok := strings.Cut(err.Error(), ": time: "); ok {
+		return fmt.Errorf("%s: it is no time; write for instance 30s or 5m", what)
+	}
+	return err
 }

@@ -90,12 +90,16 @@ func newCheck() *cobra.Command {
 		Long: `check prints the effective configuration as YAML: your file over the defaults,
 overridden by GATEWAY__SECTION__KEY from the environment, secrets as [redacted].
 Where something is wrong it lists every mistake as "file:line: key: what to do"
-and ends with 2.`,
+and ends with 2. What is only odd, such as a short key, it says in the same form
+on standard error, and ends with 0.`,
 		Example: "  gateway check --config configs/gateway.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := gateway.Load(path, os.Environ())
 			if err != nil {
 				return err
+			}
+			for _, odd := range cfg.Warnings() {
+				fmt.Fprintln(cmd.ErrOrStderr(), odd)
 			}
 			text, err := cfg.YAML()
 			if err != nil {

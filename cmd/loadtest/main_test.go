@@ -65,10 +65,11 @@ func TestLoadtest_PlaysOutages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cmd, out, said := command(t, "--scenario", here(t, "testdata/"+name+".yaml"))
 			err := cmd.Run()
-			r, broken := loadtest.ReadJSON(filepath.Join(cmd.Dir, "loadtest.json"))
+			runs, broken := loadtest.ReadJSON(filepath.Join(cmd.Dir, "loadtest.json"))
 			if broken != nil {
 				t.Fatalf("exit %d, %v\n%s%s", code(err), broken, out, said)
 			}
+			r := runs[0]
 			for _, o := range r.Targets[0].Objectives {
 				if !o.Met {
 					t.Errorf("missed: %s; found %s", o.Text, o.Found)
@@ -101,9 +102,12 @@ func TestLoadtest_EndsEarly(t *testing.T) {
 	if err := cmd.Run(); code(err) != 1 {
 		t.Fatalf("exit %d, want 1\n%s%s", code(err), out, said)
 	}
-	r, err := loadtest.ReadJSON(filepath.Join(cmd.Dir, "loadtest.json"))
-	if err != nil || !r.EndedEarly || r.Passed || r.Targets[0].Total.Answers.Verified == 0 {
-		t.Errorf("%v, early %t, passed %t", err, r.EndedEarly, r.Passed)
+	runs, err := loadtest.ReadJSON(filepath.Join(cmd.Dir, "loadtest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := runs[0]; !r.EndedEarly || r.Passed || r.Targets[0].Total.Answers.Verified == 0 {
+		t.Errorf("early %t, passed %t", r.EndedEarly, r.Passed)
 	}
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
 		t.Errorf("it left %v, %v", left, err)
@@ -155,7 +159,8 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 			"--simulator", "a=http://127.0.0.1:3", "--simulator", "b=http://127.0.0.1:3"}, "share a simulator"},
 		"a folder that is not":  {[]string{"--scenario", hang, "--html", "none/x.html"}, "none/x.html cannot be written"},
 		"one name for two":      {[]string{"--scenario", hang, "--html", "x.md"}, "names of their own"},
-		"one file to compare":   {[]string{"compare", "a.json"}, "two files"},
+		"nothing to compare":    {[]string{"compare"}, "needs the files"},
+		"a file that is gone":   {[]string{"compare", "a.json"}, "a.json"},
 		"files that are no run": {[]string{"compare", wrong, wrong}, "wrong.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {

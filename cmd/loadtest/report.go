@@ -13,13 +13,13 @@ import (
 func newCompare() *cobra.Command {
 	var html string
 	cmd := &cobra.Command{
-		Use:     "compare A.json B.json",
+		Use:     "compare A.json [B.json ...]",
 		Short:   "Put runs into one report",
-		Long:    `compare reads what --json wrote and draws the runs side by side.`,
+		Long:    `compare reads what --json wrote and draws the runs side by side. A file may hold several.`,
 		Example: "  loadtest compare before.json after.json --html both.html",
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return fmt.Errorf("%w: compare needs two files or more that --json wrote", errUsage)
+			if len(args) == 0 {
+				return fmt.Errorf("%w: compare needs the files that --json wrote", errUsage)
 			}
 			return nil
 		},
@@ -30,7 +30,10 @@ func newCompare() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("%w: %w", errUsage, err)
 				}
-				runs = append(runs, r)
+				runs = append(runs, r...)
+			}
+			if len(runs) < 2 {
+				return fmt.Errorf("%w: compare needs two runs or more, and %s holds one", errUsage, args[0])
 			}
 			if err := writeReport(html, runs...); err != nil {
 				return err

@@ -50,10 +50,11 @@ func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
 	for range 2 { // they are still there the second time
 		cmd, out, said := command(t, args...)
 		err := cmd.Run()
-		r, broken := loadtest.ReadJSON(filepath.Join(folder, "a.json"))
+		runs, broken := loadtest.ReadJSON(filepath.Join(folder, "a.json"))
 		if broken != nil {
 			t.Fatalf("exit %d, %v\n%s%s", code(err), broken, out, said)
 		}
+		r := runs[0]
 		if len(r.Targets) != 2 || r.Targets[0].Name != "ours" || r.Targets[0].Circuit == nil || r.Targets[1].Circuit != nil {
 			t.Fatalf("the targets are told of as %+v", r.Targets)
 		}
@@ -64,6 +65,10 @@ func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
 				}
 			}
 		}
+	}
+	alone, _, refused := command(t, "compare", filepath.Join(folder, "a.json"))
+	if err := alone.Run(); code(err) != 2 || !strings.Contains(refused.String(), "a.json holds one") {
+		t.Errorf("compared with nothing: exit %d\n%s", code(err), refused)
 	}
 	both := filepath.Join(folder, "both.html")
 	cmd, _, said := command(t, "compare", filepath.Join(folder, "a.json"), filepath.Join(folder, "a.json"), "--html", both)

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -66,12 +68,16 @@ for tests only.
 		Example: `  simulator --listen 127.0.0.1:8082
   curl -s -X POST http://127.0.0.1:8082/_sim/tickets -d '{"kind":"forged"}'
   curl -s -X PUT http://127.0.0.1:8082/_sim/fault -d '{"kind":"internal_error","share":0.5}'`,
+		Version:       version(),
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Latency, cfg.Jitter = flagLatency(latency), jitter
 			cfg.Log = slog.New(slog.NewJSONHandler(logs, nil))
+			if err := checkListen(listen); err != nil {
+				return err
+			}
 			if err := readApps(apps, &cfg); err != nil {
 				return err
 			}
@@ -81,6 +87,7 @@ for tests only.
 			return serve(cmd.Context(), cfg, listen, out)
 		},
 	}
+	cmd.SetFlagErrorFunc(flagError)
 	f := cmd.Flags()
 	f.StringVar(&listen, "listen", "127.0.0.1:8082", "address of the API and its controls")
 	f.DurationVar(&latency, "latency", simulator.DefaultLatency, "latency of every answer")
@@ -99,6 +106,18 @@ func flagLatency(d time.Duration) time.Duration {
 		return simulator.NoLatency
 	}
 	return d
+}
+
+// checkListen tells an address that cannot be one from one that is taken.
+func checkListen(address string) error {
+	host, digits, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(digits, 10, 16)
+	}
+	if err != nil || strings.ContainsAny(host, " /@") {
+		return fmt.Errorf("--listen: must be HOST:PORT such as 127.0.0.1:8082, with port 0 for any free one, is %q", address)
+	}
+	return nil
 }
 
 func readApps(apps map[string]string, cfg *simulator.Config) error {
@@ -121,4 +140,22 @@ func serve(ctx context.Context, cfg simulator.Config, listen string, out io.Writ
 		return failure{err}
 	}
 	return nil
+}
+
+// flagError has a length of time that is none corrected in words of this
+// program, not of Go.
+func flagError(_ *cobra.Command, err error) error {
+	if what, _, ok := strings.Cut(err.Error(), ": time: "); ok {
+		return fmt.Errorf("%s: it is no time; write for instance 30s or 5m", what)
+	}
+	return err
+}
+
+// version is the module's version as the build recorded it. The simulator takes
+// nothing of the gateway's, not even this.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") {
+		return info.Main.Version
+	}
+	return "devel"
 }

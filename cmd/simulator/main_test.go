@@ -14,7 +14,7 @@ import (
 func TestRun_ExitsWith2OnWrongUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"--lisen", "x"}, {"--listen"}, {"extra"}, {"--latency", "soon"}, {"--latency", "-1s"},
-		{"--app", "shop=key"}, {"--app", "0=key"}, {"--secret-key", ""}, {"--capacity", "-3"},
+		{"--app", "shop=key"}, {"--app", "0=key"}, {"--secret-key", ""}, {"--capacity", "-3"}, {"--listen", "nonsense"}, {"--listen", "127.0.0.1:http"},
 	} {
 		var logs bytes.Buffer
 		if code := run(t.Context(), args, io.Discard, &logs); code != 2 || !strings.HasPrefix(logs.String(), "simulator: ") {

@@ -87,6 +87,11 @@ func TestDemo_TellsItsStory(t *testing.T) {
 		p.chooses("mend")
 		p.waits(`document.querySelector("#events li").textContent.includes("You mended")`)
 	}
+
+	s.throws("degraded")
+	p.waits(`document.querySelector("#circuit").textContent === "forced degraded"`)
+	p.waits(`document.querySelector("#plain").textContent.includes("Their reason: test. Underneath: circuit closed.")`)
+	p.photographs("demo-forced")
 	axe, err := os.ReadFile(filepath.Join(install(t), "axe-core", "axe.min.js"))
 	p.must(err)
 	p.accessible(string(axe))

@@ -34,7 +34,11 @@ func (s *story) soFar() []event {
 
 // state is what the page needs of the gateway's own status.
 type state struct {
-	Mode    string `json:"mode"`
+	Mode     string `json:"mode"`
+	Override *struct {
+		Mode   string `json:"mode"`
+		Reason string `json:"reason"`
+	} `json:"override"` // nil where nobody forces a mode
 	Breaker struct {
 		State       string `json:"state"`
 		Evidence    string `json:"evidence"`
@@ -66,7 +70,7 @@ func (d *Demo) status(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"now": time.Now().Unix(), "mode": now.Mode, "circuit": now.Breaker.State,
+		"now": time.Now().Unix(), "mode": now.Mode, "override": now.Override, "circuit": now.Breaker.State,
 		"api": broken.Kind, "script": script.Kind, "api_calls": stats.Requests,
 		"line": d.crowd.watch(), "events": d.told(now),
 	})

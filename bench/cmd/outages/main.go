@@ -22,7 +22,6 @@ import (
 
 	"captchagate/bench/rig"
 	"captchagate/loadtest"
-	"captchagate/loadtest/report"
 	"captchagate/loadtest/scenario"
 	"captchagate/simulator"
 )
@@ -48,14 +47,16 @@ func main() {
 	product := flag.String("product", "..", "folder of the product's module")
 	kinds := flag.String("kinds", "", "kinds of fault, with commas; empty = all outages")
 	only := flag.String("only", "", "who, with commas, of "+strings.Join(candidates, ", ")+"; empty = all")
-	page := flag.String("html", "outages.html", "write the report to this file")
+	var f files
+	flag.StringVar(&f.html, "html", "outages.html", "write the report to this file, and Markdown beside it")
+	flag.StringVar(&f.json, "json", "outages.json", `write everything to this file; "loadtest compare" reads it`)
 	flag.IntVar(&p.rate, "rate", 150, "requests a second to each")
 	flag.DurationVar(&p.healthy, "healthy", 6*time.Second, "before the fault")
 	flag.DurationVar(&p.fault, "fault", 12*time.Second, "length of the fault")
 	flag.DurationVar(&p.healed, "healed", 14*time.Second, "after the fault")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := p.all(ctx, *product, *kinds, *only, *page)
+	err := p.all(ctx, *product, *kinds, *only, f)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "outages:", err)
@@ -65,12 +66,15 @@ func main() {
 
 // all plays the kinds one after the other. What was played until an error is
 // told all the same.
-func (p plan) all(ctx context.Context, product, kinds, only, page string) error {
+func (p plan) all(ctx context.Context, product, kinds, only string, to files) error {
 	chosen, err := pick("--kinds", kinds, outages)
 	if err != nil {
 		return err
 	}
 	if p.only, err = pick("--only", only, candidates); err != nil {
+		return err
+	}
+	if err := to.writable(); err != nil {
 		return err
 	}
 	r, err := rig.New(ctx, product, ".")
@@ -83,14 +87,14 @@ func (p plan) all(ctx context.Context, product, kinds, only, page string) error 
 		fmt.Fprintf(os.Stderr, "%s … (load average %s)\n", k, rig.Load())
 		run, err := p.outage(ctx, r, k)
 		if err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", k, err), tell(page, runs))
+			return errors.Join(fmt.Errorf("%s: %w", k, err), to.tell(runs))
 		}
 		runs = append(runs, run)
 		if ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("%s: ended early", k), tell(page, runs))
+			return errors.Join(fmt.Errorf("%s: ended early", k), to.tell(runs))
 		}
 	}
-	return tell(page, runs)
+	return to.tell(runs)
 }
 
 func pick[T ~string](name, given string, known []T) ([]T, error) {
@@ -105,19 +109,6 @@ func pick[T ~string](name, given string, known []T) ([]T, error) {
 		out = append(out, T(one))
 	}
 	return out, nil
-}
-
-// tell writes the report and prints the table.
-func tell(page string, runs []loadtest.Run) error {
-	if len(runs) == 0 {
-		return nil
-	}
-	printTable(os.Stdout, runs)
-	f, err := os.Create(page)
-	if err != nil {
-		return err
-	}
-	return errors.Join(report.HTML(f, runs...), f.Close())
 }
 
 // outage plays one kind of fault on fresh processes.

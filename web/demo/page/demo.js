@@ -29,6 +29,11 @@
     recovering: "The API is back. A growing share of users is sent to it.",
   };
 
+  const forces = {
+    degraded: "An operator said so: users are answered as if the API were down.",
+    normal: "An operator said so: nobody is let through or challenged in place of the API.",
+  };
+
   const make = (name, text, className) => {
     const made = document.createElement(name);
     if (text) made.textContent = text;
@@ -96,9 +101,10 @@
       return;
     }
     const s = await answer.json();
-    $("#circuit").textContent = "circuit " + s.circuit.replace("_", " ");
-    $("#circuit").className = s.circuit;
-    $("#plain").textContent = circuits[s.circuit];
+    const circuit = "circuit " + s.circuit.replace("_", " ");
+    $("#circuit").textContent = s.override ? "forced " + s.override.mode : circuit;
+    $("#circuit").className = s.override ? "forced" : s.circuit;
+    $("#plain").textContent = s.override ? `${forces[s.override.mode]} Their reason: ${s.override.reason}. Underneath: ${circuit}.` : circuits[s.circuit];
     draw(s);
     // A page that was loaded before sees it on the next click; this one shows it at once.
     if (mode && mode !== s.mode && /ready|degraded/.test(Captchagate.getState("#captcha"))) renew();

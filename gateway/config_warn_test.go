@@ -1,0 +1,119 @@
+package gateway_test
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"captchagate/gateway"
+)
+
+// odd has one of everything that is taken with a warning.
+const odd = `
+api_keys:
+  - {name: shop, key: x, scenes: [login]}
+  - {name: blog, key: 0123456789abcdef}
+admin:
+  tokens: [{name: ops, role: operator, token: "${OPS_TOKEN}"}]
+upstream:
+  endpoint: http://api.example
+  apps: [{captcha_app_id: 190000001, app_secret_key: k}]
+scenes:
+  login:
+    degraded: challenge
+    budget: {total: 10/s}
+  payment:
+    degraded: deny
+    budget: {total: 11/s}
+    challenge_budget: {per_ip: 1/m}
+  comment: {degraded: allow, budget: {total: 12/s, for: 5m}, challenge_budget: {per_ip: 1/m}}
+challenge: {secret: fifteen-letters}
+reverify: {webhook: "http://user:pass@shop.example/reports", secret: y}
+`
+
+func TestWarnings_NameWhatIsOddAndWhere(t *testing.T) {
+	path := write(t, odd)
+	env := append(account[:], "OPS_TOKEN=open-sesame", "GATEWAY__REVERIFY__SECRET=four")
+	c, err := gateway.Load(path, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants := []string{
+		"FILE:3: api_keys[0].key: has fewer than 16 bytes",
+		"FILE:6: admin.tokens[0].token: has fewer than 16 bytes",
+		"FILE:8: upstream.endpoint: is plain http",
+		"FILE:13: scenes.login.budget: bounds what allow lets through, and with degraded: challenge nobody is let through; leave it out, or say degraded: allow; what bounds solved challenges is challenge_budget",
+		"FILE:16: scenes.payment.budget: bounds what allow lets through, and with degraded: deny ",
+		"FILE:17: scenes.payment.challenge_budget: bounds solved challenges",
+		"FILE:19: challenge.secret: has fewer than 16 bytes",
+		"FILE:20: reverify.webhook: is plain http",
+		"GATEWAY__REVERIFY__SECRET: reverify.secret: has fewer than 16 bytes",
+	}
+	got := c.Warnings()
+	for _, want := range wants {
+		want = strings.Replace(want, "FILE", path, 1)
+		i := slices.IndexFunc(got, func(m gateway.Mistake) bool { return strings.HasPrefix(m.String(), want) })
+		if i < 0 {
+			t.Errorf("missing: %s", want)
+			continue
+		}
+		got = slices.Delete(got, i, i+1)
+	}
+	for _, m := range got {
+		t.Errorf("not wanted: %s", m)
+	}
+	for _, secret := range []string{"open-sesame", "fifteen-letters", "four", "pass@"} {
+		if strings.Contains(c.Warnings().Error(), secret) {
+			t.Errorf("the warnings show %q", secret)
+		}
+	}
+}
+
+// What is usual is not odd: no samples, no loopback, no address that is off.
+func TestWarnings_AreSilentAboutWhatIsUsual(t *testing.T) {
+	paths := map[string]string{"sample": "../configs/gateway.yaml", "production": "../configs/production.yaml", "demo": "../configs/demo.yaml"}
+	for name, text := range map[string]string{
+		"localhost":   "upstream: {endpoint: \"http://localhost:8082\", apps: [{captcha_app_id: 1, app_secret_key: k}]}\n",
+		"IPv6":        "upstream: {endpoint: \"http://[::1]:8082\", apps: [{captcha_app_id: 1, app_secret_key: k}]}\n",
+		"no webhook":  "upstream: {apps: [{captcha_app_id: 1, app_secret_key: k}]}\nreverify: {webhook: \"\"}\n",
+		"nothing odd": "upstream: {apps: [{captcha_app_id: 1, app_secret_key: k}]}\nreverify: {webhook: \"https://shop.example\", secret: 0123456789abcdef}\n",
+	} {
+		paths[name] = write(t, text)
+	}
+	for name, path := range paths {
+		t.Run(name, func(t *testing.T) {
+			env := slices.Concat(productionEnvironment, demoEnvironment)
+			c, err := gateway.Load(path, env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := c.Warnings(); len(got) > 0 {
+				t.Errorf("it warns:\n%v", got)
+			}
+		})
+	}
+}
+
+func TestRun_WarnsOfWhatIsOdd(t *testing.T) {
+	c, err := gateway.Load(write(t, odd), append(account[:], "OPS_TOKEN=x", "GATEWAY__LISTEN=127.0.0.1:0", "GATEWAY__ADMIN__LISTEN=127.0.0.1:0",
+		"GATEWAY__SCRIPT_PROBE__URL=", "GATEWAY__STORE__PATH="+filepath.Join(t.TempDir(), "gateway.db")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log journal
+	ctx, stop := context.WithCancel(t.Context())
+	g, err := gateway.New(ctx, c, nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if err := g.Run(ctx, func(string, string) { stop() }); err != nil {
+		t.Error(err)
+	}
+	if got := strings.Count(log.String(), "level=WARN"); got != len(c.Warnings()) || !strings.Contains(log.String(), "api_keys[0].key: has fewer than 16 bytes") {
+		t.Errorf("it warns %d times, want %d:\n%s", got, len(c.Warnings()), log.String())
+	}
+}
