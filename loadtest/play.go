@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,6 +62,7 @@ func ready(s scenario.Scenario, gateways []Gateway) error {
 		return errors.New("no gateway is given to play against")
 	}
 	var wrong []error
+	wrong = append(wrong, untold(s, gateways)...)
 	for _, g := range gateways {
 		wrong = append(wrong, g.validate())
 		if s.Kills() && g.Process == nil {
@@ -73,6 +75,27 @@ func ready(s scenario.Scenario, gateways []Gateway) error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// untold finds the objectives that a gateway cannot meet however well it does,
+// because it does not tell what they are about.
+func untold(s scenario.Scenario, gateways []Gateway) (wrong []error) {
+	var silent, flags []string
+	for _, g := range gateways {
+		if g.Admin == "" {
+			silent, flags = append(silent, g.Name), append(flags, "--target-admin "+g.Name+"=URL")
+		}
+	}
+	if len(silent) == 0 {
+		return nil
+	}
+	for _, o := range s.Objectives {
+		if o.NeedsStatus() {
+			wrong = append(wrong, fmt.Errorf("%w: %s:%d: %q asks for what nobody tells of %s; give %s, or drop the objective",
+				ErrScenario, s.File, o.Line, o.Text, strings.Join(silent, ", "), strings.Join(flags, " ")))
+		}
+	}
+	return wrong
 }
 
 // drive sends, steers and watches until all is answered.

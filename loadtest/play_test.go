@@ -193,6 +193,28 @@ func TestPlay_EndsEarlyAndTellsWhatWas(t *testing.T) {
 	}
 }
 
+// What nobody tells is no surprise for the end of a run: every objective about
+// it is named before anything is sent.
+func TestPlay_RefusesObjectivesThatNobodyTells(t *testing.T) {
+	s := read(t, outage)
+	telling := loadtest.Gateway{Name: "ours", Address: "127.0.0.1:1", Simulator: "127.0.0.1:2", Admin: "127.0.0.1:3"}
+	silent := loadtest.Gateway{Name: "theirs", Address: "127.0.0.1:4", Simulator: "127.0.0.1:5"}
+	_, err := loadtest.Play(t.Context(), s, []loadtest.Gateway{telling, silent}, nil)
+	if !errors.Is(err, loadtest.ErrScenario) {
+		t.Fatalf("got %v", err)
+	}
+	lines := strings.Split(err.Error(), "\n")
+	for i, want := range []string{`test.yaml:11: "opens after <= 500ms"`, `test.yaml:13: "upstream calls after opening <= 4"`, `test.yaml:17: "transitions <= 2"`} {
+		if len(lines) != 3 || !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "nobody tells of theirs; give --target-admin theirs=URL, or drop") {
+			t.Errorf("it does not say %s and what to do:\n%v", want, err)
+		}
+	}
+	_, err = loadtest.Play(t.Context(), s, []loadtest.Gateway{telling}, nil)
+	if errors.Is(err, loadtest.ErrScenario) || err == nil {
+		t.Errorf("with an operators' address: %v; want only that nothing runs there", err)
+	}
+}
+
 func TestPlay_RefusesWhatItMayNotReach(t *testing.T) {
 	s := read(t, short("{valid: 1}"))
 	kills := read(t, short("{valid: 1}", "steps: [{at: 0s, kill: gateway}, {at: 100ms, start: gateway}]"))

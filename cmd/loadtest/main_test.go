@@ -151,6 +151,8 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 		"a target with a path":     {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1/v1"}, "[NAME=]URL"},
 		"no simulator":             {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1"}, "--simulator target=URL"},
 		"a simulator for nobody":   {[]string{"--scenario", hang, "--simulator", "http://127.0.0.1:1"}, "no --target"},
+		"objectives that it does not tell": {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1", "--simulator", "http://127.0.0.1:2"},
+			"hang.yaml:13: \"opens after <= 3s\" asks for what nobody tells of target; give --target-admin target=URL"},
 		"a shared simulator": {[]string{"--scenario", hang, "--target", "a=http://127.0.0.1:1", "--target", "b=http://127.0.0.1:2",
 			"--simulator", "a=http://127.0.0.1:3", "--simulator", "b=http://127.0.0.1:3"}, "share a simulator"},
 		"a folder that is not":  {[]string{"--scenario", hang, "--html", "none/x.html"}, "none/x.html cannot be written"},
@@ -172,7 +174,8 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 
 // What fails at run time ends with 1.
 func TestLoadtest_SaysThatATargetIsAway(t *testing.T) {
-	cmd, _, said := command(t, "--scenario", here(t, "testdata/hang.yaml"), "--target", "http://127.0.0.1:1", "--simulator", "http://127.0.0.1:2")
+	cmd, _, said := command(t, "--scenario", here(t, "testdata/hang.yaml"),
+		"--target", "http://127.0.0.1:1", "--simulator", "http://127.0.0.1:2", "--target-admin", "http://127.0.0.1:3")
 	if err := cmd.Run(); code(err) != 1 || !strings.Contains(said.String(), "is it running?") {
 		t.Errorf("exit %d\n%s", code(err), said)
 	}

@@ -219,12 +219,3 @@ func (c *checker) objectives(s Scenario) {
 		}
 	}
 }
-
-// NeedsOutage reports whether the objective has no meaning without an outage.
-func (o Objective) NeedsOutage() bool {
-	switch o.Measure.Name {
-	case "upstream calls after opening", "opens after", "fast again after", "first verified after recovery", "normal after recovery":
-		return true
-	}
-	return o.Where == DuringOutage
-}

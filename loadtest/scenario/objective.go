@@ -13,6 +13,7 @@ import (
 // which stretch of the run, and what it must be.
 type Objective struct {
 	Text    string
+	Line    int // of the file, from 1
 	Measure Measure
 	Where   Where
 	Phase   string // of InPhase and AfterPhase
@@ -92,6 +93,25 @@ func (o *Objective) readValue(text string) (err error) {
 		}
 	}
 	return nil
+}
+
+// NeedsOutage reports whether the objective has no meaning without an outage.
+func (o Objective) NeedsOutage() bool {
+	switch o.Measure.Name {
+	case "upstream calls after opening", "opens after", "fast again after", "first verified after recovery", "normal after recovery":
+		return true
+	}
+	return o.Where == DuringOutage
+}
+
+// NeedsStatus reports whether only a gateway that tells its circuit and mode
+// can meet the objective.
+func (o Objective) NeedsStatus() bool {
+	switch o.Measure.Name {
+	case "upstream calls after opening", "opens after", "transitions", "circuit changes":
+		return true
+	}
+	return false
 }
 
 // Holds reports whether a value that was found meets the objective.

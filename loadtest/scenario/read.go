@@ -38,7 +38,7 @@ func Load(path string) (Scenario, error) {
 // Read reads a scenario from text; file is its name in mistakes.
 func Read(file string, text []byte) (Scenario, error) {
 	s := defaults()
-	s.Source = string(text)
+	s.File, s.Source = file, string(text)
 	d := &decoder{file: file, lines: map[string]int{}, failed: map[string]bool{}}
 	root, err := parse(text)
 	if err != nil {
@@ -46,6 +46,9 @@ func Read(file string, text []byte) (Scenario, error) {
 	}
 	d.decode(root, "", reflect.ValueOf(&s).Elem())
 	s.About = strings.TrimSpace(s.About)
+	for i := range s.Objectives {
+		s.Objectives[i].Line = d.lineOf(fmt.Sprintf("objectives[%d]", i))
+	}
 	for _, one := range s.check() {
 		if !d.hasFailed(one.Key) {
 			d.mistake(one.Key, "%s", one.Text)
