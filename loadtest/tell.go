@@ -24,6 +24,7 @@ func tell(s scenario.Scenario, subjects []*subject, length time.Duration, load s
 		}
 		run.Targets = append(run.Targets, target)
 	}
+	run.Verdict = run.verdict()
 	return run
 }
 

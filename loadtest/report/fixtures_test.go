@@ -123,6 +123,12 @@ func endedEarly() loadtest.Run {
 	t.Phases[1], t.Phases[2], t.Total = sum(t.Series[24:]), loadtest.Tally{Useful: 100}, sum(t.Series)
 	t.Circuit, t.Mode = t.Circuit[:2], t.Mode[:2]
 	t.Circuit[1].Until, t.Mode[1].Until = 15, 15
+	t.Objectives = []loadtest.Objective{
+		{Text: "useful >= 100%", Found: "100% so far", Unjudged: true},
+		{Text: "opens after <= 100ms", Found: "200ms"},
+		{Text: "p99 in healthy <= 300ms", Found: "29ms", Met: true},
+		{Text: "normal after recovery <= 12s", Found: "not seen (stopped early)", Unjudged: true},
+	}
 	o := &t.Outages[0]
 	o.Until, o.VerifiedAfter, o.NormalAfter = 15, -1, -1
 	return run

@@ -26,6 +26,7 @@ type column struct {
 	Headline string
 	Sentence string
 	Phases   []phaseRow
+	Outages  []outageRow
 	Charts   []chart
 }
 
@@ -39,6 +40,12 @@ type row struct {
 type phaseRow struct {
 	loadtest.Phase
 	loadtest.Tally
+}
+
+// An outageRow is an outage with its waits in words.
+type outageRow struct {
+	loadtest.Outage
+	Fast, Open, Verified, Normal string
 }
 
 func newPage(runs []loadtest.Run) page {
@@ -66,9 +73,29 @@ func newColumn(run *loadtest.Run, target *loadtest.Target, several bool) column 
 			c.Phases = append(c.Phases, phaseRow{ph, target.Phases[i]})
 		}
 	}
+	for i, o := range target.Outages {
+		c.Outages = append(c.Outages, newOutageRow(run, o, i+1 == len(target.Outages), len(target.Circuit) > 0))
+	}
 	c.Verdict, c.Headline = judge(run, target)
 	c.Sentence = sentence(run, target)
 	return c
+}
+
+// newOutageRow puts waits in words: what did not come while there was time for
+// it never came, but for what the end of a stopped run cut off nobody knows.
+func newOutageRow(run *loadtest.Run, o loadtest.Outage, last, tells bool) outageRow {
+	wait := func(v float64, cut bool) string {
+		if v < 0 && run.EndedEarly && cut {
+			return "not seen (stopped early)"
+		}
+		return seconds(v)
+	}
+	cut := o.Until >= run.Seconds
+	r := outageRow{o, wait(o.FastAfter, cut), wait(o.OpenAfter, cut), wait(o.VerifiedAfter, last), wait(o.NormalAfter, last)}
+	if !tells {
+		r.Open = "not told"
+	}
+	return r
 }
 
 // title is that of the runs where they played the same.

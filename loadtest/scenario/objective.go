@@ -130,6 +130,16 @@ func (o Objective) Holds(found float64) bool {
 	}
 }
 
+// HoldsWithin reports whether every value between two meets the objective, and
+// whether any does.
+func (o Objective) HoldsWithin(least, most float64) (always, ever bool) {
+	always = o.Holds(least) && o.Holds(most)
+	if o.Op == "=" {
+		return always, least <= o.Value && o.Value <= most
+	}
+	return always, o.Holds(least) || o.Holds(most)
+}
+
 // Show writes a value in the objective's unit.
 func (o Objective) Show(found float64) string {
 	switch o.Measure.Unit {
