@@ -158,7 +158,8 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 		"a folder that is not":  {[]string{"--scenario", hang, "--html", "none/x.html"}, "none/x.html cannot be written"},
 		"one name for two":      {[]string{"--scenario", hang, "--html", "x.md"}, "names of their own"},
 		"one file to compare":   {[]string{"compare", "a.json"}, "two files"},
-		"files that are no run": {[]string{"compare", wrong, wrong}, "wrong.yaml"},
+		"files that are no run": {[]string{"compare", wrong, hang}, "wrong.yaml"},
+		"a file given twice":    {[]string{"compare", hang, wrong, filepath.Dir(hang) + "/./hang.yaml"}, "are the same file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd, _, said := command(t, c.args...)

@@ -134,6 +134,17 @@ func endedEarly() loadtest.Run {
 	return run
 }
 
+// unlike is what should not be laid beside hang, and why.
+func unlike() loadtest.Run {
+	run := endedEarly()
+	run.Began, run.Seed = run.Began.Add(time.Hour), 8
+	run.Phases[1].Rate = "500/s"
+	run.Machine.Cores, run.Machine.Version, run.Machine.Go = 8, "v0.9.1", "go1.27.0"
+	t := &run.Targets[0]
+	t.Version, t.Kept = "v0.9.1", loadtest.Kept{Intended: 500, Sent: 412, LateP99: 31, Why: "the machine was busy"}
+	return run
+}
+
 func comparison() loadtest.Run {
 	run := missedRun()
 	run.Targets = []loadtest.Target{gateway(), sixtyLines()}

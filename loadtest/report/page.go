@@ -9,8 +9,9 @@ import (
 // A page is what the templates draw.
 type page struct {
 	Title      string
-	Verdict    string // passed, missed, early, empty: also a class
-	Headline   string // in one or two words
+	Verdict    string   // passed, missed, early, empty: also a class
+	Headline   string   // in one or two words
+	Warnings   []string // why the columns may not compare
 	Columns    []column
 	Objectives []row
 	Runs       []loadtest.Run
@@ -49,7 +50,7 @@ type outageRow struct {
 }
 
 func newPage(runs []loadtest.Run) page {
-	p := page{Runs: runs}
+	p := page{Runs: runs, Warnings: Warnings(runs...)}
 	for i := range runs {
 		for j := range runs[i].Targets {
 			p.Columns = append(p.Columns, newColumn(&runs[i], &runs[i].Targets[j], len(runs) > 1))

@@ -30,6 +30,7 @@ func stories() []story {
 		{"early", []loadtest.Run{endedEarly()}},
 		{"targets", []loadtest.Run{comparison()}},
 		{"runs", []loadtest.Run{hang(), missedRun()}},
+		{"unlike", []loadtest.Run{hang(), unlike()}},
 		{"empty", []loadtest.Run{nothing()}},
 		{"none", nil},
 		{"hostile", []loadtest.Run{hostile()}},
@@ -164,6 +165,18 @@ func TestReport_OpensWithTheVerdict(t *testing.T) {
 	almost.Targets[0].Total.Useful = 99.9999
 	both := endedEarly()
 	both.Targets = append(both.Targets, both.Targets[0])
+	for name, c := range map[string]struct {
+		runs []loadtest.Run
+		says string
+	}{
+		"one of two stopped": {[]loadtest.Run{hang(), endedEarly()}, "## ⚠ 1 of 2 passed, 1 stopped early: "},
+		"both stopped":       {[]loadtest.Run{endedEarly(), endedEarly()}, "## ⚠ All 2 stopped early: "},
+		"one missed":         {[]loadtest.Run{hang(), endedEarly(), missedRun()}, "## ✗ 1 of 3 passed, 1 stopped early: "},
+	} {
+		if got := render(t, report.Markdown, c.runs); !strings.HasPrefix(got, c.says) {
+			t.Errorf("%s: it is headed %.80s, want %s", name, got, c.says)
+		}
+	}
 	for _, c := range []struct {
 		name string
 		run  loadtest.Run

@@ -61,7 +61,7 @@ func overall(columns []column) (verdict, headline string) {
 	switch {
 	case good == len(columns):
 		return passed, fmt.Sprintf("All %d passed", good)
-	case number(columns, func(c column) bool { return c.Run == columns[0].Run }) == stopped:
+	case stopped == len(columns) && columns[0].Run == columns[len(columns)-1].Run:
 		return early, columns[0].Headline
 	case stopped == len(columns):
 		return early, fmt.Sprintf("All %d stopped early", stopped)
