@@ -22,7 +22,7 @@ func Warnings(runs ...loadtest.Run) []string {
 	for i := range runs {
 		r := &runs[i]
 		if r.EndedEarly {
-			all = append(all, fmt.Sprintf("%s was stopped early, %s: what it does not show had no time to.", runName(r), r.Stopped()))
+			all = append(all, fmt.Sprintf("%s was stopped early, %s: what it does not show, it may have had no time for.", runName(r), r.Stopped()))
 		}
 		for _, t := range r.Targets {
 			if !t.Kept.OK {
