@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"captchagate/gateway"
 )
 
 // An Objective is a line such as "p99 during outage <= 300ms": a measure, over
@@ -45,7 +47,7 @@ func (o *Objective) readMeasure(text string) error {
 		}
 	}
 	if found.Name == "" {
-		return fmt.Errorf("asks for %q, which is not measured; here are %s", text, measureNames())
+		return unmeasured(text)
 	}
 	o.Measure = found
 	switch word, phase, _ := strings.Cut(rest, " "); {
@@ -66,12 +68,21 @@ func (o *Objective) readMeasure(text string) error {
 	return nil
 }
 
-func measureNames() string {
+// unmeasured says what the measure could have been, with and without what looks
+// like its stretch of the run.
+func unmeasured(text string) error {
 	var names []string
 	for _, m := range Measures() {
 		names = append(names, m.Name)
 	}
-	return strings.Join(slices.Sorted(slices.Values(names)), ", ")
+	slices.Sort(names)
+	hint := "here are "
+	for end := len(text); end > 0 && hint == "here are "; end = strings.LastIndex(text[:end], " ") {
+		if meant := gateway.Nearest(text[:end], names); meant != "" {
+			hint = "did you mean " + meant + "? Here are "
+		}
+	}
+	return fmt.Errorf("asks for %q, which is not measured; %s", text, hint+strings.Join(names, ", "))
 }
 
 func (o *Objective) readValue(text string) (err error) {
