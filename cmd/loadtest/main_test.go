@@ -92,12 +92,14 @@ func TestLoadtest_PlaysOutages(t *testing.T) {
 	}
 }
 
-// Ctrl-C writes what was until then, ends with 1 and leaves nothing behind.
+// Ctrl-C writes what was until then, ends with 1 and leaves nothing behind. A
+// terminal sends it to all processes of the command, and so does this.
 func TestLoadtest_EndsEarly(t *testing.T) {
 	cmd, out, said := command(t, "--scenario", here(t, "testdata/hang.yaml"))
 	temporary := t.TempDir()
 	cmd.Env = append(cmd.Env, "TMPDIR="+temporary)
-	cmd.Stderr = &waiter{buffer: said, until: "outage", then: func() { _ = cmd.Process.Signal(syscall.SIGINT) }}
+	cmd.Stderr = &waiter{buffer: said, until: "outage", then: func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Run(); code(err) != 1 {
 		t.Fatalf("exit %d, want 1\n%s%s", code(err), out, said)
 	}
