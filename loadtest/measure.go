@@ -19,7 +19,7 @@ func (v *view) meet(o scenario.Objective) Objective {
 	case known:
 		out.Found, out.Met = o.Show(found), o.Holds(found)
 	}
-	if v.length < v.scenario.Length().Seconds() && state != unknown {
+	if v.early && state != unknown {
 		v.reserve(&out, o, state)
 	}
 	return out

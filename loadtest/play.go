@@ -42,8 +42,14 @@ func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress
 	for _, t := range subjects {
 		t.begin = begin
 	}
+	length, stopped := s.Length(), make(chan time.Duration, 1)
+	toTheEnd := context.AfterFunc(ctx, func() { stopped <- time.Since(begin) }) // not when the last answer was waited for
 	err := drive(ctx, s, subjects, progress)
-	length := min(time.Since(begin), s.Length())
+	early := false
+	if !toTheEnd() {
+		length = min(length, <-stopped)
+		early = length < s.Length() || slices.ContainsFunc(subjects, (*subject).isOwed)
+	}
 	for _, t := range subjects {
 		err = errors.Join(err, t.heal(context.WithoutCancel(ctx)))
 	}
@@ -53,7 +59,12 @@ func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress
 	if err != nil {
 		return Run{}, err
 	}
-	return tell(s, subjects, length, load), nil
+	return tell(s, subjects, length, early, load), nil
+}
+
+// isOwed reports whether a request was never sent, or its answer not waited for.
+func (t *subject) isOwed() bool {
+	return slices.ContainsFunc(t.shots, func(s shot) bool { return s.tries == 0 })
 }
 
 // ready refuses what cannot be played.
