@@ -140,6 +140,9 @@ func Load(path string, environ []string) (Config, error) {
 	if root == nil {
 		return Config{}, d.mistakes
 	}
+	if isScenario(root) {
+		return Config{}, Mistakes{{File: path, Text: "looks like a scenario of the load test and not like a configuration; play it with \"loadtest --scenario FILE\", or begin a configuration with a copy of configs/gateway.yaml"}}
+	}
 	d.decode(root, "", reflect.ValueOf(&c).Elem())
 	d.override(env, &c)
 	d.settleStore(&c.Store)

@@ -141,7 +141,7 @@ func unknownKey(key string, known []field) string {
 	for i, one := range known {
 		names[i] = one.key
 	}
-	if meant := nearest(key, names); meant != "" {
+	if meant := Nearest(key, names); meant != "" {
 		return fmt.Sprintf("is not a key; did you mean %s?", meant)
 	}
 	return "is not a key; here are " + strings.Join(names, ", ")

@@ -85,7 +85,7 @@ func (d *decoder) override(env environment, c *Config) {
 			continue
 		}
 		remedy := "look at configs/defaults.yaml; scenes and list entries must be in the file"
-		if meant := nearest(name, names); meant != "" {
+		if meant := Nearest(name, names); meant != "" {
 			remedy = "did you mean " + meant + "?"
 		}
 		d.mistake(Mistake{Variable: name, Text: "stands for no single value of the configuration; " + remedy})

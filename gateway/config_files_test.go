@@ -152,3 +152,18 @@ func flatten(value any, path string, into map[string]string) {
 		into[path] = fmt.Sprint(value)
 	}
 }
+
+// Who takes a scenario of the load test for a configuration learns so in a
+// line, and not in one for every key.
+func TestLoad_KnowsAScenario(t *testing.T) {
+	scenarios, err := filepath.Glob("../configs/scenarios/*.yaml")
+	if err != nil || len(scenarios) == 0 {
+		t.Fatalf("%d scenarios, %v", len(scenarios), err)
+	}
+	for _, path := range scenarios {
+		_, err := gateway.Load(path, nil)
+		if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), path+": looks like a scenario of the load test") {
+			t.Errorf("it says %v", err)
+		}
+	}
+}

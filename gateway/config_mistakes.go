@@ -70,9 +70,9 @@ func split(err error) (keyed [][2]string) {
 	return [][2]string{{key, text}}
 }
 
-// nearest returns the name that word was probably meant to be, "" where none
-// is near.
-func nearest(word string, names []string) string {
+// Nearest returns the name that word was probably meant to be, "" where none
+// is near. Who reads other files of people's asks it too.
+func Nearest(word string, names []string) string {
 	best, bestDistance := "", max(2, min(len(word)/4, 4))+1
 	for _, name := range names {
 		if d := distance(word, name); d < bestDistance {

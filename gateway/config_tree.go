@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -43,6 +44,15 @@ type entry struct {
 	key   string
 	line  int
 	value *node
+}
+
+// isScenario reports whether a file is another kind of ours, of which every key
+// would be a mistake here.
+func isScenario(root *node) bool {
+	has := func(key string) bool {
+		return slices.ContainsFunc(root.entries, func(e entry) bool { return e.key == key })
+	}
+	return has("phases") && has("objectives") && !has("upstream")
 }
 
 // A complaint is a mistake of which only the line is known yet.

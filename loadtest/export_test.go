@@ -84,5 +84,5 @@ func Told(s scenario.Scenario, story Story, length time.Duration) Run {
 	for _, m := range story.Moves {
 		t.seen.moves = append(t.seen.moves, move{m.At, m.From, m.To})
 	}
-	return tell(s, []*subject{t}, length, "0.00")
+	return tell(s, []*subject{t}, length, length < s.Length(), "0.00")
 }

@@ -1,6 +1,8 @@
 package loadtest
 
 import (
+	"time"
+
 	"captchagate/loadtest/scenario"
 )
 
@@ -16,6 +18,9 @@ func (v *view) meet(o scenario.Objective) Objective {
 	case nothing:
 	case known:
 		out.Found, out.Met = o.Show(found), o.Holds(found)
+	}
+	if v.early && state != unknown {
+		v.reserve(&out, o, state)
 	}
 	return out
 }
@@ -81,7 +86,7 @@ func (v *view) changed(bands []Band, o scenario.Objective) (float64, finding) {
 		return 0, unknown
 	}
 	n := 0
-	for _, w := range v.windows(o) {
+	for _, w := range v.windows(o, v.length) {
 		n += changes(bands, w.from, w.until)
 	}
 	return float64(n), known
@@ -90,20 +95,20 @@ func (v *view) changed(bands []Band, o scenario.Objective) (float64, finding) {
 // A window is a stretch of the run.
 type window struct{ from, until float64 }
 
-// windows are the stretches that an objective is about.
-func (v *view) windows(o scenario.Objective) []window {
+// windows are the stretches that an objective is about, in a run of that length.
+func (v *view) windows(o scenario.Objective, length float64) []window {
 	if o.Where == scenario.Everywhere {
-		return []window{{0, v.length}}
+		return []window{{0, length}}
 	}
 	var out []window
 	for _, p := range phases(v.scenario) {
-		w := window{p.From, min(p.Until, v.length)}
+		w := window{p.From, min(p.Until, length)}
 		switch {
 		case o.Where == scenario.InPhase && p.Name == o.Phase,
 			o.Where == scenario.DuringOutage && p.Outage,
 			o.Where == scenario.OutsideOutage && !p.Outage:
 		case o.Where == scenario.AfterPhase && p.Name == o.Phase:
-			w = window{p.Until, v.length}
+			w = window{p.Until, length}
 		default:
 			continue
 		}
@@ -118,27 +123,21 @@ func (v *view) windows(o scenario.Objective) []window {
 func (v *view) windowed(o scenario.Objective) (float64, finding) {
 	var shots []shot
 	calls := 0.0
-	for _, w := range v.windows(o) {
+	for _, w := range v.windows(o, v.length) {
 		shots = append(shots, v.between(w.from, w.until)...)
 		calls += v.seen.calls(w.until) - v.seen.calls(w.from)
 	}
 	if len(shots) == 0 {
 		return 0, nothing
 	}
-	t := summarize(shots, calls)
-	if ms, ok := latency(o.Measure.Name, t); ok {
-		return ms, known
+	if n, of, ok := ratio(o.Measure.Name, shots); ok {
+		return percent(n, of), known
 	}
+	if share, ok := share(o.Measure.Name); ok {
+		return quantile(sorted(latencies(shots)), share), known
+	}
+	t := summarize(shots, calls)
 	switch o.Measure.Name {
-	case "useful":
-		return t.Useful, known
-	case "full verdicts":
-		full, of := fullVerdicts(shots)
-		return percent(full, of), known
-	case "verified":
-		return percent(
-			number(shots, func(s shot) bool { return s.fate == verified }),
-			number(shots, func(s shot) bool { return good(s.user) && s.fate != hungUp })), known
 	case "upstream calls":
 		return float64(t.APICalls), known
 	case "attempts per request":
@@ -147,9 +146,35 @@ func (v *view) windowed(o scenario.Objective) (float64, finding) {
 	return counted(o.Measure.Name, t, shots)
 }
 
-func latency(measure string, t Tally) (ms float64, ok bool) {
-	ms, ok = map[string]float64{"p50": t.P50, "p90": t.P90, "p99": t.P99, "p99.9": t.P999, "slowest": t.Max}[measure]
-	return ms, ok
+// ratio finds what is a share of requests.
+func ratio(measure string, shots []shot) (n, of int, ok bool) {
+	switch measure {
+	case "useful":
+		return number(shots, func(s shot) bool { return s.useful() }), number(shots, func(s shot) bool { return s.fate != hungUp }), true
+	case "full verdicts":
+		n, of = fullVerdicts(shots)
+		return n, of, true
+	case "verified":
+		return number(shots, func(s shot) bool { return s.fate == verified }),
+			number(shots, func(s shot) bool { return good(s.user) && s.fate != hungUp }), true
+	}
+	return 0, 0, false
+}
+
+// share is what part of the latencies a measure lies over.
+func share(measure string) (part float64, ok bool) {
+	part, ok = map[string]float64{"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "slowest": 1}[measure]
+	return part, ok
+}
+
+// latencies are those of all but who left.
+func latencies(shots []shot) (took []time.Duration) {
+	for _, s := range shots {
+		if s.fate != hungUp {
+			took = append(took, s.took)
+		}
+	}
+	return took
 }
 
 // counted finds what is a plain number of requests.

@@ -16,15 +16,8 @@ const (
 // readOutages tells of each stretch in which nobody could verify.
 func (v *view) readOutages() []Outage {
 	var out []Outage
-	for _, p := range phases(v.scenario) {
-		if !p.Outage || p.From >= v.length {
-			continue
-		}
-		if n := len(out); n > 0 && out[n-1].Until == p.From {
-			out[n-1].Until = min(p.Until, v.length)
-			continue
-		}
-		out = append(out, Outage{From: p.From, Until: min(p.Until, v.length)})
+	for _, w := range v.outageWindows(v.length) {
+		out = append(out, Outage{From: w.from, Until: w.until})
 	}
 	for i := range out {
 		next := v.length
@@ -32,6 +25,21 @@ func (v *view) readOutages() []Outage {
 			next = out[i+1].From
 		}
 		v.readOutage(&out[i], next)
+	}
+	return out
+}
+
+// outageWindows are the outages of a run of that length.
+func (v *view) outageWindows(length float64) (out []window) {
+	for _, p := range phases(v.scenario) {
+		if !p.Outage || p.From >= length {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].until == p.From {
+			out[n-1].until = min(p.Until, length)
+			continue
+		}
+		out = append(out, window{p.From, min(p.Until, length)})
 	}
 	return out
 }

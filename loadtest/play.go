@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,8 +42,14 @@ func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress
 	for _, t := range subjects {
 		t.begin = begin
 	}
+	length, stopped := s.Length(), make(chan time.Duration, 1)
+	toTheEnd := context.AfterFunc(ctx, func() { stopped <- time.Since(begin) }) // not when the last answer was waited for
 	err := drive(ctx, s, subjects, progress)
-	length := min(time.Since(begin), s.Length())
+	early := false
+	if !toTheEnd() {
+		length = min(length, <-stopped)
+		early = length < s.Length() || slices.ContainsFunc(subjects, (*subject).isOwed)
+	}
 	for _, t := range subjects {
 		err = errors.Join(err, t.heal(context.WithoutCancel(ctx)))
 	}
@@ -52,7 +59,12 @@ func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress
 	if err != nil {
 		return Run{}, err
 	}
-	return tell(s, subjects, length, load), nil
+	return tell(s, subjects, length, early, load), nil
+}
+
+// isOwed reports whether a request was never sent, or its answer not waited for.
+func (t *subject) isOwed() bool {
+	return slices.ContainsFunc(t.shots, func(s shot) bool { return s.tries == 0 })
 }
 
 // ready refuses what cannot be played.
@@ -61,6 +73,7 @@ func ready(s scenario.Scenario, gateways []Gateway) error {
 		return errors.New("no gateway is given to play against")
 	}
 	var wrong []error
+	wrong = append(wrong, untold(s, gateways)...)
 	for _, g := range gateways {
 		wrong = append(wrong, g.validate())
 		if s.Kills() && g.Process == nil {
@@ -73,6 +86,27 @@ func ready(s scenario.Scenario, gateways []Gateway) error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// untold finds the objectives that a gateway cannot meet however well it does,
+// because it does not tell what they are about.
+func untold(s scenario.Scenario, gateways []Gateway) (wrong []error) {
+	var silent, flags []string
+	for _, g := range gateways {
+		if g.Admin == "" {
+			silent, flags = append(silent, g.Name), append(flags, "--target-admin "+g.Name+"=URL")
+		}
+	}
+	if len(silent) == 0 {
+		return nil
+	}
+	for _, o := range s.Objectives {
+		if o.NeedsStatus() {
+			wrong = append(wrong, fmt.Errorf("%w: %s:%d: %q asks for what nobody tells of %s; give %s, or drop the objective",
+				ErrScenario, s.File, o.Line, o.Text, strings.Join(silent, ", "), strings.Join(flags, " ")))
+		}
+	}
+	return wrong
 }
 
 // drive sends, steers and watches until all is answered.

@@ -175,21 +175,25 @@ func TestPlay_CallersBehave(t *testing.T) {
 	})
 }
 
-// Ctrl-C: what was sent is told, what was not is not.
-func TestPlay_EndsEarlyAndTellsWhatWas(t *testing.T) {
-	g := gateway(t, api(t), func(int64, string) (int, string) { return 200, full })
-	s := read(t, strings.Replace(short("{valid: 1}"), "500ms", "1m", 1))
-	ctx, cancel := context.WithCancel(t.Context())
-	r, err := loadtest.Play(ctx, s, []loadtest.Gateway{g}, func(p loadtest.Progress) {
-		if p.At > 300*time.Millisecond {
-			cancel()
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
+// What nobody tells is no surprise for the end of a run: every objective about
+// it is named before anything is sent.
+func TestPlay_RefusesObjectivesThatNobodyTells(t *testing.T) {
+	s := read(t, outage)
+	telling := loadtest.Gateway{Name: "ours", Address: "127.0.0.1:1", Simulator: "127.0.0.1:2", Admin: "127.0.0.1:3"}
+	silent := loadtest.Gateway{Name: "theirs", Address: "127.0.0.1:4", Simulator: "127.0.0.1:5"}
+	_, err := loadtest.Play(t.Context(), s, []loadtest.Gateway{telling, silent}, nil)
+	if !errors.Is(err, loadtest.ErrScenario) {
+		t.Fatalf("got %v", err)
 	}
-	if total := r.Targets[0].Total; !r.EndedEarly || r.Passed || total.Sent < 50 || total.Sent > 10_000 || total.Answers.Verified != total.Sent {
-		t.Errorf("early %t, passed %t, %+v", r.EndedEarly, r.Passed, total)
+	lines := strings.Split(err.Error(), "\n")
+	for i, want := range []string{`test.yaml:11: "opens after <= 500ms"`, `test.yaml:13: "upstream calls after opening <= 4"`, `test.yaml:17: "transitions <= 2"`} {
+		if len(lines) != 3 || !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "nobody tells of theirs; give --target-admin theirs=URL, or drop") {
+			t.Errorf("it does not say %s and what to do:\n%v", want, err)
+		}
+	}
+	_, err = loadtest.Play(t.Context(), s, []loadtest.Gateway{telling}, nil)
+	if errors.Is(err, loadtest.ErrScenario) || err == nil {
+		t.Errorf("with an operators' address: %v; want only that nothing runs there", err)
 	}
 }
 

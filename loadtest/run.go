@@ -6,6 +6,7 @@ import "time"
 // shows. It is what loadtest.json holds; a Run that was read back from there
 // gives the same report again. Seconds count from the run's beginning.
 type Run struct {
+	Verdict    string    `json:"verdict"`     // passed, missed, or when it was stopped
 	Scenario   string    `json:"scenario"`    // its name
 	Title      string    `json:"title"`       // one line for a reader who has never seen it
 	About      string    `json:"about"`       // what is played and what should happen
@@ -63,6 +64,8 @@ type Objective struct {
 	Text  string `json:"text"`  // as written: "p99 during outage <= 300ms"
 	Found string `json:"found"` // in the same unit: "136ms"; "never", "no data"
 	Met   bool   `json:"met"`
+	// Unjudged: the run was stopped before it could be told; neither met nor missed.
+	Unjudged bool `json:"unjudged,omitempty"`
 }
 
 // A Tally sums up the answers of a stretch of time by when the requests were

@@ -78,6 +78,9 @@ func line(p Progress) string {
 
 // Summarize writes what a run showed, for a terminal.
 func Summarize(w io.Writer, r Run) {
+	if r.EndedEarly {
+		fmt.Fprintf(w, "\nSTOPPED EARLY, %s: what is not judged had no time to show\n", r.Stopped())
+	}
 	for _, t := range r.Targets {
 		a := t.Total.Answers
 		fmt.Fprintf(w, "\n%s: %d requests in %.0f s, %.0f/s; useful %.3f %%, p50 %.1f ms, p99 %.0f ms\n",
@@ -85,18 +88,21 @@ func Summarize(w io.Writer, r Run) {
 		fmt.Fprintf(w, "  verified %d, rejected %d, let through %d, challenged %d, denied %d, wrong %d, failed %d, hung up %d\n",
 			a.Verified, a.Rejected, a.Allowed, a.Challenged, a.Denied, a.Wrong, a.Failed, a.HungUp)
 		for _, o := range t.Objectives {
-			mark := "met   "
-			if !o.Met {
-				mark = "MISSED"
-			}
-			fmt.Fprintf(w, "  %s  %-48s %s\n", mark, o.Text, o.Found)
+			fmt.Fprintf(w, "  %-10s  %-48s %s\n", mark(o), o.Text, o.Found)
 		}
 		fmt.Fprintf(w, "  sent late by %.2f ms at the 99th percentile, %.1f ms at most\n", t.Kept.LateP99, t.Kept.LateMax)
 		if !t.Kept.OK {
 			fmt.Fprintf(w, "  NOT KEPT: %s\n", t.Kept.Why)
 		}
 	}
-	if r.EndedEarly {
-		fmt.Fprintf(w, "\nended early, after %.1f s of %.0f s: this is no proof of anything\n", r.Seconds, r.Planned)
+}
+
+func mark(o Objective) string {
+	switch {
+	case o.Unjudged:
+		return "not judged"
+	case o.Met:
+		return "met"
 	}
+	return "MISSED"
 }

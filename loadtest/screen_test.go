@@ -65,7 +65,10 @@ func TestScreen_TellsTargetsApartAndWhatWentWrong(t *testing.T) {
 func TestSummarize_NamesWhatWasMissed(t *testing.T) {
 	var b strings.Builder
 	loadtest.Summarize(&b, loadtest.Told(read(t, outage), story(), 4*time.Second))
-	for _, want := range []string{"MISSED  useful >= 100%", "met     opens after <= 500ms", "ended early, after 4.0 s of 10 s"} {
+	for _, want := range []string{
+		"\nSTOPPED EARLY, after 4 s of 10 s, in away (phase 2 of 3)", "MISSED      useful >= 100%",
+		"met         opens after <= 500ms", "not judged  normal after recovery <= 2s",
+	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the summary does not tell %q:\n%s", want, b.String())
 		}

@@ -8,15 +8,16 @@ import (
 	"captchagate/loadtest/scenario"
 )
 
-// tell makes the run's record of what was sent and seen.
-func tell(s scenario.Scenario, subjects []*subject, length time.Duration, load string) Run {
+// tell makes the run's record of what was sent and seen; early says that not
+// all of it was.
+func tell(s scenario.Scenario, subjects []*subject, length time.Duration, early bool, load string) Run {
 	run := Run{
 		Scenario: s.Name, Title: s.Title, About: s.About, Source: s.Source, Seed: s.Seed,
 		Began: subjects[0].begin, Seconds: length.Seconds(), Planned: s.Length().Seconds(),
-		EndedEarly: length < s.Length(), Machine: machine(load), Phases: phases(s), Passed: true,
+		EndedEarly: early, Machine: machine(load), Phases: phases(s), Passed: true,
 	}
 	for _, t := range subjects {
-		v := t.view(s, length)
+		v := t.view(s, length, early)
 		target := v.target()
 		run.Passed = run.Passed && target.Kept.OK && !run.EndedEarly
 		for _, o := range target.Objectives {
@@ -24,6 +25,7 @@ func tell(s scenario.Scenario, subjects []*subject, length time.Duration, load s
 		}
 		run.Targets = append(run.Targets, target)
 	}
+	run.Verdict = run.verdict()
 	return run
 }
 
@@ -45,14 +47,15 @@ type view struct {
 	scenario scenario.Scenario
 	sent     []shot // those that left, in order
 	length   float64
+	early    bool // it was stopped
 	circuit  []Band
 	mode     []Band
 	outages  []Outage
 	kept     Kept
 }
 
-func (t *subject) view(s scenario.Scenario, length time.Duration) *view {
-	v := &view{subject: t, scenario: s, length: length.Seconds()}
+func (t *subject) view(s scenario.Scenario, length time.Duration, early bool) *view {
+	v := &view{subject: t, scenario: s, length: length.Seconds(), early: early}
 	for _, one := range t.shots {
 		if one.tries > 0 {
 			v.sent = append(v.sent, one)

@@ -25,9 +25,11 @@ func ownCommands() (loadtest.Commands, error) {
 }
 
 // untilOrphaned ends with the standard input: who started this process holds
-// the other end, and lets go of it however it dies.
+// the other end, and lets go of it however it dies. Nothing else ends it: Ctrl-C
+// reaches this process too, and is for the other one, which still has to ask
+// how things stand.
 func untilOrphaned(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin) // an error is an end too
 		cancel()

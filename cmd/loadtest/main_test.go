@@ -93,12 +93,14 @@ func TestLoadtest_PlaysOutages(t *testing.T) {
 	}
 }
 
-// Ctrl-C writes what was until then, ends with 1 and leaves nothing behind.
+// Ctrl-C writes what was until then, ends with 1 and leaves nothing behind. A
+// terminal sends it to all processes of the command, and so does this.
 func TestLoadtest_EndsEarly(t *testing.T) {
 	cmd, out, said := command(t, "--scenario", here(t, "testdata/hang.yaml"))
 	temporary := t.TempDir()
 	cmd.Env = append(cmd.Env, "TMPDIR="+temporary)
-	cmd.Stderr = &waiter{buffer: said, until: "outage", then: func() { _ = cmd.Process.Signal(syscall.SIGINT) }}
+	cmd.Stderr = &waiter{buffer: said, until: "outage", then: func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Run(); code(err) != 1 {
 		t.Fatalf("exit %d, want 1\n%s%s", code(err), out, said)
 	}
@@ -155,13 +157,16 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 		"a target with a path":     {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1/v1"}, "[NAME=]URL"},
 		"no simulator":             {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1"}, "--simulator target=URL"},
 		"a simulator for nobody":   {[]string{"--scenario", hang, "--simulator", "http://127.0.0.1:1"}, "no --target"},
+		"objectives that it does not tell": {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1", "--simulator", "http://127.0.0.1:2"},
+			"hang.yaml:13: \"opens after <= 3s\" asks for what nobody tells of target; give --target-admin target=URL"},
 		"a shared simulator": {[]string{"--scenario", hang, "--target", "a=http://127.0.0.1:1", "--target", "b=http://127.0.0.1:2",
 			"--simulator", "a=http://127.0.0.1:3", "--simulator", "b=http://127.0.0.1:3"}, "share a simulator"},
 		"a folder that is not":  {[]string{"--scenario", hang, "--html", "none/x.html"}, "none/x.html cannot be written"},
 		"one name for two":      {[]string{"--scenario", hang, "--html", "x.md"}, "names of their own"},
 		"nothing to compare":    {[]string{"compare"}, "needs the files"},
 		"a file that is gone":   {[]string{"compare", "a.json"}, "a.json"},
-		"files that are no run": {[]string{"compare", wrong, wrong}, "wrong.yaml"},
+		"files that are no run": {[]string{"compare", wrong, hang}, "wrong.yaml"},
+		"a file given twice":    {[]string{"compare", hang, wrong, filepath.Dir(hang) + "/./hang.yaml"}, "are the same file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd, _, said := command(t, c.args...)
@@ -177,7 +182,8 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 
 // What fails at run time ends with 1.
 func TestLoadtest_SaysThatATargetIsAway(t *testing.T) {
-	cmd, _, said := command(t, "--scenario", here(t, "testdata/hang.yaml"), "--target", "http://127.0.0.1:1", "--simulator", "http://127.0.0.1:2")
+	cmd, _, said := command(t, "--scenario", here(t, "testdata/hang.yaml"),
+		"--target", "http://127.0.0.1:1", "--simulator", "http://127.0.0.1:2", "--target-admin", "http://127.0.0.1:3")
 	if err := cmd.Run(); code(err) != 1 || !strings.Contains(said.String(), "is it running?") {
 		t.Errorf("exit %d\n%s", code(err), said)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -13,9 +14,12 @@ import (
 func newCompare() *cobra.Command {
 	var html string
 	cmd := &cobra.Command{
-		Use:     "compare A.json [B.json ...]",
-		Short:   "Put runs into one report",
-		Long:    `compare reads what --json wrote and draws the runs side by side. A file may hold several.`,
+		Use:   "compare A.json [B.json ...]",
+		Short: "Put runs into one report",
+		Long: `compare reads what --json wrote and draws the runs side by side; a file may hold
+several. Where they played different loads, ran on different machines or versions,
+were stopped early or did not keep their rate, it warns of that, here and on top
+of the page.`,
 		Example: "  loadtest compare before.json after.json --html both.html",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -24,6 +28,9 @@ func newCompare() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := eachOnce(args); err != nil {
+				return err
+			}
 			var runs []loadtest.Run
 			for _, path := range args {
 				r, err := loadtest.ReadJSON(path)
@@ -38,12 +45,34 @@ func newCompare() *cobra.Command {
 			if err := writeReport(html, runs...); err != nil {
 				return err
 			}
+			for _, warning := range report.Warnings(runs...) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", warning)
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), "written: %s, %s\n", html, markdownBeside(html))
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&html, "html", "compare.html", "write the page to this `FILE`, and Markdown beside it")
 	return cmd
+}
+
+// eachOnce refuses a file that is given twice, under whatever names: a run that
+// is compared with itself shows nothing, and would look like two that agree.
+func eachOnce(paths []string) error {
+	infos := make([]os.FileInfo, len(paths))
+	for i, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // reading it says more
+		}
+		for j, other := range infos[:i] {
+			if other != nil && os.SameFile(info, other) {
+				return fmt.Errorf("%w: %s and %s are the same file; give the files of different runs", errUsage, paths[j], path)
+			}
+		}
+		infos[i] = info
+	}
+	return nil
 }
 
 // writeReport writes the page, and Markdown beside it.

@@ -32,7 +32,7 @@ func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"--scenario", path, "--json", filepath.Join(folder, "a.json"), "--html", filepath.Join(folder, "a.html")}
+	args := []string{"--scenario", path, "--html", filepath.Join(folder, "a.html")}
 	var stages []*loadtest.Stage
 	for _, name := range []string{"ours", "theirs"} {
 		stage, err := loadtest.Open(t.Context(), s, loadtest.Commands{
@@ -47,10 +47,11 @@ func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
 		args = append(args, "--target", name+"=http://"+g.Address, "--simulator", name+"=http://"+g.Simulator)
 	}
 	args = append(args, "--target-admin", "ours=http://"+stages[0].Gateway().Admin)
-	for range 2 { // they are still there the second time
-		cmd, out, said := command(t, args...)
+	one, two := filepath.Join(folder, "a.json"), filepath.Join(folder, "b.json")
+	for _, file := range []string{one, two} { // they are still there the second time
+		cmd, out, said := command(t, append(args, "--json", file)...)
 		err := cmd.Run()
-		runs, broken := loadtest.ReadJSON(filepath.Join(folder, "a.json"))
+		runs, broken := loadtest.ReadJSON(file)
 		if broken != nil {
 			t.Fatalf("exit %d, %v\n%s%s", code(err), broken, out, said)
 		}
@@ -66,12 +67,12 @@ func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
 			}
 		}
 	}
-	alone, _, refused := command(t, "compare", filepath.Join(folder, "a.json"))
+	alone, _, refused := command(t, "compare", one)
 	if err := alone.Run(); code(err) != 2 || !strings.Contains(refused.String(), "a.json holds one") {
 		t.Errorf("compared with nothing: exit %d\n%s", code(err), refused)
 	}
 	both := filepath.Join(folder, "both.html")
-	cmd, _, said := command(t, "compare", filepath.Join(folder, "a.json"), filepath.Join(folder, "a.json"), "--html", both)
+	cmd, _, said := command(t, "compare", one, two, "--html", both)
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
@@ -79,5 +80,26 @@ func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
 		if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "theirs") {
 			t.Errorf("%s: %d bytes, %v", file, len(text), err)
 		}
+	}
+}
+
+// Who compares what does not compare reads so at once, not only in the page.
+func TestCompare_WarnsOfWhatDoesNotCompare(t *testing.T) {
+	folder := t.TempDir()
+	args := []string{"compare", "--html", filepath.Join(folder, "both.html")}
+	for seed, name := range []string{"a.json", "b.json"} {
+		r := loadtest.Run{Scenario: "brief", Seed: uint64(seed), Targets: []loadtest.Target{{Name: "ours", Kept: loadtest.Kept{OK: true}}}}
+		path := filepath.Join(folder, name)
+		if err := toFile(path, r.WriteJSON); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, path)
+	}
+	cmd, _, said := command(t, args...)
+	if err := cmd.Run(); err != nil || !strings.HasPrefix(said.String(), "warning: brief ") || !strings.Contains(said.String(), "seed 0, 1") {
+		t.Errorf("%v; it warned of:\n%s", err, said)
+	}
+	if page, err := os.ReadFile(filepath.Join(folder, "both.html")); err != nil || !strings.Contains(string(page), "seed 0, 1") {
+		t.Errorf("the page does not warn; %v", err)
 	}
 }

@@ -123,8 +123,25 @@ func endedEarly() loadtest.Run {
 	t.Phases[1], t.Phases[2], t.Total = sum(t.Series[24:]), loadtest.Tally{Useful: 100}, sum(t.Series)
 	t.Circuit, t.Mode = t.Circuit[:2], t.Mode[:2]
 	t.Circuit[1].Until, t.Mode[1].Until = 15, 15
+	t.Objectives = []loadtest.Objective{
+		{Text: "useful >= 100%", Found: "100% so far", Unjudged: true},
+		{Text: "opens after <= 100ms", Found: "200ms"},
+		{Text: "p99 in healthy <= 300ms", Found: "29ms", Met: true},
+		{Text: "normal after recovery <= 12s", Found: "not seen (stopped early)", Unjudged: true},
+	}
 	o := &t.Outages[0]
 	o.Until, o.VerifiedAfter, o.NormalAfter = 15, -1, -1
+	return run
+}
+
+// unlike is what should not be laid beside hang, and why.
+func unlike() loadtest.Run {
+	run := endedEarly()
+	run.Began, run.Seed = run.Began.Add(time.Hour), 8
+	run.Phases[1].Rate = "500/s"
+	run.Machine.Cores, run.Machine.Version, run.Machine.Go = 8, "v0.9.1", "go1.27.0"
+	t := &run.Targets[0]
+	t.Version, t.Kept = "v0.9.1", loadtest.Kept{Intended: 500, Sent: 412, LateP99: 31, Why: "the machine was busy"}
 	return run
 }
 

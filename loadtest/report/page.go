@@ -9,8 +9,9 @@ import (
 // A page is what the templates draw.
 type page struct {
 	Title      string
-	Verdict    string // passed, missed, early, empty: also a class
-	Headline   string // in one or two words
+	Verdict    string   // passed, missed, early, empty: also a class
+	Headline   string   // in one or two words
+	Warnings   []string // why the columns may not compare
 	Columns    []column
 	Objectives []row
 	Runs       []loadtest.Run
@@ -26,6 +27,7 @@ type column struct {
 	Headline string
 	Sentence string
 	Phases   []phaseRow
+	Outages  []outageRow
 	Charts   []chart
 }
 
@@ -41,8 +43,14 @@ type phaseRow struct {
 	loadtest.Tally
 }
 
+// An outageRow is an outage with its waits in words.
+type outageRow struct {
+	loadtest.Outage
+	Fast, Open, Verified, Normal string
+}
+
 func newPage(runs []loadtest.Run) page {
-	p := page{Runs: runs}
+	p := page{Runs: runs, Warnings: Warnings(runs...)}
 	for i := range runs {
 		for j := range runs[i].Targets {
 			p.Columns = append(p.Columns, newColumn(&runs[i], &runs[i].Targets[j], len(runs) > 1))
@@ -66,9 +74,29 @@ func newColumn(run *loadtest.Run, target *loadtest.Target, several bool) column 
 			c.Phases = append(c.Phases, phaseRow{ph, target.Phases[i]})
 		}
 	}
+	for i, o := range target.Outages {
+		c.Outages = append(c.Outages, newOutageRow(run, o, i+1 == len(target.Outages), len(target.Circuit) > 0))
+	}
 	c.Verdict, c.Headline = judge(run, target)
 	c.Sentence = sentence(run, target)
 	return c
+}
+
+// newOutageRow puts waits in words: what did not come while there was time for
+// it never came, but for what the end of a stopped run cut off nobody knows.
+func newOutageRow(run *loadtest.Run, o loadtest.Outage, last, tells bool) outageRow {
+	wait := func(v float64, cut bool) string {
+		if v < 0 && run.EndedEarly && cut {
+			return "not seen (stopped early)"
+		}
+		return seconds(v)
+	}
+	cut := o.Until >= run.Seconds
+	r := outageRow{o, wait(o.FastAfter, cut), wait(o.OpenAfter, cut), wait(o.VerifiedAfter, last), wait(o.NormalAfter, last)}
+	if !tells {
+		r.Open = "not told"
+	}
+	return r
 }
 
 // title is that of the runs where they played the same.

@@ -30,6 +30,7 @@ func stories() []story {
 		{"early", []loadtest.Run{endedEarly()}},
 		{"targets", []loadtest.Run{comparison()}},
 		{"runs", []loadtest.Run{hang(), missedRun()}},
+		{"unlike", []loadtest.Run{hang(), unlike()}},
 		{"empty", []loadtest.Run{nothing()}},
 		{"none", nil},
 		{"hostile", []loadtest.Run{hostile()}},
@@ -162,6 +163,20 @@ func TestReport_OpensWithTheVerdict(t *testing.T) {
 	unkept.Passed, unkept.Targets[0].Kept = false, loadtest.Kept{Why: "the machine was busy"}
 	almost := hang()
 	almost.Targets[0].Total.Useful = 99.9999
+	both := endedEarly()
+	both.Targets = append(both.Targets, both.Targets[0])
+	for name, c := range map[string]struct {
+		runs []loadtest.Run
+		says string
+	}{
+		"one of two stopped": {[]loadtest.Run{hang(), endedEarly()}, "## ⚠ 1 of 2 passed, 1 stopped early: "},
+		"both stopped":       {[]loadtest.Run{endedEarly(), endedEarly()}, "## ⚠ All 2 stopped early: "},
+		"one missed":         {[]loadtest.Run{hang(), endedEarly(), missedRun()}, "## ✗ 1 of 3 passed, 1 stopped early: "},
+	} {
+		if got := render(t, report.Markdown, c.runs); !strings.HasPrefix(got, c.says) {
+			t.Errorf("%s: it is headed %.80s, want %s", name, got, c.says)
+		}
+	}
 	for _, c := range []struct {
 		name string
 		run  loadtest.Run
@@ -169,7 +184,13 @@ func TestReport_OpensWithTheVerdict(t *testing.T) {
 	}{
 		{"passed", hang(), []string{"✓ Passed", "100\u202f% got a useful answer", "within 136\u202fms", "normal again 10.7\u202fs after it"}},
 		{"missed", missedRun(), []string{"✗ Missed 3 of 3 objectives", "240 got a wrong one", "normal service did not return"}},
-		{"ended early", endedEarly(), []string{"⚠ Ended early", "Stopped after 15\u202fs of 38\u202fs", "the run ended before the outage did"}},
+		{"ended early", endedEarly(), []string{
+			"## ⚠ Stopped early, after 15 s of 38 s, in outage (phase 2 of 3): ", "the run ended before the outage did",
+			"2 of 4 objectives had no time to show; missed whatever the rest had shown: 1.",
+			"| opens after &lt;= 100ms | 200ms | ✗ |", "| useful &gt;= 100% | 100% so far | not judged |",
+			"| 14 | not seen (stopped early) | not seen (stopped early) |",
+		}},
+		{"two targets ended early", both, []string{"## ⚠ Stopped early, after 15 s of 38 s, in outage (phase 2 of 3): ", "not judged: 100% so far"}},
 		{"rate not kept", unkept, []string{"✗ Rate not kept", "prove nothing: the machine was busy"}},
 		{"nothing sent", nothing(), []string{"⚠ Nothing was sent"}},
 		{"two targets", comparison(), []string{"✗ 1 of 2 passed"}},

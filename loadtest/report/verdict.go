@@ -10,24 +10,19 @@ import (
 const (
 	passed = "passed"
 	missed = "missed"
-	early  = "early" // ended before the end
+	early  = "early" // stopped before the end
 	empty  = "empty" // nothing to judge by
 )
 
 // judge says how a target fared: as a word for the page's looks, and in words
 // for people.
 func judge(run *loadtest.Run, t *loadtest.Target) (verdict, headline string) {
-	n := 0
-	for _, o := range t.Objectives {
-		if !o.Met {
-			n++
-		}
-	}
+	n := number(t.Objectives, missedOne)
 	switch {
+	case run.EndedEarly:
+		return early, "Stopped early, " + run.Stopped()
 	case t.Total.Sent == 0:
 		return empty, "Nothing was sent"
-	case run.EndedEarly && n == 0:
-		return early, "Ended early"
 	case n > 0 && !t.Kept.OK:
 		return missed, fmt.Sprintf("Missed %d of %d objectives, rate not kept", n, len(t.Objectives))
 	case n > 0:
@@ -42,6 +37,17 @@ func judge(run *loadtest.Run, t *loadtest.Target) (verdict, headline string) {
 	return passed, "Passed"
 }
 
+func missedOne(o loadtest.Objective) bool { return !o.Met && !o.Unjudged }
+
+func number[T any](all []T, is func(T) bool) (n int) {
+	for _, one := range all {
+		if is(one) {
+			n++
+		}
+	}
+	return n
+}
+
 // overall is the worst of the columns.
 func overall(columns []column) (verdict, headline string) {
 	switch len(columns) {
@@ -50,14 +56,19 @@ func overall(columns []column) (verdict, headline string) {
 	case 1:
 		return columns[0].Verdict, columns[0].Headline
 	}
-	good := 0
-	for _, c := range columns {
-		if c.Verdict == passed {
-			good++
-		}
-	}
-	if good == len(columns) {
+	is := func(verdict string) int { return number(columns, func(c column) bool { return c.Verdict == verdict }) }
+	good, stopped := is(passed), is(early)
+	switch {
+	case good == len(columns):
 		return passed, fmt.Sprintf("All %d passed", good)
+	case stopped == len(columns) && columns[0].Run == columns[len(columns)-1].Run:
+		return early, columns[0].Headline
+	case stopped == len(columns):
+		return early, fmt.Sprintf("All %d stopped early", stopped)
+	case good+stopped == len(columns):
+		return early, fmt.Sprintf("%d of %d passed, %d stopped early", good, len(columns), stopped)
+	case stopped > 0:
+		return missed, fmt.Sprintf("%d of %d passed, %d stopped early", good, len(columns), stopped)
 	}
 	return missed, fmt.Sprintf("%d of %d passed", good, len(columns))
 }
@@ -69,7 +80,7 @@ func sentence(run *loadtest.Run, t *loadtest.Target) string {
 	}
 	var b strings.Builder
 	if run.EndedEarly {
-		fmt.Fprintf(&b, "Stopped after %s of %s; what follows is true of that part. ", seconds(run.Seconds), seconds(run.Planned))
+		b.WriteString(untilThen(t.Objectives))
 	}
 	fmt.Fprintf(&b, "Of %s requests in %s, %s got a useful answer", count(t.Total.Sent), seconds(run.Seconds), percent(t.Total.Useful))
 	if bad := t.Total.Answers.Wrong; bad > 0 {
@@ -84,6 +95,19 @@ func sentence(run *loadtest.Run, t *loadtest.Target) string {
 		b.WriteString(" " + notKept(t.Kept))
 	}
 	return b.String()
+}
+
+// untilThen tells what a run that was stopped has shown of its objectives.
+func untilThen(all []loadtest.Objective) string {
+	text := "What follows is true of the part that was played"
+	open := number(all, func(o loadtest.Objective) bool { return o.Unjudged })
+	if open > 0 {
+		text += fmt.Sprintf("; %d of %d objectives had no time to show", open, len(all))
+	}
+	if n := number(all, missedOne); n > 0 {
+		text += fmt.Sprintf("; missed whatever the rest had shown: %d", n)
+	}
+	return text + ". "
 }
 
 // inOutages tells of the worst of the outages.
@@ -104,6 +128,9 @@ func inOutages(run *loadtest.Run, t *loadtest.Target) string {
 	s := fmt.Sprintf("%s 99 in 100 were answered within %s (slowest of the whole run: %s), ", which, millis(worst.P99), millis(t.Total.Max))
 	if back < 0 && t.Outages[len(t.Outages)-1].Until >= run.Seconds {
 		return s + "and the run ended before the outage did."
+	}
+	if back < 0 && run.EndedEarly {
+		return s + "and normal service had not returned when the run was stopped."
 	}
 	if back < 0 {
 		return s + "and normal service did not return in the time that was watched."

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"captchagate/gateway"
 	"captchagate/simulator"
 )
 
@@ -21,15 +22,19 @@ const (
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 
 // checker gathers mistakes by key.
-type checker []Mistake
-
-func (c *checker) add(key, format string, args ...any) {
-	*c = append(*c, Mistake{Key: key, Text: fmt.Sprintf(format, args...)})
+type checker struct {
+	mistakes []Mistake
+	unread   func(key string) bool // it, what is around it or in it could not be read
 }
 
-// check finds what is wrong beyond the form of single values.
-func (s Scenario) check() []Mistake {
-	var c checker
+func (c *checker) add(key, format string, args ...any) {
+	c.mistakes = append(c.mistakes, Mistake{Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+// check finds what is wrong beyond the form of single values. What follows only
+// from something that could not be read is no mistake of its own.
+func (s Scenario) check(unread func(key string) bool) []Mistake {
+	c := checker{unread: unread}
 	if !namePattern.MatchString(s.Name) {
 		c.add("name", "must be small letters, digits and -, such as hang; is %q", s.Name)
 	}
@@ -47,7 +52,7 @@ func (s Scenario) check() []Mistake {
 	c.phases(s)
 	c.steps(s)
 	c.objectives(s)
-	return c
+	return c.mistakes
 }
 
 func (c *checker) callers(k Callers) {
@@ -66,7 +71,7 @@ func (c *checker) weights(key string, w Weights, known []string) {
 	sum := 0.0
 	for _, name := range slices.Sorted(maps.Keys(w)) {
 		if !slices.Contains(known, name) {
-			c.add(join(key, name), "is not known; here are %s", strings.Join(known, ", "))
+			c.add(join(key, name), "is not known; %s", oneOf(name, known))
 		}
 		if w[name] < 0 {
 			c.add(join(key, name), "must not be negative, is %v", w[name])
@@ -137,69 +142,10 @@ func (c *checker) fault(key string, f *Fault) {
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		field, text, _ := strings.Cut(line, ": ")
+		if meant := gateway.Nearest(f.Kind, kinds()); field == "kind" && meant != "" {
+			text = fmt.Sprintf("is no fault of the simulator: %q; did you mean %s?", f.Kind, meant)
+		}
 		c.add(join(key, field), "%s", text)
-	}
-}
-
-func (c *checker) steps(s Scenario) {
-	down := false
-	for i, step := range s.Steps {
-		at := fmt.Sprintf("steps[%d]", i)
-		if step.At < 0 || step.At > s.Length() {
-			c.add(at+".at", "must lie within the phases (0s to %v), is %v", s.Length(), step.At)
-		}
-		if i > 0 && step.At < s.Steps[i-1].At {
-			c.add(at+".at", "comes before the step above it; put the steps in the order of time")
-		}
-		c.step(at, step, &down)
-	}
-	if down {
-		c.add("steps", "leave the gateway killed; start it again")
-	}
-}
-
-func (c *checker) step(at string, step Step, down *bool) {
-	given := 0
-	for _, is := range []bool{step.Switch != nil, step.Kill != "", step.Start != "", step.Script != ""} {
-		if is {
-			given++
-		}
-	}
-	switch {
-	case given != 1:
-		c.add(at, "must have exactly one of switch, kill, start and script")
-	case step.Kill != "":
-		if step.Kill != "gateway" || *down {
-			c.add(at+".kill", "must be gateway, and that must run")
-		}
-		*down = true
-	case step.Start != "":
-		if step.Start != "gateway" || !*down {
-			c.add(at+".start", "must be gateway, after a kill")
-		}
-		*down = false
-	case step.Script != "":
-		if err := (simulator.ScriptFault{Kind: simulator.ScriptKind(step.Script)}).Validate(); err != nil {
-			_, text, _ := strings.Cut(err.Error(), ": ")
-			c.add(at+".script", "%s", text)
-		}
-	default:
-		c.toggle(at+".switch", *step.Switch)
-	}
-}
-
-func (c *checker) toggle(key string, w Switch) {
-	if w.Mode != "auto" && w.Mode != "degraded" && w.Mode != "normal" {
-		c.add(key+".mode", "must be auto, degraded or normal, is %q", w.Mode)
-	}
-	if w.Reason == "" {
-		c.add(key+".reason", "is missing; the gateway wants one")
-	}
-	if w.For < 0 {
-		c.add(key+".for", "must not be negative, is %v", w.For)
-	}
-	if w.Scene != "" && !slices.Contains(SceneNames(), w.Scene) {
-		c.add(key+".scene", "must be one of %s, is %q", strings.Join(SceneNames(), ", "), w.Scene)
 	}
 }
 
@@ -208,23 +154,46 @@ func (c *checker) objectives(s Scenario) {
 		c.add("objectives", "is missing; without one nothing is tested, begin with \"useful >= 100%%\"")
 	}
 	outage := slices.ContainsFunc(s.Phases, Phase.IsOutage)
+	var names []string
+	for _, p := range s.Phases {
+		if !slices.Contains(names, p.Name) {
+			names = append(names, p.Name)
+		}
+	}
 	for i, o := range s.Objectives {
 		at := fmt.Sprintf("objectives[%d]", i)
-		known := slices.ContainsFunc(s.Phases, func(p Phase) bool { return p.Name == o.Phase })
+		known := slices.Contains(names, o.Phase)
 		switch {
-		case o.Phase != "" && !known:
-			c.add(at, "names the phase %q, which there is not", o.Phase)
-		case o.NeedsOutage() && !outage:
+		case o.Phase != "" && !known && c.read(s, "name"):
+			c.add(at, "names the phase %q, which there is not; %s", o.Phase, oneOf(o.Phase, names))
+		case o.NeedsOutage() && !outage && c.read(s, "fault") && c.read(s, "outage"):
 			c.add(at, "needs an outage, and no phase is one; mark it with outage: true")
 		}
 	}
 }
 
-// NeedsOutage reports whether the objective has no meaning without an outage.
-func (o Objective) NeedsOutage() bool {
-	switch o.Measure.Name {
-	case "upstream calls after opening", "opens after", "fast again after", "first verified after recovery", "normal after recovery":
-		return true
+// read reports whether a field of every phase could be read, so that what is
+// not there is known not to be.
+func (c *checker) read(s Scenario, field string) bool {
+	for i := range s.Phases {
+		if c.unread(fmt.Sprintf("phases[%d].%s", i, field)) {
+			return false
+		}
 	}
-	return o.Where == DuringOutage
+	return len(s.Phases) > 0 // else what is missing is a phase
+}
+
+// oneOf says what a name could have been.
+func oneOf(name string, known []string) string {
+	if meant := gateway.Nearest(name, known); meant != "" {
+		return "did you mean " + meant + "?"
+	}
+	return "here are " + strings.Join(known, ", ")
+}
+
+func kinds() (names []string) {
+	for _, k := range simulator.Kinds() {
+		names = append(names, string(k))
+	}
+	return names
 }

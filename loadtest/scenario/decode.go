@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"captchagate/gateway"
 )
 
 // A decoder sets a Scenario from the parser's nodes, goes on after each
@@ -113,7 +115,13 @@ func (d *decoder) entry(n ast.Node, key, at string, v reflect.Value) {
 			names = append(names, name)
 		}
 	}
-	d.mistake(at, "is not a key; here are %s", strings.Join(names, ", "))
+	meant := gateway.Nearest(key, names)
+	if meant == "" {
+		d.mistake(at, "is not a key; here are %s", strings.Join(names, ", "))
+		return
+	}
+	d.mistake(at, "is not a key; did you mean %s?", meant)
+	d.failed[join(parent(at), meant)] = true // it is here, and no second mistake by being missing
 }
 
 func (d *decoder) scalar(n ast.Node, path string, v reflect.Value) {

@@ -7,12 +7,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"captchagate/gateway"
 )
 
 // An Objective is a line such as "p99 during outage <= 300ms": a measure, over
 // which stretch of the run, and what it must be.
 type Objective struct {
 	Text    string
+	Line    int // of the file, from 1
 	Measure Measure
 	Where   Where
 	Phase   string // of InPhase and AfterPhase
@@ -44,7 +47,7 @@ func (o *Objective) readMeasure(text string) error {
 		}
 	}
 	if found.Name == "" {
-		return fmt.Errorf("asks for %q, which is not measured; here are %s", text, measureNames())
+		return unmeasured(text)
 	}
 	o.Measure = found
 	switch word, phase, _ := strings.Cut(rest, " "); {
@@ -65,12 +68,21 @@ func (o *Objective) readMeasure(text string) error {
 	return nil
 }
 
-func measureNames() string {
+// unmeasured says what the measure could have been, with and without what looks
+// like its stretch of the run.
+func unmeasured(text string) error {
 	var names []string
 	for _, m := range Measures() {
 		names = append(names, m.Name)
 	}
-	return strings.Join(slices.Sorted(slices.Values(names)), ", ")
+	slices.Sort(names)
+	hint := "here are "
+	for end := len(text); end > 0 && hint == "here are "; end = strings.LastIndex(text[:end], " ") {
+		if meant := gateway.Nearest(text[:end], names); meant != "" {
+			hint = "did you mean " + meant + "? Here are "
+		}
+	}
+	return fmt.Errorf("asks for %q, which is not measured; %s", text, hint+strings.Join(names, ", "))
 }
 
 func (o *Objective) readValue(text string) (err error) {
@@ -94,6 +106,25 @@ func (o *Objective) readValue(text string) (err error) {
 	return nil
 }
 
+// NeedsOutage reports whether the objective has no meaning without an outage.
+func (o Objective) NeedsOutage() bool {
+	switch o.Measure.Name {
+	case "upstream calls after opening", "opens after", "fast again after", "first verified after recovery", "normal after recovery":
+		return true
+	}
+	return o.Where == DuringOutage
+}
+
+// NeedsStatus reports whether only a gateway that tells its circuit and mode
+// can meet the objective.
+func (o Objective) NeedsStatus() bool {
+	switch o.Measure.Name {
+	case "upstream calls after opening", "opens after", "transitions", "circuit changes":
+		return true
+	}
+	return false
+}
+
 // Holds reports whether a value that was found meets the objective.
 func (o Objective) Holds(found float64) bool {
 	switch o.Op {
@@ -108,6 +139,16 @@ func (o Objective) Holds(found float64) bool {
 	default:
 		return found == o.Value
 	}
+}
+
+// HoldsWithin reports whether every value between two meets the objective, and
+// whether any does.
+func (o Objective) HoldsWithin(least, most float64) (always, ever bool) {
+	always = o.Holds(least) && o.Holds(most)
+	if o.Op == "=" {
+		return always, least <= o.Value && o.Value <= most
+	}
+	return always, o.Holds(least) || o.Holds(most)
 }
 
 // Show writes a value in the objective's unit.

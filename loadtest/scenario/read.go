@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -38,15 +39,21 @@ func Load(path string) (Scenario, error) {
 // Read reads a scenario from text; file is its name in mistakes.
 func Read(file string, text []byte) (Scenario, error) {
 	s := defaults()
-	s.Source = string(text)
+	s.File, s.Source = file, string(text)
 	d := &decoder{file: file, lines: map[string]int{}, failed: map[string]bool{}}
 	root, err := parse(text)
 	if err != nil {
 		return Scenario{}, Mistakes{{File: file, Line: err.line, Text: err.text}}
 	}
+	if isGateway(root) {
+		return Scenario{}, Mistakes{{File: file, Text: "looks like a configuration of the gateway and not like a scenario; check it with \"gateway check --config FILE\", or begin a scenario with a copy of configs/scenarios/hang.yaml"}}
+	}
 	d.decode(root, "", reflect.ValueOf(&s).Elem())
 	s.About = strings.TrimSpace(s.About)
-	for _, one := range s.check() {
+	for i := range s.Objectives {
+		s.Objectives[i].Line = d.lineOf(fmt.Sprintf("objectives[%d]", i))
+	}
+	for _, one := range s.check(d.touched) {
 		if !d.hasFailed(one.Key) {
 			d.mistake(one.Key, "%s", one.Text)
 		}
@@ -69,9 +76,36 @@ func (d *decoder) hasFailed(key string) bool {
 	return false
 }
 
+// touched reports whether the key, what is around it or what is in it could not
+// be read.
+func (d *decoder) touched(key string) bool {
+	if d.hasFailed(key) {
+		return true
+	}
+	for failed := range d.failed {
+		if rest, in := strings.CutPrefix(failed, key); in && (rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
+}
+
 type syntaxError struct {
 	line int
 	text string
+}
+
+// isGateway reports whether a file is another kind of ours, of which every key
+// would be a mistake here.
+func isGateway(root ast.Node) bool {
+	n, ok := root.(*ast.MappingNode)
+	if !ok {
+		return false
+	}
+	has := func(keys ...string) bool {
+		return slices.ContainsFunc(n.Values, func(one *ast.MappingValueNode) bool { return slices.Contains(keys, one.Key.GetToken().Value) })
+	}
+	return has("upstream", "listen", "breaker") && !has("phases", "objectives")
 }
 
 func parse(text []byte) (ast.Node, *syntaxError) {

@@ -29,6 +29,7 @@ type Scenario struct {
 	Steps      []Step      `yaml:"steps"`      // what is done at single moments
 	Objectives []Objective `yaml:"objectives"` // what must hold
 
+	File   string `yaml:"-"` // as its mistakes name it
 	Source string `yaml:"-"` // the file's text
 }
 

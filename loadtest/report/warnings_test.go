@@ -1,0 +1,50 @@
+package report_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"captchagate/loadtest"
+	"captchagate/loadtest/report"
+)
+
+// What keeps two runs from being compared fairly is said once each; what does
+// not is not.
+func TestWarnings_SayWhatDoesNotCompare(t *testing.T) {
+	other := func(change func(*loadtest.Run)) []loadtest.Run {
+		run := hang()
+		change(&run)
+		return []loadtest.Run{hang(), run}
+	}
+	const both = "hang 05:00:00 and hang 05:00:00 "
+	for _, c := range []struct {
+		name string
+		runs []loadtest.Run
+		want []string
+	}{
+		{"the same again", other(func(r *loadtest.Run) { r.Machine.Go, r.Machine.Load = "go1.26.9", "0.30" }), nil},
+		{"a comment was added", other(func(r *loadtest.Run) { r.Source = "# slower\n\n" + r.Source }), nil},
+		{"one run", []loadtest.Run{unlike()}, nil},
+		{"another scenario", other(func(r *loadtest.Run) { r.Scenario, r.Seed = "reset", 8 }), []string{"Different scenarios were played (hang, reset): figures do not compare"}},
+		{"another seed", other(func(r *loadtest.Run) { r.Seed = 8 }), []string{both + "played the scenario differently: seed 7, 8."}},
+		{"another rate", other(func(r *loadtest.Run) { r.Phases[0].Rate = "30/s" }), []string{"phase 1 is healthy: 300/s for 6\u202fs, healthy: 30/s for 6\u202fs."}},
+		{"a shorter phase", other(func(r *loadtest.Run) { r.Phases[1].Until = 20 }), []string{"under hang, outage: 300/s for 14\u202fs under hang"}},
+		{"a phase less", other(func(r *loadtest.Run) { r.Phases = r.Phases[:2] }), []string{"phase 3 is after: 300/s for 17\u202fs, not there."}},
+		{"other objectives", other(func(r *loadtest.Run) { r.Targets[0].Objectives[0].Text = "useful >= 99%" }), []string{"differently: other objectives."}},
+		{"other users", other(func(r *loadtest.Run) { r.Source += "users: {forged: 1}\n" }), []string{"the scenario's file was changed"}},
+		{"another machine", other(func(r *loadtest.Run) { r.Machine.CPU = "A better one" }), []string{both + "ran on different machines: 2 × A processor, linux/amd64; 2 × A better one, linux/amd64."}},
+		{"another version", other(func(r *loadtest.Run) { r.Targets[0].Version = "v1.0.0" }), []string{"are of different versions: captchagate v0.9.0, v1.0.0."}},
+		{"a version that nobody knows", other(func(r *loadtest.Run) { r.Targets[0].Version = "" }), nil},
+		{"another load test", other(func(r *loadtest.Run) { r.Machine.Version, r.Machine.Go = "v1.0.0", "go1.27.1" }), []string{"the load test v0.9.0, v1.0.0; built with go1.26, go1.27."}},
+		{"stopped early", other(func(r *loadtest.Run) { r.EndedEarly, r.Seconds = true, 15 }), []string{"hang 05:00:00 was stopped early, after 15 s of 38 s, in outage (phase 2 of 3)"}},
+		{"rate not kept", other(func(r *loadtest.Run) { r.Targets[0].Kept = loadtest.Kept{Why: "the machine was busy"} }), []string{"prove nothing: the machine was busy."}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := report.Warnings(c.runs...)
+			if !slices.EqualFunc(got, c.want, strings.Contains) {
+				t.Errorf("it warns of %q, want %q", got, c.want)
+			}
+		})
+	}
+}

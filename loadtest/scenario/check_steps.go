@@ -1,0 +1,110 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"captchagate/simulator"
+)
+
+// running is whether the gateway runs after a step. After a step that is wrong
+// nobody knows, and no later one is blamed for it.
+type running int
+
+const (
+	runs running = iota
+	killed
+	perhaps
+)
+
+func (c *checker) steps(s Scenario) {
+	now, last := runs, time.Duration(0)
+	for i, step := range s.Steps {
+		at := fmt.Sprintf("steps[%d]", i)
+		switch {
+		case step.At < 0 || step.At > s.Length():
+			if c.lengthIsKnown(s) {
+				c.add(at+".at", "must lie within the phases (0s to %v), is %v", s.Length(), step.At)
+			}
+		case step.At < last:
+			c.add(at+".at", "comes before the step above it; put the steps in the order of time")
+		default:
+			last = step.At
+		}
+		now = c.step(at, step, now)
+	}
+	if now == killed {
+		c.add("steps", "leave the gateway killed; start it again")
+	}
+}
+
+func (c *checker) lengthIsKnown(s Scenario) bool {
+	return c.read(s, "for") && !slices.ContainsFunc(s.Phases, func(p Phase) bool { return p.For <= 0 })
+}
+
+func (c *checker) step(at string, step Step, now running) running {
+	given := 0
+	for _, is := range []bool{step.Switch != nil, step.Kill != "", step.Start != "", step.Script != ""} {
+		if is {
+			given++
+		}
+	}
+	switch {
+	case given == 0 && c.unread(at):
+		return perhaps
+	case given != 1:
+		c.add(at, "must have exactly one of switch, kill, start and script")
+		return perhaps
+	case step.Kill != "":
+		return c.kill(at+".kill", step.Kill, now)
+	case step.Start != "":
+		return c.start(at+".start", step.Start, now)
+	case step.Script != "":
+		if err := (simulator.ScriptFault{Kind: simulator.ScriptKind(step.Script)}).Validate(); err != nil {
+			_, text, _ := strings.Cut(err.Error(), ": ")
+			c.add(at+".script", "%s", text)
+		}
+	default:
+		c.toggle(at+".switch", *step.Switch)
+	}
+	return now
+}
+
+func (c *checker) kill(key, what string, now running) running {
+	if what != "gateway" {
+		c.add(key, "must be gateway, for nothing else can be killed; is %q", what)
+		return perhaps
+	}
+	if now == killed {
+		c.add(key, "kills a gateway that was killed before; start it in between")
+	}
+	return killed
+}
+
+func (c *checker) start(key, what string, now running) running {
+	if what != "gateway" {
+		c.add(key, "must be gateway, for nothing else can be started; is %q", what)
+		return perhaps
+	}
+	if now == runs {
+		c.add(key, "starts a gateway that runs; it must come after a kill")
+	}
+	return runs
+}
+
+func (c *checker) toggle(key string, w Switch) {
+	if w.Mode != "auto" && w.Mode != "degraded" && w.Mode != "normal" {
+		c.add(key+".mode", "must be auto, degraded or normal, is %q", w.Mode)
+	}
+	if w.Reason == "" {
+		c.add(key+".reason", "is missing; the gateway wants one")
+	}
+	if w.For < 0 {
+		c.add(key+".for", "must not be negative, is %v", w.For)
+	}
+	if w.Scene != "" && !slices.Contains(SceneNames(), w.Scene) {
+		c.add(key+".scene", "must be one of %s, is %q", strings.Join(SceneNames(), ", "), w.Scene)
+	}
+}
