@@ -7,7 +7,7 @@ import (
 
 // bands draws the circuit and the process mode from what was seen: the states
 // that were looked at, and between the looks the transitions, which have the
-// gateway's own times. They are nil where the gateway does not tell.
+// gateway's own times. Each is nil where the gateway does not tell it.
 func (s *seen) bands(length float64) (circuit, mode []Band) {
 	if len(s.states) == 0 {
 		return nil, nil
@@ -25,7 +25,10 @@ func (s *seen) bands(length float64) (circuit, mode []Band) {
 	}
 	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(a.at, b.at) })
 	for _, m := range marks {
-		circuit, mode = extend(circuit, m.at, m.circuit), extend(mode, m.at, m.mode)
+		mode = extend(mode, m.at, m.mode)
+		if m.circuit != "" {
+			circuit = extend(circuit, m.at, m.circuit)
+		}
 	}
 	return finish(circuit, length), finish(mode, length)
 }

@@ -52,8 +52,8 @@ func Changes(bands []Band, from, until float64) int { return changes(bands, from
 
 // A Shot is a request with its outcome.
 type Shot struct {
-	Due, Took time.Duration
-	Fate      string
+	Due, Took   time.Duration
+	Fate, Cause string
 }
 
 // A Story is what was seen of a gateway in a run.
@@ -70,7 +70,7 @@ func Told(s scenario.Scenario, story Story, length time.Duration) Run {
 	fates := map[string]fate{"failed": failed, "verified": verified, "rejected": rejected, "challenged": challenged, "wrong": wrong, "hung up": hungUp}
 	for _, one := range story.Shots {
 		t.shots = append(t.shots, shot{
-			user: scenario.Valid, due: one.Due, sent: one.Due, took: one.Took, ended: one.Due + one.Took, tries: 1, fate: fates[one.Fate],
+			user: scenario.Valid, due: one.Due, sent: one.Due, took: one.Took, ended: one.Due + one.Took, tries: 1, fate: fates[one.Fate], answer: &answer{Cause: one.Cause},
 		})
 	}
 	for at := 0.0; at <= length.Seconds()+1; at += 0.25 {

@@ -57,9 +57,9 @@ func (v *view) find(o scenario.Objective) (float64, finding) {
 	return v.windowed(o)
 }
 
-// ofCircuit is worst for what only a gateway that tells its circuit has.
+// ofCircuit is worst for what only a gateway that tells of itself has.
 func (v *view) ofCircuit(of func(Outage) float64) (float64, finding) {
-	if len(v.circuit) == 0 {
+	if len(v.mode) == 0 {
 		return 0, unknown
 	}
 	return v.worst(of)

@@ -63,9 +63,18 @@ func (v *view) readOutage(o *Outage, next float64) {
 	o.NormalAfter = v.normalAfter(o.Until, next)
 }
 
-// opened is when the circuit opened in an outage; never where it did not, or
-// does not tell.
+// opened is when the circuit opened in an outage; never where it did not. Where
+// the circuit is not told, the first answer that it caused tells.
 func (v *view) opened(o Outage) float64 {
+	if len(v.circuit) == 0 {
+		first := never
+		for _, s := range v.between(o.From, o.Until) {
+			if at := s.ended.Seconds(); s.answer != nil && s.answer.Cause == "circuit_open" && (first < 0 || at < first) {
+				first = at
+			}
+		}
+		return first
+	}
 	for _, b := range v.circuit {
 		if b.State == "open" && b.Until > o.From && b.From < o.Until {
 			return max(b.From, o.From)

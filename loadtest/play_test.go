@@ -42,7 +42,8 @@ func api(t *testing.T) string {
 func gateway(t *testing.T, sim string, decide func(n int64, ticket string) (status int, body string)) loadtest.Gateway {
 	t.Helper()
 	var n atomic.Int64
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux() // it tells its mode to nobody
+	mux.HandleFunc("POST /v1/verify", func(w http.ResponseWriter, r *http.Request) {
 		var q struct {
 			Ticket, Randstr, Scene, Subject string
 			UserIP                          string `json:"user_ip"`
@@ -53,7 +54,8 @@ func gateway(t *testing.T, sim string, decide func(n int64, ticket string) (stat
 		status, body := decide(n.Add(1), q.Ticket)
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(body))
-	}))
+	})
+	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return loadtest.Gateway{Name: "stub", Address: strings.TrimPrefix(s.URL, "http://"), Simulator: sim}
 }
@@ -150,6 +152,9 @@ func TestPlay_CallersBehave(t *testing.T) {
 	t.Run("retry", func(t *testing.T) {
 		var asked atomic.Int64
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodPost {
+				return // nobody is told the mode
+			}
 			n := asked.Add(1)
 			if r.Header.Get("Idempotency-Key") == "" {
 				t.Error("a caller with a key sent none")
@@ -178,7 +183,7 @@ func TestPlay_CallersBehave(t *testing.T) {
 // What nobody tells is no surprise for the end of a run: every objective about
 // it is named before anything is sent.
 func TestPlay_RefusesObjectivesThatNobodyTells(t *testing.T) {
-	s := read(t, outage)
+	s := read(t, outage+"  - circuit changes >= 4\n  - circuit changes in back <= 4\n")
 	telling := loadtest.Gateway{Name: "ours", Address: "127.0.0.1:1", Simulator: "127.0.0.1:2", Admin: "127.0.0.1:3"}
 	silent := loadtest.Gateway{Name: "theirs", Address: "127.0.0.1:4", Simulator: "127.0.0.1:5"}
 	_, err := loadtest.Play(t.Context(), s, []loadtest.Gateway{telling, silent}, nil)
@@ -186,8 +191,8 @@ func TestPlay_RefusesObjectivesThatNobodyTells(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	lines := strings.Split(err.Error(), "\n")
-	for i, want := range []string{`test.yaml:11: "opens after <= 500ms"`, `test.yaml:13: "upstream calls after opening <= 4"`, `test.yaml:17: "transitions <= 2"`} {
-		if len(lines) != 3 || !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "nobody tells of theirs; give --target-admin theirs=URL, or drop") {
+	for i, want := range []string{`test.yaml:21: "circuit changes >= 4"`, `test.yaml:22: "circuit changes in back <= 4"`} {
+		if len(lines) != 2 || !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "nobody tells of theirs; give --target-admin theirs=URL, or drop") {
 			t.Errorf("it does not say %s and what to do:\n%v", want, err)
 		}
 	}

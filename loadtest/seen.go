@@ -3,6 +3,7 @@ package loadtest
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -35,7 +36,7 @@ type count struct {
 // A state is what the status told.
 type state struct {
 	at            float64
-	circuit, mode string // "down" where it did not answer
+	circuit, mode string // "down" where it did not answer; circuit "" where only the mode is told
 	forced        string // degraded or normal; "" = auto
 }
 
@@ -55,9 +56,11 @@ func (s *seen) event(at time.Duration, kind, text string) {
 func (t *subject) watch(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { every(ctx, countEvery, func() { t.lookAtCounts(ctx) }) })
-	if t.admin != nil {
-		wg.Go(func() { every(ctx, statusEvery, func() { t.lookAtStatus(ctx) }) })
+	look := t.lookAtStatus
+	if t.admin == nil {
+		look = t.lookAtMode
 	}
+	wg.Go(func() { every(ctx, statusEvery, func() { look(ctx) }) })
 	wg.Wait()
 }
 
@@ -112,6 +115,25 @@ func (t *subject) lookAtStatus(ctx context.Context) {
 		}
 		t.seen.moves = append(t.seen.moves, move{at, one.From, one.To})
 		t.seen.events = append(t.seen.events, Event{At: at, Kind: "transition", Text: one.From + " → " + one.To + ": " + one.Evidence})
+	}
+}
+
+// lookAtMode asks a gateway without an operators' address for its mode, as a page
+// would. One that has never told it is not down: it does not know the question.
+func (t *subject) lookAtMode(ctx context.Context) {
+	at := t.since().Seconds()
+	var now struct{ Mode string }
+	err := t.front.ask(ctx, http.MethodGet, "/v1/mode?scene="+url.QueryEscape(t.scene), nil, &now)
+	if ctx.Err() != nil {
+		return
+	}
+	t.seen.mu.Lock()
+	defer t.seen.mu.Unlock()
+	switch {
+	case err == nil && (now.Mode == "normal" || now.Mode == "degraded"):
+		t.seen.states = append(t.seen.states, state{at: at, mode: now.Mode})
+	case len(t.seen.states) > 0:
+		t.seen.states = append(t.seen.states, state{at: at, mode: down})
 	}
 }
 

@@ -2,6 +2,8 @@ package loadtest
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -20,7 +22,9 @@ type subject struct {
 	shots   []shot
 	pool    send.Pool
 	sim     *control
-	admin   *control // nil = it does not tell
+	admin   *control // nil = it has none: what a page may ask tells the mode
+	front   *control // where pages ask
+	scene   string   // that they ask about
 	seen    seen
 	live    live
 
@@ -29,7 +33,10 @@ type subject struct {
 }
 
 func newSubject(g Gateway, s scenario.Scenario, shots []shot) *subject {
-	t := &subject{Gateway: g, callers: s.Callers, shots: shots, sim: newControl(g.Simulator)}
+	t := &subject{
+		Gateway: g, callers: s.Callers, shots: shots,
+		sim: newControl(g.Simulator), front: newControl(g.Address), scene: slices.Min(slices.Collect(maps.Keys(s.Scenes))),
+	}
 	t.pool.Address = g.Address
 	if g.Admin != "" {
 		t.admin = newControl(g.Admin)
@@ -40,6 +47,7 @@ func newSubject(g Gateway, s scenario.Scenario, shots []shot) *subject {
 func (t *subject) close() {
 	t.pool.Forget()
 	t.sim.close()
+	t.front.close()
 	if t.admin != nil {
 		t.admin.close()
 	}

@@ -151,6 +151,28 @@ func TestRun_DoesNotMeetWhatNeverCame(t *testing.T) {
 	}
 }
 
+// Where only pages are told the mode, the first answer that the open circuit
+// caused tells when it opened: here it comes out of order, 300 ms into the outage.
+func TestRun_KnowsTheCircuitByItsAnswers(t *testing.T) {
+	st := story()
+	st.Moves = nil
+	st.Looks = []loadtest.Look{{At: 0, Mode: "normal"}, {At: 2.5, Mode: "degraded"}, {At: 9, Mode: "normal"}}
+	st.Shots[21].Cause = "upstream_fault"
+	st.Shots[22].Cause = "circuit_open"
+	st.Shots[23].Cause, st.Shots[23].Took = "circuit_open", 0
+	r := loadtest.Told(read(t, outage), st, 10*time.Second)
+	found := map[string]string{}
+	for _, o := range r.Targets[0].Objectives {
+		found[o.Text] = o.Found
+	}
+	if found["opens after <= 500ms"] != "300ms" || found["transitions <= 2"] != "2" || found["upstream calls after opening <= 4"] != "2" {
+		t.Errorf("found %v", found)
+	}
+	if r.Targets[0].Circuit != nil {
+		t.Error("a circuit is drawn that nobody told")
+	}
+}
+
 // A single slow answer is the machine's noise, three in a row are not.
 func TestRun_FastAgainForgivesNoise(t *testing.T) {
 	st := story()

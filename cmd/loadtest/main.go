@@ -67,9 +67,8 @@ Markdown beside it, and all of it as JSON (--json).
 
 It starts a gateway and a simulator of its own, on free ports of this machine.
 With --target it drives gateways that run already; each needs a simulator of its
-own, because its calls are counted, and is asked for its circuit and mode where
---target-admin says how; a scenario with objectives about those is refused
-without it. Nothing beyond loopback is ever reached.
+own, because its calls are counted, and is asked for its circuit where
+--target-admin says how. Nothing beyond loopback is ever reached.
 
 It ends with 0 where every objective of the scenario was met, with 1 where one
 was missed, where it could not keep its own rate, or where Ctrl-C ended it early
@@ -79,7 +78,7 @@ or the scenario is wrong.`,
   loadtest --scenario configs/scenarios/brownout-30.yaml --html brownout.html --json brownout.json
   loadtest --scenario configs/scenarios/hang.yaml \
     --target ours=http://127.0.0.1:8080 --target-admin ours=http://127.0.0.1:8081 --simulator ours=http://127.0.0.1:8082 \
-    --target theirs=http://127.0.0.1:9080 --target-admin theirs=http://127.0.0.1:9081 --simulator theirs=http://127.0.0.1:9082
+    --target theirs=http://127.0.0.1:9080 --simulator theirs=http://127.0.0.1:9082
   loadtest compare before.json after.json --html both.html`,
 		Version:       gateway.Version(),
 		Args:          noWords,

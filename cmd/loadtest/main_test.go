@@ -158,7 +158,7 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 		"no simulator":             {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1"}, "--simulator target=URL"},
 		"a simulator for nobody":   {[]string{"--scenario", hang, "--simulator", "http://127.0.0.1:1"}, "no --target"},
 		"objectives that it does not tell": {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1", "--simulator", "http://127.0.0.1:2"},
-			"hang.yaml:13: \"opens after <= 3s\" asks for what nobody tells of target; give --target-admin target=URL"},
+			"hang.yaml:18: \"circuit changes >= 4\" asks for what nobody tells of target; give --target-admin target=URL"},
 		"a shared simulator": {[]string{"--scenario", hang, "--target", "a=http://127.0.0.1:1", "--target", "b=http://127.0.0.1:2",
 			"--simulator", "a=http://127.0.0.1:3", "--simulator", "b=http://127.0.0.1:3"}, "share a simulator"},
 		"a folder that is not":  {[]string{"--scenario", hang, "--html", "none/x.html"}, "none/x.html cannot be written"},

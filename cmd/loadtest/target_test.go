@@ -12,15 +12,22 @@ import (
 
 const brief = `
 name: brief
-title: A second in health and half a second without
+title: A second in health and two without
 phases:
   - {name: healthy, for: 1s, rate: 100/s}
-  - {name: outage, for: 500ms, rate: 100/s, fault: {kind: empty}}
-objectives: [useful >= 100%, good tickets rejected = 0, requests >= 148, upstream calls > 10]
+  - {name: outage, for: 2s, rate: 100/s, fault: {kind: empty}}
+objectives:
+  - useful >= 100%
+  - good tickets rejected = 0
+  - requests >= 298
+  - upstream calls > 10
+  - opens after <= 1.5s
+  - upstream calls after opening <= 60
+  - transitions <= 2
 `
 
-// Two gateways that run already, one that tells its circuit and one that does
-// not, are driven side by side and left running; and two runs go into one
+// Two gateways that run already, one of which tells its operators, and the other
+// pages and callers only, are driven side by side and left running; and two runs go into one
 // report.
 func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
 	folder := t.TempDir()
@@ -56,7 +63,7 @@ func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
 			t.Fatalf("exit %d, %v\n%s%s", code(err), broken, out, said)
 		}
 		r := runs[0]
-		if len(r.Targets) != 2 || r.Targets[0].Name != "ours" || r.Targets[0].Circuit == nil || r.Targets[1].Circuit != nil {
+		if len(r.Targets) != 2 || r.Targets[0].Name != "ours" || r.Targets[0].Circuit == nil || r.Targets[1].Circuit != nil || r.Targets[1].Mode == nil {
 			t.Fatalf("the targets are told of as %+v", r.Targets)
 		}
 		for _, target := range r.Targets {

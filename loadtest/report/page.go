@@ -75,7 +75,7 @@ func newColumn(run *loadtest.Run, target *loadtest.Target, several bool) column 
 		}
 	}
 	for i, o := range target.Outages {
-		c.Outages = append(c.Outages, newOutageRow(run, o, i+1 == len(target.Outages), len(target.Circuit) > 0))
+		c.Outages = append(c.Outages, newOutageRow(run, o, i+1 == len(target.Outages), len(target.Mode) > 0))
 	}
 	c.Verdict, c.Headline = judge(run, target)
 	c.Sentence = sentence(run, target)

@@ -115,15 +115,9 @@ func (o Objective) NeedsOutage() bool {
 	return o.Where == DuringOutage
 }
 
-// NeedsStatus reports whether only a gateway that tells its circuit and mode
-// can meet the objective.
-func (o Objective) NeedsStatus() bool {
-	switch o.Measure.Name {
-	case "upstream calls after opening", "opens after", "transitions", "circuit changes":
-		return true
-	}
-	return false
-}
+// NeedsStatus reports whether only a gateway that tells its operators the
+// circuit's state can meet the objective.
+func (o Objective) NeedsStatus() bool { return o.Measure.Name == "circuit changes" }
 
 // Holds reports whether a value that was found meets the objective.
 func (o Objective) Holds(found float64) bool {
