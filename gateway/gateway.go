@@ -65,10 +65,11 @@ type Gateway struct {
 	client     *web.Client   // what pages load
 	mounted    map[string]http.Handler
 
-	names    *names // of requests
-	reload   func() (Config, error)
-	draining atomic.Bool
-	closers  []func()
+	names     *names // of requests
+	reload    func() (Config, error)
+	reloading sync.Mutex
+	draining  atomic.Bool
+	closers   []func()
 }
 
 // New builds the gateway of cfg. transport carries the calls to the Captcha

@@ -15,6 +15,8 @@ func (g *Gateway) Reload(ctx context.Context) error { return g.reloadFor(ctx, "g
 
 // reloadFor is Reload in the name of whoever asked.
 func (g *Gateway) reloadFor(_ context.Context, actor string) error {
+	g.reloading.Lock() // a signal and an operator may ask at once
+	defer g.reloading.Unlock()
 	waiting, err := g.takeOver()
 	summary := "the configuration was reloaded"
 	switch {
