@@ -66,3 +66,26 @@ func TestAsFailure_TakesWhatItDoesNotKnowForAFault(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// A drill's share is of users: an address that changes at the user's will, or is
+// written in another way, is the same user.
+func TestTicket_NamesItsUser(t *testing.T) {
+	name := func(ip, subject string) string {
+		return string(captcha.Ticket{UserIP: netip.MustParseAddr(ip), Subject: subject}.AppendUser(nil))
+	}
+	for _, row := range []struct {
+		what, a, b string
+		same       bool
+	}{
+		{"a subject at two addresses", name("192.0.2.1", "alice"), name("2001:db8::1", "alice"), true},
+		{"two subjects at one address", name("192.0.2.1", "alice"), name("192.0.2.1", "bob"), false},
+		{"two addresses of one /64", name("2001:db8:1:2::3", ""), name("2001:db8:1:2:ffff::4", ""), true},
+		{"two /64", name("2001:db8:1:2::3", ""), name("2001:db8:1:3::3", ""), false},
+		{"two IPv4 addresses", name("192.0.2.1", ""), name("192.0.2.2", ""), false},
+		{"an IPv4 address in IPv6", name("192.0.2.1", ""), name("::ffff:192.0.2.1", ""), true},
+	} {
+		if (row.a == row.b) != row.same || row.a == "" {
+			t.Errorf("%s: %q and %q, want the same %t", row.what, row.a, row.b, row.same)
+		}
+	}
+}

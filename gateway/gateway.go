@@ -65,7 +65,6 @@ type Gateway struct {
 	client     *web.Client   // what pages load
 	mounted    map[string]http.Handler
 
-	names     *names // of requests
 	reload    func() (Config, error)
 	reloading sync.Mutex
 	draining  atomic.Bool
@@ -77,7 +76,7 @@ type Gateway struct {
 // nil. Where New fails nothing stays open. Run or Start sets it going, Close
 // releases what it holds.
 func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload func() (Config, error), log *slog.Logger) (_ *Gateway, err error) {
-	g := &Gateway{cfg: cfg, log: log, reload: reload, names: newNames(), registry: prometheus.NewRegistry()}
+	g := &Gateway{cfg: cfg, log: log, reload: reload, registry: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
 			g.Close()

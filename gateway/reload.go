@@ -21,7 +21,7 @@ func (g *Gateway) reloadFor(_ context.Context, actor string) error {
 	summary := "the configuration was reloaded"
 	switch {
 	case err != nil:
-		summary = "the configuration was not reloaded: it has mistakes"
+		summary = "the configuration was not reloaded; the log says why"
 	case len(waiting) > 0:
 		summary += "; what changed in " + strings.Join(waiting, ", ") + " waits for a restart"
 	}
@@ -48,6 +48,7 @@ func (g *Gateway) takeOver() (waiting []string, err error) {
 		return nil, err
 	}
 	if err := g.challenger.rotate(cfg.Challenge.Secret); err != nil {
+		g.log.Error("the configuration was not reloaded: its challenge.secret cannot be used", "error", err)
 		return nil, err
 	}
 	g.policy.Reconfigure(policyConfig(next))
