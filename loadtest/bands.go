@@ -9,7 +9,7 @@ import (
 // that were looked at, and between the looks the transitions, which have the
 // gateway's own times. Each is nil where the gateway does not tell it.
 func (s *seen) bands(length float64) (circuit, mode []Band) {
-	if len(s.states) == 0 {
+	if !slices.ContainsFunc(s.states, func(one state) bool { return one.mode != down }) {
 		return nil, nil
 	}
 	type mark struct {

@@ -17,11 +17,12 @@ import (
 // on one that it has.
 type control struct {
 	address string
+	token   string // "" = none
 	client  *http.Client
 }
 
 func newControl(address string) *control {
-	return &control{address, &http.Client{
+	return &control{address: address, client: &http.Client{
 		Timeout:   5 * time.Second,
 		Transport: &http.Transport{MaxConnsPerHost: 1, IdleConnTimeout: 10 * time.Minute},
 	}}
@@ -43,6 +44,9 @@ func (c *control) ask(ctx context.Context, method, path string, body, into any) 
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	answer, err := c.client.Do(r)
 	if err != nil {

@@ -131,10 +131,11 @@ func (v *view) windowed(o scenario.Objective) (float64, finding) {
 		return 0, nothing
 	}
 	if n, of, ok := ratio(o.Measure.Name, shots); ok {
-		return percent(n, of), known
+		return percent(n, of), knownOf(of)
 	}
 	if share, ok := share(o.Measure.Name); ok {
-		return quantile(sorted(latencies(shots)), share), known
+		took := latencies(shots)
+		return quantile(sorted(took), share), knownOf(len(took))
 	}
 	t := summarize(shots, calls)
 	switch o.Measure.Name {
@@ -144,6 +145,14 @@ func (v *view) windowed(o scenario.Objective) (float64, finding) {
 		return float64(t.Attempts) / float64(t.Sent), known
 	}
 	return counted(o.Measure.Name, t, shots)
+}
+
+// knownOf is known where anybody counts: of nobody all is well, and nothing shown.
+func knownOf(n int) finding {
+	if n == 0 {
+		return nothing
+	}
+	return known
 }
 
 // ratio finds what is a share of requests.

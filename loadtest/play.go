@@ -33,7 +33,7 @@ func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress
 	for _, g := range gateways {
 		t := newSubject(g, s, slices.Clone(shots))
 		defer t.close()
-		if err := errors.Join(t.heal(ctx), issue(ctx, t.sim, t.shots)); err != nil {
+		if err := errors.Join(t.reach(ctx), t.issue(ctx)); err != nil {
 			return Run{}, err
 		}
 		subjects = append(subjects, t)

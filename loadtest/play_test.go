@@ -301,3 +301,20 @@ func TestRun_ReadsBackFromJSON(t *testing.T) {
 		}
 	}
 }
+
+// A share or a latency of nobody is no objective met, or a gateway that is dead
+// for all who count would pass.
+func TestPlay_MeetsNothingWithNobody(t *testing.T) {
+	s := read(t, strings.Replace(short("{hang_up: 1}", "callers: {hang_up: 20ms}"), "[useful >= 100%]",
+		"[useful >= 100%, full verdicts >= 100%, verified >= 100%, p99 <= 1s]", 1))
+	g := gateway(t, api(t), func(int64, string) (int, string) { <-time.After(100 * time.Millisecond); return 500, "" })
+	r, err := loadtest.Play(t.Context(), s, []loadtest.Gateway{g}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range r.Targets[0].Objectives {
+		if o.Met || o.Found != "no data" {
+			t.Errorf("%s: met %t, found %s", o.Text, o.Met, o.Found)
+		}
+	}
+}

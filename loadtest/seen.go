@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -78,15 +79,32 @@ func every(ctx context.Context, d time.Duration, look func()) {
 
 func (t *subject) lookAtCounts(ctx context.Context) {
 	at := t.since().Seconds()
-	var stats struct {
-		Requests int64 `json:"requests"`
-	}
+	var stats struct{ Requests calls }
 	if t.sim.ask(ctx, http.MethodGet, "/_sim/stats", nil, &stats) != nil {
 		return // a gap; the next look fills it
 	}
 	t.seen.mu.Lock()
 	defer t.seen.mu.Unlock()
-	t.seen.counts = append(t.seen.counts, count{at, stats.Requests})
+	t.seen.counts = append(t.seen.counts, count{at, int64(stats.Requests)})
+}
+
+// calls are those that reached a simulator: a number, or numbers by kind.
+type calls int64
+
+// UnmarshalJSON reads either.
+func (c *calls) UnmarshalJSON(text []byte) error {
+	if err := json.Unmarshal(text, (*int64)(c)); err == nil {
+		return nil
+	}
+	var kinds map[string]int64
+	if err := json.Unmarshal(text, &kinds); err != nil {
+		return err
+	}
+	*c = 0
+	for _, n := range kinds {
+		*c += calls(n)
+	}
+	return nil
 }
 
 // lookAtStatus notes a look at the time of its question: what changes between
@@ -165,13 +183,11 @@ func (s *seen) calls(at float64) float64 {
 // time.
 func (s *seen) callsBefore(at float64) int64 {
 	calls := int64(0)
-	for i, c := range s.counts {
+	for _, c := range s.counts {
 		if c.at > at {
 			break
 		}
-		if calls = c.calls; i+1 == len(s.counts) {
-			break
-		}
+		calls = c.calls
 	}
 	return calls
 }

@@ -3,6 +3,7 @@ package loadtest
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -151,8 +152,26 @@ func (t *subject) steer(ctx context.Context, acts []act) error {
 
 // heal brings the Captcha API back to good health.
 func (t *subject) heal(ctx context.Context) error {
-	if err := t.sim.ask(ctx, http.MethodDelete, "/_sim/fault", nil, nil); err != nil {
-		return err
+	_ = t.sim.ask(ctx, http.MethodDelete, "/_sim/script", nil, nil) // not every simulator has a script that fails
+	return t.sim.ask(ctx, http.MethodDelete, "/_sim/fault", nil, nil)
+}
+
+// reach finds out before anything is sent whether all doors are what they should
+// be: a run against a wrong address says nothing about a gateway.
+func (t *subject) reach(ctx context.Context) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", t.Address)
+	if err != nil {
+		return fmt.Errorf("%s takes no connections at %s: %w; is it running? See --target", t.Name, t.Address, err)
 	}
-	return t.sim.ask(ctx, http.MethodDelete, "/_sim/script", nil, nil)
+	_ = conn.Close()
+	if err := t.heal(ctx); err != nil {
+		return fmt.Errorf("the simulator of %s: %w; see --simulator", t.Name, err)
+	}
+	if t.admin == nil {
+		return nil
+	}
+	if err := t.admin.ask(ctx, http.MethodGet, "/admin/v1/status", nil, nil); err != nil {
+		return fmt.Errorf("the operators' door of %s: %w; see --target-admin, and GATEWAY_ADMIN_TOKEN where it asks for a token", t.Name, err)
+	}
+	return nil
 }

@@ -40,6 +40,7 @@ func newSubject(g Gateway, s scenario.Scenario, shots []shot) *subject {
 	t.pool.Address = g.Address
 	if g.Admin != "" {
 		t.admin = newControl(g.Admin)
+		t.admin.token = g.Token
 	}
 	return t
 }

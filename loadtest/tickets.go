@@ -12,14 +12,17 @@ import (
 )
 
 // ForeignApp is the app of the site whose tickets users "foreign" bring. The
-// simulator knows it and the gateway does not.
+// simulator that is started here knows it and the gateway does not. Another one may
+// know its own app only: there they bring forged ones, to which the right answer is
+// the same.
 const ForeignApp uint64 = 190000002
 
 // mostTickets is how many the simulator issues in one order.
 const mostTickets = 100_000
 
-// issue gives every shot its ticket.
-func issue(ctx context.Context, sim *control, shots []shot) error {
+// issue gives every request its ticket.
+func (t *subject) issue(ctx context.Context) error {
+	shots := t.shots
 	wanted := map[string][]int{} // by the order's kind
 	for i := range shots {
 		if shots[i].user == scenario.Disaster {
@@ -27,12 +30,15 @@ func issue(ctx context.Context, sim *control, shots []shot) error {
 			continue
 		}
 		kind := ticketKind(shots[i].user)
+		if kind == scenario.Foreign && t.Process == nil {
+			kind = scenario.Forged
+		}
 		wanted[kind] = append(wanted[kind], i)
 	}
 	for kind, of := range wanted {
 		for len(of) > 0 {
 			n := min(len(of), mostTickets)
-			tickets, err := order(ctx, sim, kind, n)
+			tickets, err := order(ctx, t.sim, kind, n)
 			if err != nil {
 				return err
 			}
@@ -64,9 +70,6 @@ func order(ctx context.Context, sim *control, kind string, n int) ([]ticket, err
 	}
 	var tickets []ticket
 	if err := sim.ask(ctx, http.MethodPost, "/_sim/tickets", wish, &tickets); err != nil {
-		if kind == scenario.Foreign {
-			err = fmt.Errorf("%w; users foreign need a simulator with --app %d=KEY beside its own app", err, ForeignApp)
-		}
 		return nil, err
 	}
 	if len(tickets) != n {

@@ -132,7 +132,7 @@ func (p *play) gateways() ([]loadtest.Gateway, error) {
 	var out []loadtest.Gateway
 	taken := map[string]string{}
 	for _, t := range targets {
-		g := loadtest.Gateway{Name: t.name, Address: t.host, Admin: pick(admins, t.name), Simulator: pick(simulators, t.name)}
+		g := loadtest.Gateway{Name: t.name, Address: t.host, Admin: pick(admins, t.name), Token: os.Getenv("GATEWAY_ADMIN_TOKEN"), Simulator: pick(simulators, t.name)}
 		if g.Simulator == "" {
 			return nil, fmt.Errorf("%w: the target %s needs the simulator behind it; add --simulator %s=URL", errUsage, t.name, t.name)
 		}

@@ -1,0 +1,63 @@
+package loadtest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"captchagate/loadtest"
+)
+
+// A run against a wrong address would blame the gateway.
+func TestPlay_LooksAtEveryDoorFirst(t *testing.T) {
+	s := read(t, short("{valid: 1}"))
+	right := gateway(t, api(t), func(int64, string) (int, string) { t.Error("something was sent"); return 500, "" })
+	for flag, wrong := range map[string]func(g *loadtest.Gateway){
+		"--target":       func(g *loadtest.Gateway) { g.Address = "127.0.0.1:1" },
+		"--simulator":    func(g *loadtest.Gateway) { g.Simulator = right.Address },
+		"--target-admin": func(g *loadtest.Gateway) { g.Admin = right.Simulator },
+	} {
+		g := right
+		wrong(&g)
+		if _, err := loadtest.Play(t.Context(), s, []loadtest.Gateway{g}, nil); err == nil || !strings.Contains(err.Error(), "see "+flag) && !strings.Contains(err.Error(), "See "+flag) {
+			t.Errorf("a wrong %s: %v", flag, err)
+		}
+	}
+}
+
+// A simulator of somebody else may count by kind, know one app only, and have no
+// script that fails.
+func TestPlay_TakesAnotherSimulator(t *testing.T) {
+	var sent atomic.Int64
+	mux := http.NewServeMux()
+	mux.HandleFunc("DELETE /_sim/fault", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("POST /_sim/tickets", func(w http.ResponseWriter, r *http.Request) {
+		var wish struct {
+			Kind  string
+			Count int
+		}
+		d := json.NewDecoder(r.Body)
+		d.DisallowUnknownFields()
+		if err := d.Decode(&wish); err != nil || wish.Kind == "foreign" {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(slices.Repeat([]map[string]string{{"ticket": "t", "randstr": "r"}}, wish.Count))
+	})
+	mux.HandleFunc("GET /_sim/stats", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"requests":{"DescribeCaptchaResult":%d,"probes":3}}`, sent.Load())
+	})
+	other := httptest.NewServer(mux)
+	t.Cleanup(other.Close)
+	s := read(t, strings.Replace(short("{foreign: 1}"), "useful >= 100%", "useful >= 100%, upstream calls > 100", 1))
+	g := gateway(t, strings.TrimPrefix(other.URL, "http://"), func(int64, string) (int, string) { sent.Add(1); return 200, refused })
+	r, err := loadtest.Play(t.Context(), s, []loadtest.Gateway{g}, nil)
+	if err != nil || !r.Passed {
+		t.Errorf("%v: %+v", err, r.Targets)
+	}
+}
