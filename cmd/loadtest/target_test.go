@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"captchagate/loadtest"
 	"captchagate/loadtest/scenario"
