@@ -73,7 +73,7 @@ func expect(t *testing.T, o loadtest.Objective, want, found string) {
 }
 
 // What is waited for is missed once the wait is longer than was asked for, and
-// "never" where its time was over.
+// says how long it was watched where its time was over.
 func TestRun_JudgesAWaitByHowLongItLasted(t *testing.T) {
 	silent := story() // its circuit stays closed, and nobody is verified again
 	silent.Moves, silent.Looks = nil, []loadtest.Look{{At: 0, Circuit: "closed", Mode: "normal"}}
@@ -90,10 +90,10 @@ func TestRun_JudgesAWaitByHowLongItLasted(t *testing.T) {
 	}{
 		{"half a second into the outage", "opens after <= 1s", 2500 * time.Millisecond, "not judged", unseen},
 		{"two seconds into the outage", "opens after <= 1s", 4 * time.Second, "missed", unseen},
-		{"the outage is over", "opens after <= 1s", 7 * time.Second, "missed", "never"},
+		{"the outage is over", "opens after <= 1s", 7 * time.Second, "missed", "not within 4s"},
 		{"half a second into the outage", "fast again after <= 1s", 2500 * time.Millisecond, "not judged", unseen},
 		{"two seconds into the outage", "fast again after <= 1s", 4 * time.Second, "missed", unseen},
-		{"the outage is over", "fast again after <= 1s", 7 * time.Second, "missed", "never"},
+		{"the outage is over", "fast again after <= 1s", 7 * time.Second, "missed", "not within 4s"},
 		{"half a second after the outage", "first verified after recovery <= 1s", 6500 * time.Millisecond, "not judged", unseen},
 		{"two seconds after the outage", "first verified after recovery <= 1s", 8 * time.Second, "missed", unseen},
 		{"two seconds after the outage", "normal after recovery <= 2s", 8 * time.Second, "not judged", unseen},

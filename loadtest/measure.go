@@ -14,7 +14,7 @@ func (v *view) meet(o scenario.Objective) Objective {
 	case unknown:
 		out.Found = "not told"
 	case notOnce:
-		out.Found = "never"
+		out.Found = v.notWithin(o)
 	case nothing:
 	case known:
 		out.Found, out.Met = o.Show(found), o.Holds(found)

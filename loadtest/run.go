@@ -62,7 +62,7 @@ type Target struct {
 // An Objective is what the scenario asked for and what was found.
 type Objective struct {
 	Text  string `json:"text"`  // as written: "p99 during outage <= 300ms"
-	Found string `json:"found"` // in the same unit: "136ms"; "never", "no data"
+	Found string `json:"found"` // in the same unit: "136ms"; "not within 6s", "no data"
 	Met   bool   `json:"met"`
 	// Unjudged: the run was stopped before it could be told; neither met nor missed.
 	Unjudged bool `json:"unjudged,omitempty"`
@@ -126,7 +126,7 @@ type Event struct {
 }
 
 // An Outage is one stretch in which nobody could verify, and how this target
-// took it. Seconds; negative = never, or not told.
+// took it. Seconds; negative = not while it was watched, or not told.
 type Outage struct {
 	From          float64 `json:"from"`
 	Until         float64 `json:"until"`

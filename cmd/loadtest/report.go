@@ -18,8 +18,8 @@ func newCompare() *cobra.Command {
 		Short: "Put runs into one report",
 		Long: `compare reads what --json wrote and draws the runs side by side; a file may hold
 several. Where they played different loads, ran on different machines or versions,
-were stopped early or did not keep their rate, it warns of that, here and on top
-of the page.`,
+were stopped early, did not keep their rate or are one and the same, it warns of
+that, here and on top of the page.`,
 		Example: "  loadtest compare before.json after.json --html both.html",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

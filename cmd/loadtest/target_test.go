@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"captchagate/loadtest"
 	"captchagate/loadtest/scenario"
@@ -95,7 +96,7 @@ func TestCompare_WarnsOfWhatDoesNotCompare(t *testing.T) {
 	folder := t.TempDir()
 	args := []string{"compare", "--html", filepath.Join(folder, "both.html")}
 	for seed, name := range []string{"a.json", "b.json"} {
-		r := loadtest.Run{Scenario: "brief", Seed: uint64(seed), Targets: []loadtest.Target{{Name: "ours", Kept: loadtest.Kept{OK: true}}}}
+		r := loadtest.Run{Scenario: "brief", Seed: uint64(seed), Began: time.Unix(int64(seed), 0), Targets: []loadtest.Target{{Name: "ours", Kept: loadtest.Kept{OK: true}}}}
 		path := filepath.Join(folder, name)
 		if err := toFile(path, r.WriteJSON); err != nil {
 			t.Fatal(err)

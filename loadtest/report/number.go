@@ -59,11 +59,9 @@ func millis(v float64) string {
 	return trim(v, 2) + gap + "ms"
 }
 
-// seconds writes a length of time; a negative one never came.
+// seconds writes a length of time.
 func seconds(v float64) string {
 	switch {
-	case v < 0:
-		return "never"
 	case v == 0:
 		return "0" + gap + "s"
 	case v < 0.9995:

@@ -74,29 +74,41 @@ func newColumn(run *loadtest.Run, target *loadtest.Target, several bool) column 
 			c.Phases = append(c.Phases, phaseRow{ph, target.Phases[i]})
 		}
 	}
-	for i, o := range target.Outages {
-		c.Outages = append(c.Outages, newOutageRow(run, o, i+1 == len(target.Outages), len(target.Mode) > 0))
+	for i := range target.Outages {
+		c.Outages = append(c.Outages, newOutageRow(run, target, i))
 	}
 	c.Verdict, c.Headline = judge(run, target)
 	c.Sentence = sentence(run, target)
 	return c
 }
 
-// newOutageRow puts waits in words: what did not come while there was time for
-// it never came, but for what the end of a stopped run cut off nobody knows.
-func newOutageRow(run *loadtest.Run, o loadtest.Outage, last, tells bool) outageRow {
-	wait := func(v float64, cut bool) string {
-		if v < 0 && run.EndedEarly && cut {
+// newOutageRow puts waits in words: of what did not come it says how long it was
+// watched for, but for what the end of a stopped run cut off nobody knows.
+func newOutageRow(run *loadtest.Run, t *loadtest.Target, i int) outageRow {
+	o := t.Outages[i]
+	wait := func(came, watched float64, cut bool) string {
+		switch {
+		case came >= 0:
+			return seconds(came)
+		case run.EndedEarly && cut:
 			return "not seen (stopped early)"
 		}
-		return seconds(v)
+		return notWithin(watched)
 	}
-	cut := o.Until >= run.Seconds
-	r := outageRow{o, wait(o.FastAfter, cut), wait(o.OpenAfter, cut), wait(o.VerifiedAfter, last), wait(o.NormalAfter, last)}
-	if !tells {
+	cut, last := o.Until >= run.Seconds, i+1 == len(t.Outages)
+	inIt, behind := o.Until-o.From, loadtest.WatchedAfter(t.Outages, i, run.Seconds)
+	r := outageRow{o, wait(o.FastAfter, inIt, cut), wait(o.OpenAfter, inIt, cut), wait(o.VerifiedAfter, behind, last), wait(o.NormalAfter, behind, last)}
+	if len(t.Mode) == 0 {
 		r.Open = "not told"
 	}
 	return r
+}
+
+func notWithin(watched float64) string {
+	if watched <= 0 {
+		return "not watched"
+	}
+	return "not within " + seconds(watched)
 }
 
 // title is that of the runs where they played the same.

@@ -55,7 +55,7 @@ func helpers() map[string]any {
 	return map[string]any{
 		"count": count[int], "calls": count[int64], "orNever": orNever,
 		"percent": percent, "ms": millis, "s": seconds, "clock": clock, "rate": rate,
-		"label": label,
+		"label": label, "kind": kind,
 	}
 }
 

@@ -163,6 +163,14 @@ func TestReport_OpensWithTheVerdict(t *testing.T) {
 	unkept.Passed, unkept.Targets[0].Kept = false, loadtest.Kept{Why: "the machine was busy"}
 	almost := hang()
 	almost.Targets[0].Total.Useful = 99.9999
+	long := missedRun()
+	t0 := &long.Targets[0]
+	t0.Outages = append([]loadtest.Outage{{From: 1, Until: 2, Useful: 50, P99: 6000, NormalAfter: -1}}, t0.Outages...)
+	t0.Outages[1].NormalAfter = 3
+	toTheEnd := missedRun()
+	toTheEnd.Targets[0].Outages[0].Until = 38
+	calm := missedRun()
+	calm.Targets[0].Outages = nil
 	both := endedEarly()
 	both.Targets = append(both.Targets, both.Targets[0])
 	for name, c := range map[string]struct {
@@ -183,7 +191,10 @@ func TestReport_OpensWithTheVerdict(t *testing.T) {
 		says []string
 	}{
 		{"passed", hang(), []string{"✓ Passed", "100\u202f% got a useful answer", "within 136\u202fms", "normal again 10.7\u202fs after it"}},
-		{"missed", missedRun(), []string{"✗ Missed 3 of 3 objectives", "240 got a wrong one", "normal service did not return"}},
+		{"missed", missedRun(), []string{"✗ Missed 3 of 3 objectives", "240 got a wrong one", "in the outage 0\u202f% did, 99 in 100 were over, useful or not, within 5.01\u202fs", "normal service did not return within the 17\u202fs that were watched after it", "| not within 15\u202fs | not told |", "| not within 17\u202fs |"}},
+		{"quick errors are no service", calm, []string{"61.49\u202f% got a useful answer and 240 got a wrong one; 99 in 100 were over, useful or not, within 5.01\u202fs, the slowest after 5.03\u202fs."}},
+		{"an outage soon after another", long, []string{"in the worst of 2 outages 0\u202f% did", "did not return within the 4\u202fs that were watched after outage 1", "| not within 4\u202fs |"}},
+		{"an outage to the end", toTheEnd, []string{"the run ended before the outage did", "| not watched |"}},
 		{"ended early", endedEarly(), []string{
 			"## ⚠ Stopped early, after 15 s of 38 s, in outage (phase 2 of 3): ", "the run ended before the outage did",
 			"2 of 4 objectives had no time to show; missed whatever the rest had shown: 1.",

@@ -65,7 +65,7 @@ func decisions() []decision {
 		{"denied", "denied (degraded)", func(a *loadtest.Answers) *int { return &a.Denied }},
 		{"hungup", "user hung up", func(a *loadtest.Answers) *int { return &a.HungUp }},
 		{"wrong", "wrong answer", func(a *loadtest.Answers) *int { return &a.Wrong }},
-		{"failed", "no answer", func(a *loadtest.Answers) *int { return &a.Failed }},
+		{"failed", "failed", func(a *loadtest.Answers) *int { return &a.Failed }},
 	}
 }
 

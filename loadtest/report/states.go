@@ -72,7 +72,7 @@ func marks(f frame, events []loadtest.Event, top int) []mark {
 		ends[line] = at
 		out = append(out, mark{
 			At: f.percent(e.At), Y: top + line*markHigh, N: i + 1, Class: kindClass(e.Kind),
-			Text: fmt.Sprintf("%s %s: %s", clock(e.At), e.Kind, e.Text),
+			Text: fmt.Sprintf("%s %s: %s", clock(e.At), kind(e.Kind), e.Text),
 		})
 	}
 	return out
@@ -99,6 +99,15 @@ func kindClass(kind string) string {
 		return "harm"
 	}
 	return "plain"
+}
+
+// kind names an event for people: what the JSON calls a transition is one of the
+// circuit's, while the objective of that name counts those of the mode.
+func kind(event string) string {
+	if event == "transition" {
+		return "circuit"
+	}
+	return event
 }
 
 // label writes a state's or decision's name for people.

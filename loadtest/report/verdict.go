@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"captchagate/loadtest"
@@ -87,7 +89,7 @@ func sentence(run *loadtest.Run, t *loadtest.Target) string {
 		fmt.Fprintf(&b, " and %s got a wrong one", count(bad))
 	}
 	if len(t.Outages) == 0 {
-		fmt.Fprintf(&b, "; 99 in 100 had it within %s, the slowest after %s.", millis(t.Total.P99), millis(t.Total.Max))
+		fmt.Fprintf(&b, "; %s, the slowest after %s.", within(t.Total.Useful, t.Total.P99), millis(t.Total.Max))
 	} else {
 		b.WriteString("; " + inOutages(run, t))
 	}
@@ -112,30 +114,47 @@ func untilThen(all []loadtest.Objective) string {
 
 // inOutages tells of the worst of the outages.
 func inOutages(run *loadtest.Run, t *loadtest.Target) string {
-	worst, back := t.Outages[0], t.Outages[0].NormalAfter
-	for _, o := range t.Outages[1:] {
-		if o.P99 > worst.P99 {
-			worst = o
-		}
-		if back >= 0 && (o.NormalAfter < 0 || o.NormalAfter > back) {
-			back = o.NormalAfter
-		}
-	}
-	which, after := "in the outage", "after it."
+	worst := slices.MinFunc(t.Outages, func(a, b loadtest.Outage) int {
+		return cmp.Or(cmp.Compare(a.Useful, b.Useful), cmp.Compare(b.P99, a.P99))
+	})
+	which := "in the outage"
 	if n := len(t.Outages); n > 1 {
-		which, after = fmt.Sprintf("in the worst of %d outages", n), "after an outage at the latest."
+		which = fmt.Sprintf("in the worst of %d outages", n)
 	}
-	s := fmt.Sprintf("%s 99 in 100 were answered within %s (slowest of the whole run: %s), ", which, millis(worst.P99), millis(t.Total.Max))
-	if back < 0 && t.Outages[len(t.Outages)-1].Until >= run.Seconds {
-		return s + "and the run ended before the outage did."
+	return fmt.Sprintf("%s %s did, %s (slowest of the whole run: %s), %s",
+		which, percent(worst.Useful), within(worst.Useful, worst.P99), millis(t.Total.Max), wayBack(run, t))
+}
+
+// within tells a latency, and that it is also that of failures where some are:
+// a quick error is no service.
+func within(useful, p99 float64) string {
+	if useful < 100 {
+		return "99 in 100 were over, useful or not, within " + millis(p99)
 	}
-	if back < 0 && run.EndedEarly {
-		return s + "and normal service had not returned when the run was stopped."
+	return "99 in 100 within " + millis(p99)
+}
+
+// wayBack tells when service was normal again after the last that it was.
+func wayBack(run *loadtest.Run, t *loadtest.Target) string {
+	latest, last := 0.0, t.Outages[len(t.Outages)-1]
+	for i, o := range t.Outages {
+		switch {
+		case o.NormalAfter >= 0:
+			latest = max(latest, o.NormalAfter)
+		case last.Until >= run.Seconds:
+			return "and the run ended before the outage did."
+		case run.EndedEarly:
+			return "and normal service had not returned when the run was stopped."
+		case len(t.Outages) > 1:
+			return fmt.Sprintf("and normal service did not return within the %s that were watched after outage %d.", seconds(loadtest.WatchedAfter(t.Outages, i, run.Seconds)), i+1)
+		default:
+			return fmt.Sprintf("and normal service did not return within the %s that were watched after it.", seconds(loadtest.WatchedAfter(t.Outages, i, run.Seconds)))
+		}
 	}
-	if back < 0 {
-		return s + "and normal service did not return in the time that was watched."
+	if len(t.Outages) > 1 {
+		return "and service was normal again " + seconds(latest) + " after an outage at the latest."
 	}
-	return s + "and service was normal again " + seconds(back) + " " + after
+	return "and service was normal again " + seconds(latest) + " after it."
 }
 
 func notKept(k loadtest.Kept) string {

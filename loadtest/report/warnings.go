@@ -9,16 +9,23 @@ import (
 )
 
 // Warnings says what keeps runs from being compared fairly, a sentence each:
-// other scenarios, loads, machines or versions, and runs that were stopped or
-// did not keep their rate. One run has none: its own verdict tells.
+// one that stands there twice, other scenarios, loads, machines or versions, and
+// runs that were stopped or did not keep their rate. One run has none: its own
+// verdict tells. Where all have the same targets, two or more, each scenario is
+// compared within its run, and may be another.
 func Warnings(runs ...loadtest.Run) []string {
 	if len(runs) < 2 {
 		return nil
 	}
-	all := scenariosDiffer(runs)
+	all := twice(runs)
+	var unlike []string
 	for i := range runs[1:] {
-		all = append(all, differences(&runs[0], &runs[i+1])...)
+		unlike = append(unlike, differences(&runs[0], &runs[i+1])...)
 	}
+	if len(unlike) > 0 || !compareWithin(runs) {
+		all = append(all, scenariosDiffer(runs)...)
+	}
+	all = append(all, unlike...)
 	for i := range runs {
 		r := &runs[i]
 		if r.EndedEarly {
@@ -35,15 +42,48 @@ func Warnings(runs ...loadtest.Run) []string {
 
 func runName(r *loadtest.Run) string { return r.Scenario + " " + r.Began.UTC().Format("15:04:05") }
 
+// names are those of a run's targets.
+func names(r *loadtest.Run) (all []string) {
+	for _, t := range r.Targets {
+		all = append(all, t.Name)
+	}
+	return all
+}
+
+// twice tells of a run that is compared with itself, as with a copied file: it
+// would look like two that agree.
+func twice(runs []loadtest.Run) (all []string) {
+	for i := range runs {
+		same := func(r loadtest.Run) bool {
+			return r.Scenario == runs[i].Scenario && r.Began.Equal(runs[i].Began) && slices.Equal(names(&r), names(&runs[i]))
+		}
+		if slices.IndexFunc(runs, same) < i {
+			continue
+		}
+		if n := number(runs, same); n > 1 {
+			all = append(all, fmt.Sprintf("%s is here %d times: that it agrees with itself shows nothing. Give the files of different runs.", runName(&runs[i]), n))
+		}
+	}
+	return all
+}
+
+// compareWithin reports whether each run compares the same targets.
+func compareWithin(runs []loadtest.Run) bool {
+	first := slices.Sorted(slices.Values(names(&runs[0])))
+	return len(first) > 1 && !slices.ContainsFunc(runs, func(r loadtest.Run) bool {
+		return !slices.Equal(slices.Sorted(slices.Values(names(&r))), first)
+	})
+}
+
 // scenariosDiffer compares each run with the first of the same scenario.
 func scenariosDiffer(runs []loadtest.Run) (all []string) {
-	var names []string
+	var known []string
 	var first []*loadtest.Run
 	for i := range runs {
 		b := &runs[i]
-		at := slices.Index(names, b.Scenario)
+		at := slices.Index(known, b.Scenario)
 		if at < 0 {
-			names, first = append(names, b.Scenario), append(first, b)
+			known, first = append(known, b.Scenario), append(first, b)
 			continue
 		}
 		if parts := loadDiffers(first[at], b); len(parts) > 0 {
@@ -51,8 +91,8 @@ func scenariosDiffer(runs []loadtest.Run) (all []string) {
 				runName(first[at]), runName(b), strings.Join(parts, "; ")))
 		}
 	}
-	if len(names) > 1 {
-		all = append([]string{"Different scenarios were played (" + strings.Join(names, ", ") + "): figures do not compare from one to another."}, all...)
+	if len(known) > 1 {
+		all = append([]string{"Different scenarios were played (" + strings.Join(known, ", ") + "): figures do not compare from one to another."}, all...)
 	}
 	return all
 }
@@ -72,19 +112,23 @@ func differences(a, b *loadtest.Run) (all []string) {
 
 // loadDiffers says in what one scenario was played differently.
 func loadDiffers(a, b *loadtest.Run) (parts []string) {
+	told := []string{"name", "title", "about"} // and these play nothing
+	tell := func(section, text string) {
+		parts, told = append(parts, text), append(told, section)
+	}
 	if a.Seed != b.Seed {
-		parts = append(parts, fmt.Sprintf("seed %d, %d", a.Seed, b.Seed))
+		tell("seed", fmt.Sprintf("seed %d, %d", a.Seed, b.Seed))
 	}
 	for i := range max(len(a.Phases), len(b.Phases)) {
 		if one, two := phaseText(a.Phases, i), phaseText(b.Phases, i); one != two {
-			parts = append(parts, fmt.Sprintf("phase %d is %s, %s", i+1, one, two))
+			tell("phases", fmt.Sprintf("phase %d is %s, %s", i+1, one, two))
 		}
 	}
 	if !slices.Equal(asked(a), asked(b)) {
-		parts = append(parts, "other objectives")
+		tell("objectives", "other objectives")
 	}
-	if len(parts) == 0 && meaning(a.Source) != meaning(b.Source) {
-		parts = append(parts, "the scenario's file was changed in between, though not in its seed, phases and objectives")
+	if differ := fileDiffers(a.Source, b.Source, told...); len(differ) > 0 {
+		parts = append(parts, "the scenario's file differs in "+strings.Join(differ, ", "))
 	}
 	return parts
 }
@@ -109,17 +153,6 @@ func asked(r *loadtest.Run) (texts []string) {
 		}
 	}
 	return texts
-}
-
-// meaning is a scenario's text without its empty lines and those of comments.
-func meaning(source string) string {
-	var kept []string
-	for line := range strings.Lines(source) {
-		if text := strings.TrimSpace(line); text != "" && text[0] != '#' {
-			kept = append(kept, strings.TrimRight(line, " \t\r\n"))
-		}
-	}
-	return strings.Join(kept, "\n")
 }
 
 // versionsDiffer compares the load tests, and targets of one name. Patches of

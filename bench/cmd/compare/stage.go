@@ -107,13 +107,23 @@ func cpuOf(p *rig.Process) time.Duration {
 // compare makes a row of a figure of each round.
 func compare(id, what, unit string, ours, theirs *side, figure func(outcome) float64) row {
 	a, b := figures(ours, figure), figures(theirs, figure)
-	r := row{ID: id, What: what, Unit: unit, Ours: median(a), Theirs: median(b), Met: true}
+	r := row{ID: id, What: what, Unit: unit, Ours: median(a), Theirs: median(b), Wrong: wrongs{ours.wrong(), theirs.wrong()}}
+	r.Met = r.Wrong.few()
 	ratios := make([]float64, len(a))
 	for i := range a {
 		ratios[i] = a[i] / b[i]
 	}
 	r.Ratio, r.Low, r.High = r.Ours/r.Theirs, slices.Min(ratios), slices.Max(ratios)
 	return r
+}
+
+// wrong are those of all rounds that count.
+func (s *side) wrong() (all share) {
+	for _, o := range s.rounds {
+		all.N += o.Wrong
+		all.Of += o.Requests
+	}
+	return all
 }
 
 func figures(s *side, figure func(outcome) float64) []float64 {

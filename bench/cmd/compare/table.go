@@ -17,40 +17,68 @@ type row struct {
 	Low    float64 `json:"low"`   // the lowest and the highest ratio of one pair of rounds
 	High   float64 `json:"high"`
 	Target string  `json:"target,omitempty"` // such as "≤ 0.60"
-	Met    bool    `json:"met"`
+	Wrong  wrongs  `json:"wrong"`
+	Met    bool    `json:"met"` // the target, and hardly an answer was wrong
 }
 
-// most and least are targets of the ratio; no target is always met.
+// wrongs are the answers of both sides that were not as wanted. They cost CPU and
+// time like any other, so a figure that holds many says nothing.
+type wrongs struct {
+	Ours   share `json:"ours"`
+	Theirs share `json:"theirs"`
+}
+
+// A share is how many of all.
+type share struct {
+	N  int `json:"n"`
+	Of int `json:"of"`
+}
+
+// wrongMost is how many of a side's answers may be wrong.
+const wrongMost = 0.001
+
+func (s share) few() bool { return float64(s.N) <= wrongMost*float64(s.Of) }
+
+func (w wrongs) few() bool { return w.Ours.few() && w.Theirs.few() }
+
+// most and least are targets of the ratio. A row without one is met where hardly
+// an answer was wrong.
 func (r row) most(ratio float64) row {
-	r.Target, r.Met = "≤ "+text(ratio), r.Ratio <= ratio
+	r.Target, r.Met = "≤ "+text(ratio), r.Ratio <= ratio && r.Wrong.few()
 	return r
 }
 
 func (r row) least(ratio float64) row {
-	r.Target, r.Met = "≥ "+text(ratio), r.Ratio >= ratio
+	r.Target, r.Met = "≥ "+text(ratio), r.Ratio >= ratio && r.Wrong.few()
 	return r
 }
 
 func text(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
-// printTable writes the rows as Markdown and returns how many targets were
-// missed.
+// printTable writes the rows as Markdown and returns how many were missed.
 func printTable(w io.Writer, rows []row) (missed int) {
-	fmt.Fprintln(w, "| row | what | ours | theirs | ratio | rounds' ratios | target | |")
-	fmt.Fprintln(w, "|---|---|---:|---:|---:|---|---|---|")
+	fmt.Fprintln(w, "| row | what | ours | theirs | ratio | rounds' ratios | wrong answers, ours / theirs | target | |")
+	fmt.Fprintln(w, "|---|---|---:|---:|---:|---|---:|---|---|")
 	for _, r := range rows {
-		mark := ""
-		if r.Target != "" {
-			mark = "met"
-			if !r.Met {
-				mark = "missed"
-				missed++
-			}
+		if !r.Met {
+			missed++
 		}
-		fmt.Fprintf(w, "| %s | %s | %s %s | %s | %.2f | %.2f–%.2f | %s | %s |\n",
-			r.ID, r.What, short(r.Ours), r.Unit, short(r.Theirs), r.Ratio, r.Low, r.High, r.Target, mark)
+		fmt.Fprintf(w, "| %s | %s | %s %s | %s | %.2f | %.2f–%.2f | %d / %d | %s | %s |\n",
+			r.ID, r.What, short(r.Ours), r.Unit, short(r.Theirs), r.Ratio, r.Low, r.High, r.Wrong.Ours.N, r.Wrong.Theirs.N, r.Target, r.mark())
 	}
 	return missed
+}
+
+func (r row) mark() string {
+	switch {
+	case !r.Wrong.few():
+		return "missed: wrong answers"
+	case !r.Met:
+		return "missed"
+	case r.Target != "":
+		return "met"
+	}
+	return ""
 }
 
 // short writes a number with three digits that matter.

@@ -167,16 +167,16 @@ objectives:
 }
 
 func printTable(w io.Writer, runs []loadtest.Run) {
-	fmt.Fprintln(w, "| fault | gateway | useful in the outage | wrong | p50 | p99 | fast again after | first full verdict | normal after | calls to the API in it |")
+	fmt.Fprintln(w, "| fault | gateway | useful in the outage | wrong in the whole run | p50 | p99 | fast again after | first full verdict | normal after | calls to the API in it |")
 	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for _, run := range runs {
 		for _, t := range run.Targets {
 			if len(t.Outages) == 0 { // ended before it began
 				continue
 			}
-			o := t.Outages[0]
+			o, healed := t.Outages[0], loadtest.WatchedAfter(t.Outages, 0, run.Seconds)
 			fmt.Fprintf(w, "| %s | %s | %.2f %% | %d | %.1f ms | %.0f ms | %s | %s | %s | %d |\n", run.Scenario, t.Name,
-				o.Useful, t.Total.Answers.Wrong, o.P50, o.P99, orNever(o.FastAfter), orNever(o.VerifiedAfter), orNever(o.NormalAfter), o.APICalls)
+				o.Useful, t.Total.Answers.Wrong, o.P50, o.P99, came(o.FastAfter, o.Until-o.From), came(o.VerifiedAfter, healed), came(o.NormalAfter, healed), o.APICalls)
 		}
 	}
 	for _, run := range runs {
@@ -188,9 +188,13 @@ func printTable(w io.Writer, runs []loadtest.Run) {
 	}
 }
 
-func orNever(seconds float64) string {
-	if seconds < 0 {
-		return "never"
+// came writes when something did, or for how many seconds it was watched in vain.
+func came(after, watched float64) string {
+	switch {
+	case after >= 0:
+		return fmt.Sprintf("%.0f ms", 1000*after)
+	case watched <= 0:
+		return "not watched"
 	}
-	return fmt.Sprintf("%.0f ms", 1000*seconds)
+	return fmt.Sprintf("not within %.3g s", watched)
 }
