@@ -19,7 +19,7 @@ phases:
 objectives:
   - useful >= 100%
   - good tickets rejected = 0
-  - requests >= 298
+  - requests = 300
   - upstream calls > 10
   - opens after <= 1.5s
   - upstream calls after opening <= 60
