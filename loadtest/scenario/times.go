@@ -41,6 +41,7 @@ func (r Rate) due(at, length time.Duration) float64 {
 	t := float64(at)
 	area := float64(r.first) * t // requests a second times nanoseconds, in whole numbers
 	switch r.shape {
+	case constant: // that is all
 	case ramp:
 		area += float64(r.second-r.first) * t * t / (2 * float64(length))
 	case spike:
