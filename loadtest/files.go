@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 // WriteJSON writes the run as ReadJSON reads it. Several may go to one writer,
@@ -22,10 +23,31 @@ func ReadJSON(path string) ([]Run, error) {
 	if err == nil && len(runs) == 0 {
 		err = errors.New("it holds no run")
 	}
+	if failed, ok := errors.AsType[*os.PathError](err); ok {
+		return nil, fmt.Errorf("%s cannot be read: %w", path, failed.Err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s is not what loadtest --json wrote: %w", path, err)
+		return nil, fmt.Errorf("%s is not what loadtest --json wrote: %w", path, plain(err))
 	}
 	return runs, nil
+}
+
+// plain says what is wrong with a file without a word of how it is read.
+func plain(err error) error {
+	if wrong, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("it is not JSON at byte %d", wrong.Offset)
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		kind, _, _ := strings.Cut(wrong.Value, " ") // less the number itself
+		if wrong.Field == "" {
+			return fmt.Errorf("it holds a JSON %s and not a run", kind)
+		}
+		return fmt.Errorf("its %s cannot be of the kind %s", wrong.Field, kind)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("it ends in the middle")
+	}
+	return err
 }
 
 func readRuns(path string) (runs []Run, err error) {

@@ -121,7 +121,7 @@ func TestPlay_ComparesGatewaysFairly(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b := r.Targets[0].Total, r.Targets[1].Total
-	if a.Sent != 199 || a.Answers.Verified != a.Sent || b.Answers.Challenged != a.Sent {
+	if a.Sent != 200 || a.Answers.Verified != a.Sent || b.Answers.Challenged != a.Sent {
 		t.Errorf("sent %d and %d: %+v, %+v", a.Sent, b.Sent, a.Answers, b.Answers)
 	}
 }

@@ -155,23 +155,30 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 		"a gateway that cannot be": {[]string{"--scenario", badGateway}, "upstream.max_attempts"},
 		"a target elsewhere":       {[]string{"--scenario", hang, "--target", "http://192.0.2.1:80", "--simulator", "http://127.0.0.1:1"}, "loopback"},
 		"a target with a path":     {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1/v1"}, "[NAME=]URL"},
-		"no simulator":             {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1"}, "--simulator target=URL"},
-		"a simulator for nobody":   {[]string{"--scenario", hang, "--simulator", "http://127.0.0.1:1"}, "no --target"},
+		"no simulator":             {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1"}, "the target needs the simulator behind it; add --simulator URL"},
+		"a simulator for nobody":   {[]string{"--scenario", hang, "--simulator", "http://127.0.0.1:1"}, "http://127.0.0.1:1 is for the target, and there is none; add --target URL"},
+		"a simulator for another":  {[]string{"--scenario", hang, "--target", "a=http://127.0.0.1:1", "--simulator", "a=http://127.0.0.1:2", "--simulator", "b=http://127.0.0.1:3"}, "http://127.0.0.1:3 is for the target b, and there is none; add --target b=URL"},
+		"no simulator for a name":  {[]string{"--scenario", hang, "--target", "ours=http://127.0.0.1:1"}, "the target ours needs the simulator behind it; add --simulator ours=URL"},
+		"two without a name":       {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1", "--target", "http://127.0.0.1:2"}, "--target is given twice for the target; name each differently, as NAME=URL"},
+		"a kill of what runs":      {[]string{"--scenario", here(t, "testdata/restart.yaml"), "--target", "http://127.0.0.1:1", "--simulator", "http://127.0.0.1:2", "--target-admin", "http://127.0.0.1:3"}, "and target is not ours to kill"},
 		"objectives that it does not tell": {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1", "--simulator", "http://127.0.0.1:2"},
-			"hang.yaml:18: \"circuit changes >= 4\" asks for what nobody tells of target; give --target-admin target=URL"},
+			"hang.yaml:18: \"circuit changes >= 4\" asks for what nobody tells of target; give --target-admin target=URL, or"},
 		"a shared simulator": {[]string{"--scenario", hang, "--target", "a=http://127.0.0.1:1", "--target", "b=http://127.0.0.1:2",
 			"--simulator", "a=http://127.0.0.1:3", "--simulator", "b=http://127.0.0.1:3"}, "share a simulator"},
 		"a folder that is not":  {[]string{"--scenario", hang, "--html", "none/x.html"}, "none/x.html cannot be written"},
 		"one name for two":      {[]string{"--scenario", hang, "--html", "x.md"}, "names of their own"},
 		"nothing to compare":    {[]string{"compare"}, "needs the files"},
-		"a file that is gone":   {[]string{"compare", "a.json"}, "a.json"},
-		"files that are no run": {[]string{"compare", wrong, hang}, "wrong.yaml"},
+		"a file that is gone":   {[]string{"compare", "a.json"}, "loadtest: a.json cannot be read: no such file or directory\n"},
+		"files that are no run": {[]string{"compare", wrong, hang}, "wrong.yaml is not what loadtest --json wrote: it is not JSON at byte"},
 		"a file given twice":    {[]string{"compare", hang, wrong, filepath.Dir(hang) + "/./hang.yaml"}, "are the same file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd, _, said := command(t, c.args...)
 			if err := cmd.Run(); code(err) != 2 || !strings.Contains(said.String(), c.want) {
 				t.Errorf("exit %d, want 2 and %q; it said:\n%s", code(err), c.want, said)
+			}
+			if strings.Contains(said.String(), "Ctrl-C ends it early") {
+				t.Errorf("it says that it begins:\n%s", said)
 			}
 			if left, _ := os.ReadDir(cmd.Dir); len(left) > 0 {
 				t.Errorf("it wrote %v", left)
@@ -194,7 +201,8 @@ func TestLoadtest_HelpTeaches(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"configs/scenarios/hang.yaml", "--target", "compare", "Ctrl-C", "ends with 0"} {
+	for _, want := range []string{"configs/scenarios/hang.yaml", "--target", "compare", "Ctrl-C", "ends with 0",
+		"the simulator behind a target, as [NAME=]URL"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("--help does not tell of %q", want)
 		}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"captchagate/loadtest"
 	"captchagate/loadtest/scenario"
@@ -50,8 +50,11 @@ func (p *play) run(ctx context.Context, out io.Writer) error {
 		gateways = append(gateways, stage.Gateway())
 	}
 	screen := loadtest.NewScreen(os.Stderr, isTerminal(os.Stderr))
-	screen.Begin(s)
-	result, err := loadtest.Play(ctx, s, gateways, screen.Show)
+	begin := sync.OnceFunc(func() { screen.Begin(s) }) // what is refused does not begin
+	result, err := loadtest.Play(ctx, s, gateways, func(p loadtest.Progress) {
+		begin()
+		screen.Show(p)
+	})
 	screen.End()
 	if err != nil {
 		return err
@@ -114,75 +117,3 @@ func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
 }
-
-// gateways are those of the flags.
-func (p *play) gateways() ([]loadtest.Gateway, error) {
-	targets, err := named("--target", p.targets)
-	if err != nil {
-		return nil, err
-	}
-	admins, err := named("--target-admin", p.admins)
-	if err != nil {
-		return nil, err
-	}
-	simulators, err := named("--simulator", p.simulators)
-	if err != nil {
-		return nil, err
-	}
-	var out []loadtest.Gateway
-	taken := map[string]string{}
-	for _, t := range targets {
-		g := loadtest.Gateway{Name: t.name, Address: t.host, Admin: pick(admins, t.name), Token: os.Getenv("GATEWAY_ADMIN_TOKEN"), Simulator: pick(simulators, t.name)}
-		if g.Simulator == "" {
-			return nil, fmt.Errorf("%w: the target %s needs the simulator behind it; add --simulator %s=URL", errUsage, t.name, t.name)
-		}
-		if other := taken[g.Simulator]; other != "" {
-			return nil, fmt.Errorf("%w: %s and %s share a simulator, and its calls could not be told apart; give each its own", errUsage, other, t.name)
-		}
-		taken[g.Simulator] = t.name
-		out = append(out, g)
-	}
-	for _, one := range append(admins, simulators...) {
-		if !has(targets, one.name) {
-			return nil, fmt.Errorf("%w: there is no --target %s for http://%s", errUsage, one.name, one.host)
-		}
-	}
-	return out, nil
-}
-
-// A place is a flag's [NAME=]URL.
-type place struct{ name, host string }
-
-func named(flag string, values []string) ([]place, error) {
-	var out []place
-	for _, text := range values {
-		name, address, found := strings.Cut(text, "=")
-		if !found {
-			name, address = "target", text
-		}
-		u, err := url.Parse(address)
-		if err != nil || u.Scheme != "http" || u.Host == "" || u.Path != "" && u.Path != "/" || name == "" {
-			return nil, fmt.Errorf("%w: %s must be [NAME=]URL such as ours=http://127.0.0.1:8080, is %q", errUsage, flag, text)
-		}
-		if has(out, name) {
-			return nil, fmt.Errorf("%w: %s is given twice for %s; name each differently", errUsage, flag, name)
-		}
-		host := u.Host
-		if u.Hostname() == "localhost" {
-			host = "127.0.0.1:" + u.Port()
-		}
-		out = append(out, place{name, host})
-	}
-	return out, nil
-}
-
-func pick(places []place, name string) string {
-	for _, p := range places {
-		if p.name == name {
-			return p.host
-		}
-	}
-	return ""
-}
-
-func has(places []place, name string) bool { return pick(places, name) != "" }

@@ -20,7 +20,7 @@ phases:
 objectives:
   - useful >= 100%
   - good tickets rejected = 0
-  - requests >= 298
+  - requests = 300
   - upstream calls > 10
   - opens after <= 1.5s
   - upstream calls after opening <= 60
@@ -62,6 +62,9 @@ func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
 		runs, broken := loadtest.ReadJSON(file)
 		if broken != nil {
 			t.Fatalf("exit %d, %v\n%s%s", code(err), broken, out, said)
+		}
+		if banner := "brief: A second in health and two without (3s; Ctrl-C ends it early)\n"; !strings.HasPrefix(said.String(), banner) {
+			t.Errorf("it does not begin with %q:\n%s", banner, said)
 		}
 		r := runs[0]
 		if len(r.Targets) != 2 || r.Targets[0].Name != "ours" || r.Targets[0].Circuit == nil || r.Targets[1].Circuit != nil || r.Targets[1].Mode == nil {

@@ -22,9 +22,7 @@ func Warnings(runs ...loadtest.Run) []string {
 	for i := range runs[1:] {
 		unlike = append(unlike, differences(&runs[0], &runs[i+1])...)
 	}
-	if len(unlike) > 0 || !compareWithin(runs) {
-		all = append(all, scenariosDiffer(runs)...)
-	}
+	all = append(all, scenariosDiffer(runs, len(unlike) == 0 && compareWithin(runs))...)
 	all = append(all, unlike...)
 	for i := range runs {
 		r := &runs[i]
@@ -75,8 +73,9 @@ func compareWithin(runs []loadtest.Run) bool {
 	})
 }
 
-// scenariosDiffer compares each run with the first of the same scenario.
-func scenariosDiffer(runs []loadtest.Run) (all []string) {
+// scenariosDiffer compares each run with the first of the same scenario. Where the
+// runs compare within themselves each may be of another.
+func scenariosDiffer(runs []loadtest.Run, within bool) (all []string) {
 	var known []string
 	var first []*loadtest.Run
 	for i := range runs {
@@ -91,7 +90,7 @@ func scenariosDiffer(runs []loadtest.Run) (all []string) {
 				runName(first[at]), runName(b), strings.Join(parts, "; ")))
 		}
 	}
-	if len(known) > 1 {
+	if len(known) > 1 && !within {
 		all = append([]string{"Different scenarios were played (" + strings.Join(known, ", ") + "): figures do not compare from one to another."}, all...)
 	}
 	return all

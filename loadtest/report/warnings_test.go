@@ -77,7 +77,7 @@ func TestWarnings_LeaveAloneWhatComparesWithinItsRun(t *testing.T) {
 		want []string
 	}{
 		{"the same targets", series(func(*loadtest.Run) {}), nil},
-		{"the same scenario again", series(func(r *loadtest.Run) { r.Scenario = "hang" }), nil},
+		{"the same scenario again", series(func(r *loadtest.Run) { r.Scenario = "hang" }), []string{"played the scenario differently: seed 7, 8"}},
 		{"one target less", series(func(r *loadtest.Run) { r.Targets = r.Targets[1:] }), []string{different}},
 		{"another target", series(func(r *loadtest.Run) { r.Targets[0].Name = "haproxy" }), []string{different}},
 		{"another machine", series(func(r *loadtest.Run) { r.Machine.Cores = 8 }), []string{different, "ran on different machines"}},

@@ -115,7 +115,7 @@ func (c *checker) phases(s Scenario) {
 		case p.Rate.text == "":
 			c.add(at+".rate", "is missing; write for instance 200/s")
 		default:
-			total += len(p.Rate.Times(min(p.For, MaxLength)))
+			total += p.Rate.Requests(min(p.For, MaxLength))
 		}
 		if p.Users != nil {
 			c.weights(at+".users", p.Users, Kinds())

@@ -23,21 +23,35 @@ func (c *checker) steps(s Scenario) {
 	now, last := runs, time.Duration(0)
 	for i, step := range s.Steps {
 		at := fmt.Sprintf("steps[%d]", i)
-		switch {
-		case step.At < 0 || step.At > s.Length():
-			if c.lengthIsKnown(s) {
-				c.add(at+".at", "must lie within the phases (0s to %v), is %v", s.Length(), step.At)
-			}
-		case step.At < last:
-			c.add(at+".at", "comes before the step above it; put the steps in the order of time")
-		default:
+		inTime := c.time(at+".at", step.At, last, s)
+		if inTime {
 			last = step.At
 		}
-		now = c.step(at, step, now)
+		after := c.step(at, step, now)
+		if !inTime && after != now {
+			after = perhaps
+		}
+		now = after
 	}
 	if now == killed {
 		c.add("steps", "leave the gateway killed; start it again")
 	}
+}
+
+// time reports whether a step is known to come within the phases and behind the
+// one above.
+func (c *checker) time(key string, at, last time.Duration, s Scenario) bool {
+	switch {
+	case at < 0 || at > s.Length():
+		if c.lengthIsKnown(s) {
+			c.add(key, "must lie within the phases (0s to %v), is %v", s.Length(), at)
+		}
+	case at < last:
+		c.add(key, "comes before the step above it; put the steps in the order of time")
+	default:
+		return true
+	}
+	return false
 }
 
 func (c *checker) lengthIsKnown(s Scenario) bool {

@@ -32,6 +32,10 @@ func TestRead_TellsAMistakeOnce(t *testing.T) {
 		{"a typing mistake for fault", "phases: [{name: only, for: 2s, rate: 10/s, falt: {kind: hang}}]\nobjectives: [opens after <= 1s]", []string{"phases[0].falt: is not a key; did you mean fault?"}},
 		{"no phases at all", "objectives: [useful in only >= 100%, opens after <= 1s]", []string{"phases: is missing"}},
 		{"left killed", healthy + useful + "steps: [{at: 0s, kill: gateway}]", []string{"steps: leave the gateway killed"}},
+		{"killed when all is over", healthy + useful + "steps: [{at: 1m, kill: gateway}]", []string{"steps[0].at: must lie within the phases (0s to 2s), is 1m0s"}},
+		{"started when all is over", healthy + useful + "steps: [{at: 1s, kill: gateway}, {at: 1m, start: gateway}]", []string{"steps[1].at: must lie within the phases (0s to 2s), is 1m0s"}},
+		{"killed too late, and started", healthy + useful + "steps: [{at: 1m, kill: gateway}, {at: 2s, start: gateway}]", []string{"steps[0].at: must lie within the phases"}},
+		{"left killed, and a script too late", healthy + useful + "steps: [{at: 1s, kill: gateway}, {at: 1m, script: ok}]", []string{"steps[1].at: must lie within the phases", "steps: leave the gateway killed"}},
 		{"killed twice", healthy + useful + "steps: [{at: 0s, kill: gateway}, {at: 1s, kill: gateway}, {at: 2s, start: gateway}]", []string{"steps[1].kill: kills a gateway that was killed before"}},
 		{"started while it runs", healthy + useful + "steps: [{at: 0s, start: gateway}]", []string{"steps[0].start: starts a gateway that runs"}},
 	} {

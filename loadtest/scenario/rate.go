@@ -2,12 +2,9 @@ package scenario
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"time"
-
-	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
 // MaxRate is the most requests a second that a phase may ask for.
@@ -44,15 +41,20 @@ var rateForms = map[shape]*regexp.Regexp{
 	sine:     regexp.MustCompile(`^(\d+)/s \+- (\d+)/s every (\S+)$`),
 }
 
-// UnmarshalText reads a rate; the error says what it must be.
+// UnmarshalText reads a rate; the error says what it must be, and leaves the
+// rate as it was.
 func (r *Rate) UnmarshalText(text []byte) error {
 	for shape, form := range rateForms {
 		parts := form.FindStringSubmatch(string(text))
 		if parts == nil {
 			continue
 		}
-		*r = Rate{text: string(text), shape: shape}
-		return r.take(parts[1:])
+		read := Rate{text: string(text), shape: shape}
+		if err := read.take(parts[1:]); err != nil {
+			return err
+		}
+		*r = read
+		return nil
 	}
 	return fmt.Errorf(`must be a rate: "500/s", "100/s to 900/s", "100/s, 900/s from 2s to 5s" or "200/s +- 150/s every 20s"; is %q`, text)
 }
@@ -111,40 +113,4 @@ func (r Rate) String() string {
 		return fmt.Sprintf("%d/s ± %d/s every %v", r.first, r.second, r.period)
 	}
 	return r.text
-}
-
-// Times says when each request of a phase of that length leaves, counted from
-// the phase's beginning.
-func (r Rate) Times(length time.Duration) []time.Duration {
-	switch r.shape {
-	case ramp:
-		slope := float64(r.second-r.first) / length.Seconds()
-		return follow(vegeta.LinearPacer{StartAt: perSecond(r.first), Slope: slope}, 0, length)
-	case spike:
-		before := follow(perSecond(r.first), 0, min(r.from, length))
-		high := follow(perSecond(r.second), r.from, min(r.till, length))
-		return append(append(before, high...), follow(perSecond(r.first), r.till, length)...)
-	case sine:
-		return follow(vegeta.SinePacer{
-			Period: r.period, Mean: perSecond(r.first), Amp: perSecond(r.second), StartAt: vegeta.Trough,
-		}, 0, length)
-	default:
-		return follow(perSecond(r.first), 0, length)
-	}
-}
-
-func perSecond(n int) vegeta.Rate { return vegeta.Rate{Freq: n, Per: time.Second} }
-
-// follow asks a pacer as if its time were always kept, so that the times are
-// known before anything is sent and nothing that happens can move them.
-func follow(p vegeta.Pacer, from, until time.Duration) (times []time.Duration) {
-	length := until - from
-	for at, hits := time.Duration(0), uint64(0); ; hits++ {
-		wait, stop := p.Pace(at, hits)
-		at += max(wait, 0)
-		if stop || at >= length || hits > math.MaxInt32 {
-			return times
-		}
-		times = append(times, from+at)
-	}
 }

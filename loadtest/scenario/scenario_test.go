@@ -5,7 +5,6 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,67 +80,6 @@ func TestLoad_SaysThatAFileIsMissing(t *testing.T) {
 	_, err := scenario.Load("testdata/none.yaml")
 	if err == nil || !strings.Contains(err.Error(), "testdata/none.yaml: cannot be read") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func rate(t *testing.T, text string) scenario.Rate {
-	t.Helper()
-	var r scenario.Rate
-	if err := r.UnmarshalText([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// How many requests leave is the area under the rate.
-func TestRate_Times(t *testing.T) {
-	for _, c := range []struct {
-		text, words   string
-		first, second int // in the halves of 10s
-	}{
-		{"500/s", "500/s", 2500, 2500},
-		{"100/s to 900/s", "100/s rising to 900/s", 1500, 3500},
-		{"900/s to 100/s", "900/s falling to 100/s", 3500, 1500},
-		{"100/s, 900/s from 2s to 5s", "100/s, 900/s from 2s to 5s", 2900, 500},
-		{"200/s +- 150/s every 20s", "200/s ± 150/s every 20s", 522, 1477},
-	} {
-		t.Run(c.text, func(t *testing.T) {
-			r := rate(t, c.text)
-			times := r.Times(10 * time.Second)
-			if !slices.IsSorted(times) || times[0] < 0 || times[len(times)-1] >= 10*time.Second {
-				t.Errorf("the times are not in order and within the phase: %v … %v", times[0], times[len(times)-1])
-			}
-			half, _ := slices.BinarySearch(times, 5*time.Second)
-			if off(half, c.first) || off(len(times)-half, c.second) {
-				t.Errorf("%d and %d requests leave in the halves, want %d and %d", half, len(times)-half, c.first, c.second)
-			}
-			if r.String() != c.words {
-				t.Errorf("in words it is %q, want %q", r, c.words)
-			}
-		})
-	}
-}
-
-func off(got, want int) bool { return got < want*98/100 || got > want*102/100 }
-
-func TestRate_SpacesRequestsEvenly(t *testing.T) {
-	times := rate(t, "1000/s").Times(time.Second)
-	for i := 1; i < len(times); i++ {
-		if gap := times[i] - times[i-1]; gap != time.Millisecond {
-			t.Fatalf("%v lie between the requests %d and %d, want 1ms", gap, i-1, i)
-		}
-	}
-}
-
-func TestRate_RefusesWhatIsNone(t *testing.T) {
-	for _, text := range []string{
-		"", "500", "0/s", "20001/s", "-5/s", "5/m", "100/s to", "100/s, 900/s from 5s to 2s",
-		"100/s, 900/s from a to b", "100/s +- 100/s every 5s", "100/s +- 50/s every 0s",
-	} {
-		var r scenario.Rate
-		if err := r.UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q was taken", text)
-		}
 	}
 }
 
