@@ -70,7 +70,7 @@ func (g *Gateway) enter(c *gin.Context) {
 // newName is a name for a request. It tells nothing, unlike a number that grows,
 // which would tell every page how busy the gateway is.
 func newName() string {
-	return strconv.FormatUint(rand.Uint64(), 36) //nolint:gosec // nothing is secured by it
+	return strconv.FormatUint(rand.Uint64(), 36)
 }
 
 // recovery turns a panic into an answer. What panicked may hold what a user
