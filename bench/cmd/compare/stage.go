@@ -33,7 +33,8 @@ type side struct {
 // An outcome is one round.
 type outcome struct {
 	drive.Result
-	cpu time.Duration
+	cpu   time.Duration
+	floor time.Duration // what the API alone took at the median, in the same round
 }
 
 // perRequest is the CPU that a request took, in µs.
