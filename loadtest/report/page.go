@@ -16,7 +16,11 @@ type page struct {
 	Objectives []row
 	Runs       []loadtest.Run
 	Compares   bool // several columns
+	Many       bool // too many for a sentence each: a table says it at the top
 }
+
+// fewColumns can be read one after the other.
+const fewColumns = 6
 
 // A column is one target in one run.
 type column struct {
@@ -56,7 +60,7 @@ func newPage(runs []loadtest.Run) page {
 			p.Columns = append(p.Columns, newColumn(&runs[i], &runs[i].Targets[j], len(runs) > 1))
 		}
 	}
-	p.Compares = len(p.Columns) > 1
+	p.Compares, p.Many = len(p.Columns) > 1, len(p.Columns) > fewColumns
 	p.Objectives = objectives(p.Columns)
 	p.Title = title(runs)
 	p.Verdict, p.Headline = overall(p.Columns)

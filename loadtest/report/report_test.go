@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -239,5 +241,32 @@ func TestReport_TellsThatItCouldNotBeWritten(t *testing.T) {
 	}
 	if err := report.Markdown(fullDisk{}, hang()); !errors.Is(err, errFull) {
 		t.Errorf("Markdown: %v", err)
+	}
+}
+
+// Forty sentences are read by nobody: many runs begin with a table instead.
+func TestReport_TellsManyInATable(t *testing.T) {
+	var many []loadtest.Run
+	for i := range 4 {
+		one := comparison()
+		one.Scenario, one.Began = fmt.Sprint("kind-", i), one.Began.Add(time.Duration(i)*time.Minute)
+		many = append(many, one)
+	}
+	var page, text bytes.Buffer
+	if err := errors.Join(report.HTML(&page, many...), report.Markdown(&text, many...)); err != nil {
+		t.Fatal(err)
+	}
+	for what, got := range map[string]string{"the page": page.String(), "Markdown": text.String()} {
+		if strings.Contains(got, "got a useful answer") {
+			t.Errorf("%s has a sentence for each", what)
+		}
+	}
+	if n := strings.Count(page.String(), `id="outages"`); n != 1 || strings.Index(page.String(), `id="outages"`) > strings.Index(page.String(), `id="objectives"`) {
+		t.Errorf("the outages stand there %d times, want once and first", n)
+	}
+	for _, row := range []string{"<tr><th scope=\"row\">captchagate · kind-3", "| captchagate · kind-3"} {
+		if !strings.Contains(page.String()+text.String(), row) {
+			t.Errorf("no row of objectives begins with %s", row)
+		}
 	}
 }
