@@ -32,7 +32,6 @@ func stories() []story {
 		{"early", []loadtest.Run{endedEarly()}},
 		{"targets", []loadtest.Run{comparison()}},
 		{"runs", []loadtest.Run{hang(), missedRun()}},
-		{"unlike", []loadtest.Run{hang(), unlike()}},
 		{"empty", []loadtest.Run{nothing()}},
 		{"none", nil},
 		{"hostile", []loadtest.Run{hostile()}},

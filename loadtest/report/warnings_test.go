@@ -1,6 +1,8 @@
 package report_test
 
 import (
+	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -92,5 +94,23 @@ func TestWarnings_LeaveAloneWhatComparesWithinItsRun(t *testing.T) {
 				t.Errorf("it warns of %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// Who opens the page meets them before any figure.
+func TestWarnings_StandOnTop(t *testing.T) {
+	var page, text bytes.Buffer
+	runs := []loadtest.Run{hang(), unlike()}
+	if err := errors.Join(report.HTML(&page, runs...), report.Markdown(&text, runs...)); err != nil {
+		t.Fatal(err)
+	}
+	top, _, _ := strings.Cut(page.String(), "<main>")
+	if strings.Count(top, "<li>") != len(report.Warnings(runs...)) {
+		t.Errorf("the page begins with:\n%s", top)
+	}
+	for _, warning := range report.Warnings(runs...) {
+		if at := strings.Index(text.String(), warning[:20]); at < 0 || at > strings.Index(text.String(), "### Outages") {
+			t.Errorf("Markdown does not begin with %q", warning)
+		}
 	}
 }
