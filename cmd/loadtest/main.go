@@ -88,8 +88,8 @@ or the scenario is wrong.`,
 	}
 	f := root.Flags()
 	f.StringVar(&p.scenario, "scenario", "", "`FILE` of what to play (required); samples are in configs/scenarios")
-	f.StringVar(&p.html, "html", "loadtest.html", "write the page to this `FILE`, and Markdown beside it")
-	f.StringVar(&p.json, "json", "loadtest.json", "write everything to this `FILE`")
+	f.StringVar(&p.files.HTML, "html", "loadtest.html", "write the page to this `FILE`, and Markdown beside it")
+	f.StringVar(&p.files.JSON, "json", "loadtest.json", "write everything to this `FILE`")
 	f.StringArrayVar(&p.targets, "target", nil, "a running gateway as `[NAME=]URL`, may be repeated")
 	f.StringArrayVar(&p.admins, "target-admin", nil, "the operators' listener of a target, as `[NAME=]URL`")
 	f.StringArrayVar(&p.simulators, "simulator", nil, "the simulator behind a target, as `[NAME=]URL`")

@@ -5,17 +5,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 
 	"captchagate/loadtest"
+	"captchagate/loadtest/report"
 	"captchagate/loadtest/scenario"
 )
 
 // play is one run as the command line asks for it.
 type play struct {
-	scenario, html, json        string
+	scenario                    string
+	files                       report.Files
 	targets, admins, simulators []string
 }
 
@@ -27,8 +27,8 @@ func (p *play) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := writable(p.html, p.json); err != nil {
-		return err
+	if err := p.files.Writable(); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	gateways, err := p.gateways()
 	if err != nil {
@@ -60,55 +60,14 @@ func (p *play) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	loadtest.Summarize(out, result)
-	if err := p.write(out, result); err != nil {
+	if err := p.files.Write(result); err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "\nwritten: %s, %s, %s\n", p.files.HTML, p.files.Markdown(), p.files.JSON)
 	if !result.Passed {
 		return errMissed
 	}
 	return nil
-}
-
-// write writes the run's files.
-func (p *play) write(out io.Writer, r loadtest.Run) error {
-	if err := toFile(p.json, r.WriteJSON); err != nil {
-		return err
-	}
-	if err := writeReport(p.html, r); err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "\nwritten: %s, %s, %s\n", p.html, markdownBeside(p.html), p.json)
-	return nil
-}
-
-// writable finds out before the run whether its files can be written after it.
-func writable(html, json string) error {
-	if md := markdownBeside(html); html == md || json == html || json == md {
-		return fmt.Errorf("%w: the page (%s), its Markdown (%s) and the JSON (%s) need names of their own", errUsage, html, md, json)
-	}
-	for _, path := range []string{html, json} {
-		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-			return fmt.Errorf("%w: %s cannot be written; its folder must exist", errUsage, path)
-		}
-	}
-	return nil
-}
-
-// markdownBeside is the same name with another end.
-func markdownBeside(html string) string {
-	return strings.TrimSuffix(html, filepath.Ext(html)) + ".md"
-}
-
-func toFile(path string, write func(io.Writer) error) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := write(file); err != nil {
-		_ = file.Close() // the first error says more
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return file.Close()
 }
 
 // isTerminal reports whether somebody looks: then what is shown may be drawn

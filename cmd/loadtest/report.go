@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -12,7 +11,7 @@ import (
 )
 
 func newCompare() *cobra.Command {
-	var html string
+	var files report.Files
 	cmd := &cobra.Command{
 		Use:   "compare A.json [B.json ...]",
 		Short: "Put runs into one report",
@@ -31,6 +30,9 @@ that, here and on top of the page.`,
 			if err := eachOnce(args); err != nil {
 				return err
 			}
+			if err := files.Writable(); err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
+			}
 			var runs []loadtest.Run
 			for _, path := range args {
 				r, err := loadtest.ReadJSON(path)
@@ -42,17 +44,17 @@ that, here and on top of the page.`,
 			if len(runs) < 2 {
 				return fmt.Errorf("%w: compare needs two runs or more, and %s holds one", errUsage, args[0])
 			}
-			if err := writeReport(html, runs...); err != nil {
+			if err := files.Write(runs...); err != nil {
 				return err
 			}
 			for _, warning := range report.Warnings(runs...) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", warning)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "written: %s, %s\n", html, markdownBeside(html))
+			fmt.Fprintf(cmd.OutOrStdout(), "written: %s, %s\n", files.HTML, files.Markdown())
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&html, "html", "compare.html", "write the page to this `FILE`, and Markdown beside it")
+	cmd.Flags().StringVar(&files.HTML, "html", "compare.html", "write the page to this `FILE`, and Markdown beside it")
 	return cmd
 }
 
@@ -73,14 +75,4 @@ func eachOnce(paths []string) error {
 		infos[i] = info
 	}
 	return nil
-}
-
-// writeReport writes the page, and Markdown beside it.
-func writeReport(path string, runs ...loadtest.Run) error {
-	page := func(w io.Writer) error { return report.HTML(w, runs...) }
-	text := func(w io.Writer) error { return report.Markdown(w, runs...) }
-	if err := toFile(path, page); err != nil {
-		return err
-	}
-	return toFile(markdownBeside(path), text)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"captchagate/loadtest"
+	"captchagate/loadtest/report"
 	"captchagate/loadtest/scenario"
 )
 
@@ -100,11 +101,11 @@ func TestCompare_WarnsOfWhatDoesNotCompare(t *testing.T) {
 	args := []string{"compare", "--html", filepath.Join(folder, "both.html")}
 	for seed, name := range []string{"a.json", "b.json"} {
 		r := loadtest.Run{Scenario: "brief", Seed: uint64(seed), Began: time.Unix(int64(seed), 0), Targets: []loadtest.Target{{Name: "ours", Kept: loadtest.Kept{OK: true}}}}
-		path := filepath.Join(folder, name)
-		if err := toFile(path, r.WriteJSON); err != nil {
+		f := report.Files{HTML: filepath.Join(folder, "one.html"), JSON: filepath.Join(folder, name)}
+		if err := f.Write(r); err != nil {
 			t.Fatal(err)
 		}
-		args = append(args, path)
+		args = append(args, f.JSON)
 	}
 	cmd, _, said := command(t, args...)
 	if err := cmd.Run(); err != nil || !strings.HasPrefix(said.String(), "warning: brief ") || !strings.Contains(said.String(), "seed 0, 1") {

@@ -22,6 +22,7 @@ import (
 
 	"captchagate/bench/rig"
 	"captchagate/loadtest"
+	"captchagate/loadtest/report"
 	"captchagate/loadtest/scenario"
 	"captchagate/simulator"
 )
@@ -47,9 +48,9 @@ func main() {
 	product := flag.String("product", "..", "folder of the product's module")
 	kinds := flag.String("kinds", "", "kinds of fault, with commas; empty = all outages")
 	only := flag.String("only", "", "who, with commas, of "+strings.Join(candidates, ", ")+"; empty = all")
-	var f files
-	flag.StringVar(&f.html, "html", "outages.html", "write the report to this file, and Markdown beside it")
-	flag.StringVar(&f.json, "json", "outages.json", `write everything to this file; "loadtest compare" reads it`)
+	var f report.Files
+	flag.StringVar(&f.HTML, "html", "outages.html", "write the report to this file, and Markdown beside it")
+	flag.StringVar(&f.JSON, "json", "outages.json", `write everything to this file; "loadtest compare" reads it`)
 	flag.IntVar(&p.rate, "rate", 150, "requests a second to each")
 	flag.DurationVar(&p.healthy, "healthy", 6*time.Second, "before the fault")
 	flag.DurationVar(&p.fault, "fault", 12*time.Second, "length of the fault")
@@ -66,7 +67,7 @@ func main() {
 
 // all plays the kinds one after the other. What was played until an error is
 // told all the same.
-func (p plan) all(ctx context.Context, product, kinds, only string, to files) error {
+func (p plan) all(ctx context.Context, product, kinds, only string, to report.Files) error {
 	chosen, err := pick("--kinds", kinds, outages)
 	if err != nil {
 		return err
@@ -74,7 +75,7 @@ func (p plan) all(ctx context.Context, product, kinds, only string, to files) er
 	if p.only, err = pick("--only", only, candidates); err != nil {
 		return err
 	}
-	if err := to.writable(); err != nil {
+	if err := to.Writable(); err != nil {
 		return err
 	}
 	r, err := rig.New(ctx, product, ".")
@@ -87,14 +88,23 @@ func (p plan) all(ctx context.Context, product, kinds, only string, to files) er
 		fmt.Fprintf(os.Stderr, "%s … (load average %s)\n", k, rig.Load())
 		run, err := p.outage(ctx, r, k)
 		if err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", k, err), to.tell(runs))
+			return errors.Join(fmt.Errorf("%s: %w", k, err), tell(to, runs))
 		}
 		runs = append(runs, run)
 		if ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("%s: ended early", k), to.tell(runs))
+			return errors.Join(fmt.Errorf("%s: ended early", k), tell(to, runs))
 		}
 	}
-	return to.tell(runs)
+	return tell(to, runs)
+}
+
+// tell prints the table and writes the report.
+func tell(to report.Files, runs []loadtest.Run) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	printTable(os.Stdout, runs)
+	return to.Write(runs...)
 }
 
 func pick[T ~string](name, given string, known []T) ([]T, error) {
