@@ -22,8 +22,11 @@ func (f Files) Markdown() string {
 
 // Writable finds out before some minutes of work whether it can be kept.
 func (f Files) Writable() error {
-	if f.HTML == f.Markdown() || f.JSON == f.HTML || f.JSON == f.Markdown() {
-		return fmt.Errorf("the page (%s), its Markdown (%s) and the JSON (%s) need names of their own", f.HTML, f.Markdown(), f.JSON)
+	if f.HTML == f.Markdown() {
+		return fmt.Errorf("%s would be written over by the Markdown beside it; let the page's name end with .html", f.HTML)
+	}
+	if f.JSON == f.HTML || f.JSON == f.Markdown() {
+		return fmt.Errorf("the JSON needs a name of its own; %s is the page's or its Markdown's", f.JSON)
 	}
 	for _, path := range []string{f.HTML, f.JSON} {
 		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
