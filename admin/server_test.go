@@ -16,7 +16,7 @@ import (
 
 	"captchagate/admin"
 	"captchagate/control"
-	"captchagate/store"
+	"captchagate/store/bolt"
 )
 
 const (
@@ -43,7 +43,7 @@ type door struct {
 
 func build(t *testing.T, tokens []admin.Token) *door {
 	t.Helper()
-	s, err := store.Open(store.Config{Path: filepath.Join(t.TempDir(), "gateway.db")}, quiet)
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "gateway.db"), quiet)
 	must(t, err)
 	d := &door{reload: func(context.Context) error { return nil }, status: admin.Status{Mode: "normal", Store: admin.Store{Kind: "bolt", Healthy: true}}}
 	d.control, err = control.New(t.Context(), s, []string{"login", "comment"}, nil, quiet)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"captchagate/control"
-	"captchagate/store"
+	"captchagate/store/bolt"
 )
 
 func TestAudit_TellsWhatHappenedNewestFirst(t *testing.T) {
@@ -92,7 +92,7 @@ func TestAudit_WritesWhatWaitsWhenTheProcessEnds(t *testing.T) {
 			h.Audit(control.KindTransition, "gateway", "closed to open", nil)
 		}
 		h.end()
-		s, err := store.Open(store.Config{Path: path}, quiet)
+		s, err := bolt.Open(path, quiet)
 		must(t, err)
 		defer s.Close()
 		entries, err := s.Entries(t.Context(), "audit", time.Time{}, 100)

@@ -13,7 +13,7 @@ import (
 
 	"captchagate/captcha"
 	"captchagate/control"
-	"captchagate/store"
+	"captchagate/store/bolt"
 )
 
 var (
@@ -25,7 +25,7 @@ var (
 // A house is a control over a store in a file, as one process has it.
 type house struct {
 	*control.Control
-	store  *store.Bolt
+	store  *bolt.Store
 	mu     sync.Mutex
 	lifted []time.Duration
 	stop   context.CancelFunc
@@ -34,7 +34,7 @@ type house struct {
 
 func start(t *testing.T, path string, scenes ...string) *house {
 	t.Helper()
-	s, err := store.Open(store.Config{Path: path}, quiet)
+	s, err := bolt.Open(path, quiet)
 	must(t, err)
 	h := &house{store: s, ended: make(chan struct{})}
 	h.Control, err = control.New(t.Context(), s, scenes, h.lift, quiet)

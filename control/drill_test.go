@@ -10,7 +10,7 @@ import (
 
 	"captchagate/captcha"
 	"captchagate/control"
-	"captchagate/store"
+	"captchagate/store/bolt"
 )
 
 func TestControl_TheSwitchGoesBeforeDrills(t *testing.T) {
@@ -84,7 +84,7 @@ func TestControl_EndsDrillsOfScenesThatAreGone(t *testing.T) {
 }
 
 func TestForced_CostsNoAllocation(t *testing.T) {
-	s, err := store.Open(store.Config{Path: filepath.Join(t.TempDir(), "gateway.db")}, quiet)
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "gateway.db"), quiet)
 	must(t, err)
 	defer s.Close()
 	c, err := control.New(t.Context(), s, scenes, nil, quiet)

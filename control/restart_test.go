@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"captchagate/control"
-	"captchagate/store"
+	"captchagate/store/bolt"
 )
 
 func TestControl_ComesBackAsItWasAfterARestart(t *testing.T) {
@@ -82,7 +82,7 @@ func TestControl_LeavesTheSwitchWhereTheStoreFails(t *testing.T) {
 
 func TestControl_SaysThatAStoredSwitchCannotBeRead(t *testing.T) {
 	story(t, func(t *testing.T, path string) {
-		s, err := store.Open(store.Config{Path: path}, quiet)
+		s, err := bolt.Open(path, quiet)
 		must(t, err)
 		defer s.Close()
 		must(t, s.Put(t.Context(), "control", "switch", []byte("{"), 0))

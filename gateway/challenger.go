@@ -32,8 +32,8 @@ type challenger struct {
 	checks      *policy.Purse // solutions of one address that are looked at
 }
 
-func newChallenger(ctx context.Context, cfg challenge.Config, s *store.Bolt, reg prometheus.Registerer) (*challenger, error) {
-	key, err := challengeKey(ctx, cfg, s)
+func newChallenger(ctx context.Context, cfg challenge.Config, s store.Store, reg prometheus.Registerer) (*challenger, error) {
+	key, err := signingKey(ctx, cfg, s)
 	if err != nil {
 		return nil, err
 	}

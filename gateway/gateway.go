@@ -4,7 +4,7 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -19,12 +19,12 @@ import (
 	"captchagate/admin"
 	"captchagate/breaker"
 	"captchagate/captcha"
-	"captchagate/challenge"
 	"captchagate/control"
 	"captchagate/once"
 	"captchagate/policy"
 	"captchagate/reverify"
 	"captchagate/store"
+	"captchagate/store/bolt"
 	"captchagate/upstream"
 	"captchagate/watch"
 	"captchagate/web"
@@ -47,7 +47,7 @@ type Gateway struct {
 	registry *prometheus.Registry
 	metrics  *metrics
 
-	store      *store.Bolt
+	store      store.Store
 	control    *control.Control
 	upstream   *upstream.Client
 	breaker    *breaker.Breaker
@@ -82,7 +82,7 @@ func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload fu
 			g.Close()
 		}
 	}()
-	if g.store, err = store.Open(cfg.Store, log); err != nil {
+	if g.store, err = openStore(cfg.Store, log); err != nil {
 		return nil, err
 	}
 	g.closers = append(g.closers, func() {
@@ -176,6 +176,18 @@ func (g *Gateway) lifted(forcedFor time.Duration) {
 	g.breaker.Ramp(forcedFor)
 }
 
+// openStore opens the store that cfg asks for.
+func openStore(cfg store.Config, log *slog.Logger) (store.Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s, err := bolt.Open(cfg.Path, log)
+	if err != nil {
+		return nil, err // not s: a nil *bolt.Store would make an interface that is not nil
+	}
+	return s, nil
+}
+
 func sceneNames(scenes map[string]policy.Scene) []string {
 	names := make([]string, 0, len(scenes))
 	for name := range scenes {
@@ -190,18 +202,4 @@ func policyConfig(cfg Config) policy.Config {
 		c.Apps = append(c.Apps, app.CaptchaAppID)
 	}
 	return c
-}
-
-// challengeKey returns the configured key, or one that is made once and kept.
-func challengeKey(ctx context.Context, cfg challenge.Config, s *store.Bolt) (challenge.Key, error) {
-	if cfg.Secret != "" {
-		return challenge.NewKey(cfg.Secret), nil
-	}
-	const bucket, name = "keys", "challenge"
-	kept, ok, err := s.Get(ctx, bucket, name)
-	if err != nil || ok {
-		return challenge.NewKey(string(kept)), err
-	}
-	made := rand.Text()
-	return challenge.NewKey(made), s.Put(ctx, bucket, name, []byte(made), 0)
 }

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"time"
@@ -114,7 +113,7 @@ func together(list []reverify.Reports) reverify.Reports {
 
 // newPasses makes what remembers who was let through unverified.
 func (g *Gateway) newPasses(ctx context.Context, fates *once.Set, transport http.RoundTripper) (*ledger, error) {
-	key, err := g.storeKey(ctx)
+	key, err := keptKey(ctx, g.store, sealKey)
 	if err != nil {
 		return nil, err
 	}
@@ -123,18 +122,6 @@ func (g *Gateway) newPasses(ctx context.Context, fates *once.Set, transport http
 		return nil, err
 	}
 	return newLedger(fates, g.queue, g.incidents, g.log), nil
-}
-
-// storeKey seals what the store holds of users; it is made once and kept.
-func (g *Gateway) storeKey(ctx context.Context) ([]byte, error) {
-	const bucket, name = "keys", "seal"
-	key, ok, err := g.store.Get(ctx, bucket, name)
-	if err != nil || ok {
-		return key, err
-	}
-	key = make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	return key, g.store.Put(ctx, bucket, name, key, 0)
 }
 
 // pageBudget is what pages may ask the gateway for without a key.

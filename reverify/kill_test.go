@@ -21,7 +21,7 @@ import (
 
 	"captchagate/captcha"
 	"captchagate/reverify"
-	"captchagate/store"
+	"captchagate/store/bolt"
 )
 
 // These in the environment make the test binary the child of the test below:
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 
 // liveUntilKilled says on standard output who was let in, a line each.
 func liveUntilKilled(path, address, round string) error {
-	b, err := store.Open(store.Config{Path: path}, quiet)
+	b, err := bolt.Open(path, quiet)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func killedAfter(t *testing.T, o *outside, path, address string, round, events i
 // drained runs a queue until nothing is left, and returns all reports.
 func drained(t *testing.T, o *outside, path, address string) map[string]reverify.Report {
 	t.Helper()
-	b, err := store.Open(store.Config{Path: path}, quiet)
+	b, err := bolt.Open(path, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"captchagate/captcha"
 	"captchagate/reverify"
-	"captchagate/store"
+	"captchagate/store/bolt"
 )
 
 // Nothing of a user is in clear in the file, in the log or in errors, at any
@@ -23,7 +23,7 @@ import (
 func TestQueue_KeepsNothingOfAUserInClear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "gateway.db")
-		b, err := store.Open(store.Config{Path: path}, quiet)
+		b, err := bolt.Open(path, quiet)
 		if err != nil {
 			t.Fatal(err)
 		}

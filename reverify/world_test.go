@@ -16,7 +16,7 @@ import (
 
 	"captchagate/captcha"
 	"captchagate/reverify"
-	"captchagate/store"
+	"captchagate/store/bolt"
 )
 
 const secret = "webhook-secret"
@@ -55,9 +55,9 @@ func inWorld(t *testing.T, cfg reverify.Config, story func(w *world)) {
 	})
 }
 
-func open(tb testing.TB) *store.Bolt {
+func open(tb testing.TB) *bolt.Store {
 	tb.Helper()
-	b, err := store.Open(store.Config{Path: filepath.Join(tb.TempDir(), "gateway.db")}, quiet)
+	b, err := bolt.Open(filepath.Join(tb.TempDir(), "gateway.db"), quiet)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -13,11 +13,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"captchagate/store"
+	"captchagate/store/bolt"
 	"captchagate/watch"
 )
 
-var _ watch.Store = (*store.Bolt)(nil)
+var _ watch.Store = (*bolt.Store)(nil)
 
 // A shelf is a store in memory, which outlives the processes of a test.
 type shelf struct {

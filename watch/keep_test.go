@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"captchagate/store"
+	"captchagate/store/bolt"
 	"captchagate/watch"
 )
 
@@ -91,7 +91,7 @@ func TestIncidents_OutliveARestartInTheRealStore(t *testing.T) {
 				}
 			},
 		} {
-			s, err := store.Open(store.Config{Path: path}, quiet)
+			s, err := bolt.Open(path, quiet)
 			if err != nil {
 				t.Fatal(err)
 			}

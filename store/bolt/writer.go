@@ -1,4 +1,4 @@
-package store
+package bolt
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"captchagate/store"
 )
 
 // maxGroup is how many writes share one transaction at most: enough for any
@@ -22,8 +24,8 @@ type job struct {
 }
 
 // write hands apply to the writer and waits until it is committed. On an error
-// the write may still happen where the context or patience ended first.
-func (b *Bolt) write(ctx context.Context, apply func(tx *bbolt.Tx) error) error {
+// the write may still happen if the context or patience ended first.
+func (s *Store) write(ctx context.Context, apply func(tx *bbolt.Tx) error) error {
 	if until, ok := ctx.Deadline(); !ok || time.Until(until) > patience { // else the caller's is enough
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, patience, errStuck)
@@ -31,72 +33,72 @@ func (b *Bolt) write(ctx context.Context, apply func(tx *bbolt.Tx) error) error 
 	}
 	j := &job{apply: apply, done: make(chan error, 1)}
 	select {
-	case <-b.quit:
-		return ErrClosed
+	case <-s.quit:
+		return store.ErrClosed
 	default:
 	}
 	select {
-	case b.jobs <- j:
-	case <-b.quit:
-		return ErrClosed
+	case s.jobs <- j:
+	case <-s.quit:
+		return store.ErrClosed
 	case <-ctx.Done():
-		return b.gaveUp(ctx)
+		return s.gaveUp(ctx)
 	}
 	select {
 	case err := <-j.done:
 		return err
-	case <-b.done: // the writer may have answered as its last deed
+	case <-s.done: // the writer may have answered as its last deed
 		select {
 		case err := <-j.done:
 			return err
 		default:
-			return ErrClosed
+			return store.ErrClosed
 		}
 	case <-ctx.Done():
-		return b.gaveUp(ctx)
+		return s.gaveUp(ctx)
 	}
 }
 
-func (b *Bolt) gaveUp(ctx context.Context) error {
+func (s *Store) gaveUp(ctx context.Context) error {
 	err := context.Cause(ctx)
 	if errors.Is(err, errStuck) {
-		b.report(err)
+		s.report(err)
 	}
 	return err
 }
 
 // writer commits jobs, all that wait in one transaction.
-func (b *Bolt) writer() {
-	defer close(b.done)
+func (s *Store) writer() {
+	defer close(s.done)
 	debug.SetPanicOnFault(true)
 	for {
 		select {
-		case j := <-b.jobs:
-			b.commit(b.gather(j))
-		case <-b.quit:
+		case j := <-s.jobs:
+			s.commit(s.gather(j))
+		case <-s.quit:
 			return
 		}
 	}
 }
 
 // gather takes in the jobs that come beside the first. A transaction costs as
-// much as many writes in it, so whoever is about to write is let go first, for
-// as long as that brings more; who comes alone waits for nobody.
-func (b *Bolt) gather(first *job) []*job {
+// much as many writes in it, so those about to write are let go first, for
+// as long as that brings more; one that comes alone waits for nobody.
+func (s *Store) gather(first *job) []*job {
 	group := []*job{first}
 	for before := 0; len(group) > before && len(group) < maxGroup; {
 		before = len(group)
 		runtime.Gosched()
-		group = b.take(group)
+		group = s.take(group)
 	}
 	return group
 }
 
 // take adds the jobs that wait now.
-func (b *Bolt) take(group []*job) []*job {
+func (s *Store) take(group []*job) []*job {
 	for len(group) < maxGroup {
 		select {
-		case j := <-b.jobs:
+		case j := <-s.jobs:
 			group = append(group, j)
 		default:
 			return group
@@ -107,10 +109,10 @@ func (b *Bolt) take(group []*job) []*job {
 
 // commit applies the group and answers each job. A job that fails is answered
 // and left out, and the others are applied anew: none suffers from another.
-func (b *Bolt) commit(group []*job) {
+func (s *Store) commit(group []*job) {
 	for len(group) > 0 {
 		failed := -1
-		err := b.update(func(tx *bbolt.Tx) error {
+		err := s.update(func(tx *bbolt.Tx) error {
 			for i, j := range group {
 				if err := j.apply(tx); err != nil {
 					failed = i
@@ -120,10 +122,10 @@ func (b *Bolt) commit(group []*job) {
 			return nil
 		})
 		if err != nil {
-			clear(b.counts) // they may count what was rolled back
+			clear(s.counts) // they may count what was rolled back
 			err = fmt.Errorf("store: writing: %w; check the disk of the store's file", err)
 		}
-		b.report(err)
+		s.report(err)
 		if err == nil || failed < 0 {
 			for _, j := range group {
 				j.done <- err
@@ -135,55 +137,55 @@ func (b *Bolt) commit(group []*job) {
 	}
 }
 
-func (b *Bolt) update(apply func(tx *bbolt.Tx) error) (err error) {
+func (s *Store) update(apply func(tx *bbolt.Tx) error) (err error) {
 	defer recoverDamage(&err)
-	return b.db.Update(apply)
+	return s.db.Update(apply)
 }
 
 // report keeps what the last write says about the store's health, and logs
 // each change of it once.
-func (b *Bolt) report(err error) {
-	if was := b.sick.Swap(err != nil); was == (err != nil) {
+func (s *Store) report(err error) {
+	if was := s.failed.Swap(err != nil); was == (err != nil) {
 		return
 	}
 	if err != nil {
-		b.log.Error("the store cannot be written", "error", err)
+		s.log.Error("the store cannot be written", "error", err)
 		return
 	}
-	b.log.Info("the store can be written again")
+	s.log.Info("the store can be written again")
 }
 
 // sync waits until all that was written is on the disk.
-func (b *Bolt) sync(ctx context.Context) error {
+func (s *Store) sync(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errStuck)
 	defer cancel()
 	synced := make(chan error, 1)
-	go func() { synced <- b.file.Sync() }()
+	go func() { synced <- s.file.Sync() }()
 	select {
 	case err := <-synced:
 		if err != nil {
 			err = fmt.Errorf("store: syncing: %w; check the disk of the store's file", err)
-			b.report(err)
+			s.report(err)
 		}
 		return err
 	case <-ctx.Done():
-		return b.gaveUp(ctx)
+		return s.gaveUp(ctx)
 	}
 }
 
 // Close ends the writing, syncs and releases the file. Calls after it, and
-// those that still wait, fail with ErrClosed. It may be called again.
-func (b *Bolt) Close() error {
+// those that still wait, fail with store.ErrClosed. It may be called again.
+func (s *Store) Close() error {
 	var err error
-	b.closed.Do(func() {
-		close(b.quit)
+	s.closed.Do(func() {
+		close(s.quit)
 		select {
-		case <-b.done:
+		case <-s.done:
 		case <-time.After(patience):
 			err = errStuck
 			return
 		}
-		err = errors.Join(b.sync(context.Background()), b.db.Close())
+		err = errors.Join(s.sync(context.Background()), s.db.Close())
 	})
 	return err
 }

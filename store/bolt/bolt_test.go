@@ -1,4 +1,4 @@
-package store_test
+package bolt_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"captchagate/store"
+	"captchagate/store/bolt"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -23,13 +24,13 @@ func TestBolt_KeepsEverythingOverARestart(t *testing.T) {
 		first := open(t, path)
 		must(t, first.PutWithEntry(t.Context(), "control", "switch", []byte("degraded"), "audit", time.Now(), []byte("set")))
 		must(t, first.Put(t.Context(), "things", "short", nil, time.Minute))
-		wantOnce(t, first, "a", true)
+		wantOnce(t, first, true)
 		must(t, first.Close())
 
 		time.Sleep(time.Second)
 		second := open(t, path)
 		wantValue(t, second, "control", "switch", "degraded")
-		wantOnce(t, second, "a", false)
+		wantOnce(t, second, false)
 		if got := entries(t, second, "audit", time.Time{}, 10); got != "set" {
 			t.Errorf("the log holds %q", got)
 		}
@@ -54,7 +55,7 @@ func TestBolt_RefusesEverythingOnceClosed(t *testing.T) {
 }
 
 func TestBolt_AFailingDiskIsAnErrorAndNotAHang(t *testing.T) {
-	b := store.OpenBroken(t, filepath.Join(t.TempDir(), "gateway.db"))
+	b := bolt.OpenBroken(t, filepath.Join(t.TempDir(), "gateway.db"))
 	began := time.Now()
 	if err := b.Put(t.Context(), "things", "b", nil, 0); err == nil {
 		t.Error("Put: no error")

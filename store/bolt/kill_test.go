@@ -1,4 +1,4 @@
-package store_test
+package bolt_test
 
 import (
 	"bufio"
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"captchagate/store"
+	"captchagate/store/bolt"
 )
 
 // childPath in the environment makes the test binary the child of the test
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 // writeUntilKilled writes from eight goroutines in every way there is and says
 // on standard output what was acknowledged, a line each.
 func writeUntilKilled(path, round string) {
-	b, err := store.Open(store.Config{Path: path}, quiet)
+	b, err := bolt.Open(path, quiet)
 	if err != nil {
 		fmt.Println("error", err)
 		return
@@ -59,7 +60,7 @@ func writeUntilKilled(path, round string) {
 	wg.Wait()
 }
 
-func writeSomehow(ctx context.Context, b *store.Bolt, i int, key string) (how string, err error) {
+func writeSomehow(ctx context.Context, b *bolt.Store, i int, key string) (how string, err error) {
 	switch {
 	case i%50 == 49: // it syncs, which takes long
 		return "set", b.PutWithEntry(ctx, "control", key, []byte(key), "audit", time.Now(), []byte(key))
@@ -125,7 +126,7 @@ func killedAfter(t *testing.T, path string, round, lines int) (acknowledged []st
 }
 
 // wantKept looks lines of the child up.
-func wantKept(t *testing.T, b *store.Bolt, acknowledged []string) {
+func wantKept(t *testing.T, b *bolt.Store, acknowledged []string) {
 	t.Helper()
 	logged := make(map[string]bool)
 	for entry := range strings.FieldsSeq(entries(t, b, "audit", time.Time{}, store.MaxEntries)) {
@@ -138,7 +139,7 @@ func wantKept(t *testing.T, b *store.Bolt, acknowledged []string) {
 	}
 }
 
-func kept(t *testing.T, b *store.Bolt, logged map[string]bool, how, key string) bool {
+func kept(t *testing.T, b *bolt.Store, logged map[string]bool, how, key string) bool {
 	bucket := map[string]string{"put": "things", "once": "spent", "set": "control"}[how]
 	if how == "entry" {
 		return logged[key]

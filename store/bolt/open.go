@@ -1,4 +1,4 @@
-package store
+package bolt
 
 import (
 	"errors"
@@ -20,72 +20,69 @@ const (
 	checkPatience = 300 * time.Millisecond
 )
 
-// Open opens the store that cfg names, and makes the file (0600) and its
-// folder (0700) where missing. It fails within a second where another process
-// holds the file, where the file is damaged, and where it or its folder cannot
-// be made; the error says what to do.
+// Open opens the store in the file at path, and makes the file (0600) and its
+// folder (0700) if they are missing. It fails within a second if another process
+// holds the file, if the file is damaged, and if it or its folder cannot be
+// made; the error says what to do.
 //
 // Close releases the file; Run clears away what has outlived its life.
-func Open(cfg Config, log *slog.Logger) (*Bolt, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o700); err != nil {
+func Open(path string, log *slog.Logger) (*Store, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("store: its folder cannot be made: %w; make it, or set store.path to a place that can be written", err)
 	}
-	b := &Bolt{
+	s := &Store{
 		log:    log,
 		jobs:   make(chan *job, maxGroup),
 		quit:   make(chan struct{}),
 		done:   make(chan struct{}),
 		counts: map[string]int{},
 	}
-	if err := b.open(cfg.Path); err != nil {
-		return nil, openError(cfg.Path, err)
+	if err := s.open(path); err != nil {
+		return nil, openError(path, err)
 	}
-	go b.writer()
-	return b, nil
+	go s.writer()
+	return s, nil
 }
 
 // errDamaged marks what only another file can mend.
 var errDamaged = errors.New("damaged")
 
-func (b *Bolt) open(path string) (err error) {
+func (s *Store) open(path string) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a page beyond a file cut short
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("%w: %v", errDamaged, cause)
 		}
 		switch {
-		case err == nil || b.file == nil:
-		case b.db != nil:
-			_ = b.db.Close()
+		case err == nil || s.file == nil:
+		case s.db != nil:
+			_ = s.db.Close()
 		default: // bbolt leaves it open when it panics, and locked until the process ends
-			_ = b.file.Close()
+			_ = s.file.Close()
 		}
 	}()
-	b.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+	s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:      lockPatience,
-		NoSync:       true, // see Bolt
+		NoSync:       true, // see Store
 		FreelistType: bbolt.FreelistMapType,
 		NoStatistics: true,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			b.file, err = os.OpenFile(name, flag, mode)
-			return b.file, err
+			s.file, err = os.OpenFile(name, flag, mode)
+			return s.file, err
 		},
 	})
 	if err != nil {
 		return err
 	}
-	return b.lookOver(time.Now().Add(checkPatience))
+	return s.lookOver(time.Now().Add(checkPatience))
 }
 
 // lookOver reads every record, so that a damaged page is met now and not by a
 // user in an outage. A file too big to be read by the deadline is read in part.
-func (b *Bolt) lookOver(deadline time.Time) error {
+func (s *Store) lookOver(deadline time.Time) error {
 	errEnough := errors.New("enough")
-	err := b.db.View(func(tx *bbolt.Tx) error {
-		if stat, err := b.file.Stat(); err != nil || stat.Size() < tx.Size() {
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		if stat, err := s.file.Stat(); err != nil || stat.Size() < tx.Size() {
 			return fmt.Errorf("%w: it is shorter than it says it is", errDamaged)
 		}
 		seen := 0

@@ -1,4 +1,4 @@
-package store
+package bolt
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"captchagate/store"
 )
 
 // An entry's key is its time in Unix nanoseconds: one entry to a nanosecond.
@@ -15,44 +17,44 @@ const timeBytes = 8
 // Append adds entry to a log. Entries of one log have different times: one
 // that comes at a taken time is put a nanosecond later, so reading on from the
 // last time seen never misses any. A log keeps its newest MaxEntries.
-func (b *Bolt) Append(ctx context.Context, log string, at time.Time, entry []byte) error {
-	if err := check(ctx, log, log, entry); err != nil {
+func (s *Store) Append(ctx context.Context, log string, at time.Time, entry []byte) error {
+	if err := store.Check(ctx, log, log, entry); err != nil {
 		return err
 	}
-	return b.write(ctx, func(tx *bbolt.Tx) error { return b.append(tx, log, at, entry) })
+	return s.write(ctx, func(tx *bbolt.Tx) error { return s.append(tx, log, at, entry) })
 }
 
 // PutWithEntry stores value under key for ever and adds entry to a log, both
 // or neither, and returns once they are on the disk.
-func (b *Bolt) PutWithEntry(ctx context.Context, bucket, key string, value []byte, log string, at time.Time, entry []byte) error {
-	if err := check(ctx, bucket, key, value); err != nil {
+func (s *Store) PutWithEntry(ctx context.Context, bucket, key string, value []byte, log string, at time.Time, entry []byte) error {
+	if err := store.Check(ctx, bucket, key, value); err != nil {
 		return err
 	}
-	if err := check(ctx, log, log, entry); err != nil {
+	if err := store.Check(ctx, log, log, entry); err != nil {
 		return err
 	}
 	record := withLife(value, at, 0)
-	err := b.write(ctx, func(tx *bbolt.Tx) error {
+	err := s.write(ctx, func(tx *bbolt.Tx) error {
 		if err := put(tx, bucket, key, record); err != nil {
 			return err
 		}
-		return b.append(tx, log, at, entry)
+		return s.append(tx, log, at, entry)
 	})
 	if err != nil {
 		return err
 	}
-	return b.sync(ctx)
+	return s.sync(ctx)
 }
 
 // Entries returns the newest entries of a log that are younger than since,
 // newest first, at most limit of them. They were all read when it returns.
-func (b *Bolt) Entries(ctx context.Context, log string, since time.Time, limit int) (iter.Seq2[time.Time, []byte], error) {
-	if err := check(ctx, log, log, nil); err != nil {
+func (s *Store) Entries(ctx context.Context, log string, since time.Time, limit int) (iter.Seq2[time.Time, []byte], error) {
+	if err := store.Check(ctx, log, log, nil); err != nil {
 		return nil, err
 	}
 	var times []time.Time
 	var values [][]byte
-	err := b.view(func(tx *bbolt.Tx) error {
+	err := s.view(func(tx *bbolt.Tx) error {
 		entries := tx.Bucket(entriesOf(log))
 		if entries == nil {
 			return nil
@@ -78,12 +80,12 @@ func (b *Bolt) Entries(ctx context.Context, log string, since time.Time, limit i
 }
 
 // append runs in the writer, which alone knows the counts.
-func (b *Bolt) append(tx *bbolt.Tx, log string, at time.Time, entry []byte) error {
+func (s *Store) append(tx *bbolt.Tx, log string, at time.Time, entry []byte) error {
 	entries, err := tx.CreateBucketIfNotExists(entriesOf(log))
 	if err != nil {
 		return err
 	}
-	n, known := b.counts[log]
+	n, known := s.counts[log]
 	if !known {
 		_ = entries.ForEach(func(_, _ []byte) error { n++; return nil })
 	}
@@ -95,13 +97,13 @@ func (b *Bolt) append(tx *bbolt.Tx, log string, at time.Time, entry []byte) erro
 	if err := entries.Put(key, entry); err != nil {
 		return err
 	}
-	for n++; n > MaxEntries; n-- {
+	for n++; n > store.MaxEntries; n-- {
 		oldest, _ := entries.Cursor().First()
 		if err := entries.Delete(oldest); err != nil {
 			return err
 		}
 	}
-	b.counts[log] = n
+	s.counts[log] = n
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package store_test
+package storetest
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"captchagate/store"
 )
 
-func entriesComeNewestFirst(t *testing.T, s anyStore, _ func(time.Duration)) {
+func entriesComeNewestFirst(t *testing.T, s store.Store, _ func(time.Duration)) {
 	start := time.Now()
 	for _, i := range []int{2, 0, 3, 1} {
 		must(t, s.Append(t.Context(), "audit", start.Add(time.Duration(i)*time.Second), []byte(strconv.Itoa(i))))
@@ -34,7 +34,7 @@ func entriesComeNewestFirst(t *testing.T, s anyStore, _ func(time.Duration)) {
 	}
 }
 
-func entriesOfOneTime(t *testing.T, s anyStore, _ func(time.Duration)) {
+func entriesOfOneTime(t *testing.T, s store.Store, _ func(time.Duration)) {
 	now := time.Now()
 	for _, text := range []string{"a", "b", "c"} {
 		must(t, s.Append(t.Context(), "audit", now, []byte(text)))
@@ -53,7 +53,7 @@ func entriesOfOneTime(t *testing.T, s anyStore, _ func(time.Duration)) {
 	}
 }
 
-func valueWithEntry(t *testing.T, s anyStore, wait func(time.Duration)) {
+func valueWithEntry(t *testing.T, s store.Store, wait func(time.Duration)) {
 	ctx := t.Context()
 	must(t, s.PutWithEntry(ctx, "control", "switch", []byte("degraded"), "audit", time.Now(), []byte("set")))
 	wait(time.Second)
@@ -68,7 +68,7 @@ func valueWithEntry(t *testing.T, s anyStore, wait func(time.Duration)) {
 	wantValue(t, s, "control", "switch", "degraded")
 }
 
-func tooLongIsRefused(t *testing.T, s anyStore, _ func(time.Duration)) {
+func tooLongIsRefused(t *testing.T, s store.Store, _ func(time.Duration)) {
 	ctx := t.Context()
 	long := strings.Repeat("k", store.MaxKey+1)
 	for name, err := range map[string]error{
@@ -89,7 +89,7 @@ func tooLongIsRefused(t *testing.T, s anyStore, _ func(time.Duration)) {
 	must(t, s.Put(ctx, "things", strings.Repeat("k", store.MaxKey), make([]byte, store.MaxValue), 0))
 }
 
-func endedContext(t *testing.T, s anyStore, _ func(time.Duration)) {
+func endedContext(t *testing.T, s store.Store, _ func(time.Duration)) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Put(ctx, "things", "a", nil, 0); err == nil {
@@ -104,7 +104,7 @@ func endedContext(t *testing.T, s anyStore, _ func(time.Duration)) {
 	wantNothing(t, s, "things", "a")
 }
 
-func copiesAreReturned(t *testing.T, s anyStore, _ func(time.Duration)) {
+func copiesAreReturned(t *testing.T, s store.Store, _ func(time.Duration)) {
 	value := []byte("abc")
 	must(t, s.Put(t.Context(), "things", "a", value, 0))
 	value[0] = 'x'

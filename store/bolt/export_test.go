@@ -1,4 +1,4 @@
-package store
+package bolt
 
 import (
 	"context"
@@ -11,27 +11,27 @@ import (
 
 // OpenBroken opens a store that holds things/before = kept and whose disk then
 // refuses every write.
-func OpenBroken(t *testing.T, path string) *Bolt {
-	b, err := Open(Config{Path: path}, slog.New(slog.DiscardHandler))
+func OpenBroken(t *testing.T, path string) *Store {
+	s, err := Open(path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = b.Close() })
-	if err := b.Put(t.Context(), "things", "before", []byte("kept"), 0); err != nil {
+	t.Cleanup(func() { _ = s.Close() })
+	if err := s.Put(t.Context(), "things", "before", []byte("kept"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.file.Close(); err != nil {
+	if err := s.file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return s
 }
 
 // Hold keeps the writer busy, as a disk that hangs does, until release is
 // closed.
-func (b *Bolt) Hold() (release chan struct{}) {
+func (s *Store) Hold() (release chan struct{}) {
 	release = make(chan struct{})
 	held := make(chan struct{})
-	b.jobs <- &job{done: make(chan error, 1), apply: func(*bbolt.Tx) error {
+	s.jobs <- &job{done: make(chan error, 1), apply: func(*bbolt.Tx) error {
 		close(held)
 		<-release
 		return nil
@@ -41,14 +41,14 @@ func (b *Bolt) Hold() (release chan struct{}) {
 }
 
 // Preload puts an empty value without waiting for the write.
-func (b *Bolt) Preload(bucket, key string, life time.Duration) {
+func (s *Store) Preload(bucket, key string, life time.Duration) {
 	record := withLife(nil, time.Now(), life)
-	b.jobs <- &job{done: make(chan error, 1), apply: func(tx *bbolt.Tx) error { return put(tx, bucket, key, record) }}
+	s.jobs <- &job{done: make(chan error, 1), apply: func(tx *bbolt.Tx) error { return put(tx, bucket, key, record) }}
 }
 
 // Records counts a bucket's records, the expired ones too.
-func (b *Bolt) Records(bucket string) (n int) {
-	_ = b.write(context.Background(), func(tx *bbolt.Tx) error { // behind all writes before
+func (s *Store) Records(bucket string) (n int) {
+	_ = s.write(context.Background(), func(tx *bbolt.Tx) error { // behind all writes before
 		n = 0
 		return tx.Bucket(valuesOf(bucket)).ForEach(func(_, _ []byte) error { n++; return nil })
 	})

@@ -1,4 +1,4 @@
-package store_test
+package bolt_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"captchagate/store"
+	"captchagate/store/bolt"
 )
 
 func TestOpen_SaysWhatIsWrongWithinASecond(t *testing.T) {
@@ -39,7 +39,7 @@ func TestOpen_SaysWhatIsWrongWithinASecond(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "gateway.db")
 			row.make(t, path)
 			began := time.Now()
-			_, err := store.Open(store.Config{Path: path}, quiet)
+			_, err := bolt.Open(path, quiet)
 			if took := time.Since(began); took > time.Second {
 				t.Errorf("it took %v", took)
 			}
@@ -56,7 +56,7 @@ func TestOpen_SaysWhatIsWrongWithinASecond(t *testing.T) {
 func TestOpen_SaysThatTheFolderCannotBeMade(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
-	_, err := store.Open(store.Config{Path: filepath.Join(file, "folder", "gateway.db")}, quiet)
+	_, err := bolt.Open(filepath.Join(file, "folder", "gateway.db"), quiet)
 	if err == nil || !strings.Contains(err.Error(), "folder cannot be made") {
 		t.Errorf("the error is %v", err)
 	}
@@ -77,40 +77,11 @@ func TestOpen_MakesFolderAndFileForTheOwnerOnly(t *testing.T) {
 func TestOpen_OpensAgainWhatWasDamagedAndPutAway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gateway.db")
 	write(bytes.Repeat([]byte("x"), 100_000))(t, path)
-	if _, err := store.Open(store.Config{Path: path}, quiet); err == nil {
+	if _, err := bolt.Open(path, quiet); err == nil {
 		t.Fatal("a file of x was opened")
 	}
 	must(t, os.Rename(path, path+".damaged"))
 	open(t, path)
-}
-
-func TestConfig_ListsEveryMistake(t *testing.T) {
-	for _, row := range []struct {
-		name string
-		cfg  store.Config
-		want []string // "" = none
-	}{
-		{"a file", store.Config{Path: "data/gateway.db"}, nil},
-		{"nothing", store.Config{}, []string{"path: "}},
-		{"redis", store.Config{Redis: "redis://127.0.0.1:6379/0"}, []string{"redis: "}},
-		{"both", store.Config{Path: "a", Redis: "redis://127.0.0.1:6379/0"}, []string{"redis: ", "path: "}},
-		{"a lone prefix", store.Config{Prefix: "x:"}, []string{"path: ", "prefix: "}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			var got []string
-			if err := row.cfg.Validate(); err != nil {
-				got = strings.Split(err.Error(), "\n")
-			}
-			if len(got) != len(row.want) {
-				t.Fatalf("mistakes are %q, want %q", got, row.want)
-			}
-			for i := range got {
-				if !strings.HasPrefix(got[i], row.want[i]) {
-					t.Errorf("mistake %q, want it to begin with %q", got[i], row.want[i])
-				}
-			}
-		})
-	}
 }
 
 func write(content []byte) func(*testing.T, string) {
@@ -145,7 +116,7 @@ func TestOpen_SurvivesDamageAnywhere(t *testing.T) {
 		}
 		path := path + strconv.Itoa(i) // bbolt holds on to a file that it broke on
 		must(t, os.WriteFile(path, file, 0o600))
-		b, err := store.Open(store.Config{Path: path}, quiet)
+		b, err := bolt.Open(path, quiet)
 		if err != nil {
 			if !strings.Contains(err.Error(), "is damaged or no store") {
 				t.Errorf("the error is %v", err)
