@@ -45,7 +45,7 @@ type (
 	forgetful struct{}
 )
 
-func (peace) Forced(string, captcha.Ticket) policy.Force { return policy.Free }
+func (peace) Forced(string, captcha.Ticket) policy.Force { return policy.ForceNone }
 func (peace) Degraded(string) (bool, time.Time)          { return false, time.Time{} }
 func (peace) ScriptDown() bool                           { return false }
 func (m memory) LetThrough(captcha.Key) bool             { return false }

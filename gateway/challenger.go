@@ -15,8 +15,8 @@ import (
 	"captchagate/store"
 )
 
-// checkPatience is how long a solution waits for its turn to be derived.
-const checkPatience = 2 * time.Second
+// maxCheckWait is how long a solution waits for its turn to be checked.
+const maxCheckWait = 2 * time.Second
 
 // challenger is the alternate challenge in policy's words, counted, and dearer
 // for networks that ask for many.
@@ -27,9 +27,9 @@ type challenger struct {
 	keys    []challenge.Key // the first signs; guarded by rotating
 	results *prometheus.CounterVec
 
-	rotating    sync.Mutex
-	calm, brisk *policy.Purse // challenges for one address before they get dearer
-	checks      *policy.Purse // solutions of one address that are looked at
+	rotating              sync.Mutex
+	firstStep, secondStep *policy.Limiter // challenges for one address before each costs twice as much
+	checks                *policy.Limiter // solutions of one address that are looked at
 }
 
 func newChallenger(ctx context.Context, cfg challenge.Config, s store.Store, reg prometheus.Registerer) (*challenger, error) {
@@ -39,8 +39,8 @@ func newChallenger(ctx context.Context, cfg challenge.Config, s store.Store, reg
 	}
 	c := &challenger{
 		cfg: cfg, keys: []challenge.Key{key},
-		spent: once.NewSpent(once.NewSet(cfg.Expires, mostTickets), s, "solutions"),
-		calm:  perMinute(30), brisk: perMinute(120), checks: perMinute(240),
+		spent:     once.NewSpent(once.NewSet(cfg.Expires, maxTickets), s, "solutions"),
+		firstStep: perMinute(30), secondStep: perMinute(120), checks: perMinute(240),
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "captchagate_challenges_total", Help: "Alternate challenges issued, and what became of solutions.",
 		}, []string{"result"}),
@@ -62,12 +62,12 @@ func newChallenger(ctx context.Context, cfg challenge.Config, s store.Store, reg
 // rateLimited is the result of a solution that was not looked at.
 const rateLimited = "rate_limited"
 
-func perMinute(n int) *policy.Purse {
-	return policy.NewPurse(policy.Budget{PerIP: policy.Rate{N: n, Per: time.Minute}})
+func perMinute(n int) *policy.Limiter {
+	return policy.NewLimiter(policy.Budget{PerIP: policy.Rate{N: n, Per: time.Minute}})
 }
 
-// mostKeys is how many earlier keys go on being accepted.
-const mostKeys = 3
+// maxOldKeys is how many earlier keys go on being accepted.
+const maxOldKeys = 3
 
 // rotate signs with a new secret from now on; what earlier ones signed is
 // accepted as long as it lives, so that no open page breaks.
@@ -78,7 +78,7 @@ func (c *challenger) rotate(secret string) error {
 	if secret == "" || key.ID == c.keys[0].ID {
 		return nil
 	}
-	keys := append([]challenge.Key{key}, c.keys[:min(len(c.keys), mostKeys)]...)
+	keys := append([]challenge.Key{key}, c.keys[:min(len(c.keys), maxOldKeys)]...)
 	inner, err := challenge.New(c.cfg, keys, c.spent)
 	if err != nil {
 		return err
@@ -89,36 +89,36 @@ func (c *challenger) rotate(secret string) error {
 }
 
 // Issue makes a challenge.
-func (c *challenger) Issue(b policy.Binding, times int) any {
-	return c.issue(b, times, b.User.UserIP)
+func (c *challenger) Issue(b policy.Binding, factor int) any {
+	return c.issue(b, factor, b.User.UserIP)
 }
 
 // issue makes a challenge for a visitor at an address: the more of them its
 // network asks for, the dearer.
-func (c *challenger) issue(b policy.Binding, times int, visitor netip.Addr) any {
+func (c *challenger) issue(b policy.Binding, factor int, visitor netip.Addr) any {
 	c.results.WithLabelValues("issued").Inc()
-	if !c.calm.Take(visitor, "") {
-		times *= 2
+	if !c.firstStep.Take(visitor, "") {
+		factor *= 2
 	}
-	if !c.brisk.Take(visitor, "") {
-		times *= 2
+	if !c.secondStep.Take(visitor, "") {
+		factor *= 2
 	}
-	return c.inner.Load().Issue(binding(b), times)
+	return c.inner.Load().Issue(binding(b), factor)
 }
 
 // Check spends a solution and says what it is worth.
-func (c *challenger) Check(ctx context.Context, solution string, b policy.Binding) policy.Solved {
+func (c *challenger) Check(ctx context.Context, solution string, b policy.Binding) policy.Solution {
 	if !c.checks.Take(b.User.UserIP, "") {
 		c.results.WithLabelValues(rateLimited).Inc()
-		return policy.Solved{}
+		return policy.Solution{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkPatience)
+	ctx, cancel := context.WithTimeout(ctx, maxCheckWait)
 	defer cancel()
 	r, _ := c.inner.Load().Check(ctx, solution, binding(b)) // its errors are outcomes too
 	c.results.WithLabelValues(r.Outcome.String()).Inc()
-	return policy.Solved{
-		Right: r.Outcome == challenge.Solved, Cause: policy.Cause(r.Cause),
-		ForUser: r.ForUser, Issued: r.Issued,
+	return policy.Solution{
+		Valid: r.Outcome == challenge.Solved, Cause: policy.Cause(r.Cause),
+		ForUser: r.ForUser,
 	}
 }
 

@@ -31,11 +31,11 @@ import (
 )
 
 const (
-	// mostTickets bounds what is remembered of tickets: at 90 bytes each, and
+	// maxTickets bounds what is remembered of tickets: at 90 bytes each, and
 	// the API's limit of 1,000 a second, all of five minutes.
-	mostTickets = 400_000
-	// mostAnswers bounds the answers kept for Idempotency-Keys.
-	mostAnswers = 300_000
+	maxTickets = 400_000
+	// maxAnswers bounds the answers kept for Idempotency-Keys.
+	maxAnswers = 300_000
 	// answerLife is how long a repeated request gets the same answer.
 	answerLife = 5 * time.Minute
 )
@@ -61,8 +61,8 @@ type Gateway struct {
 	reports    *watch.Reports
 	incidents  *watch.Incidents
 	queue      *reverify.Queue
-	pages      *policy.Purse // what pages may ask for, by address
-	client     *web.Client   // what pages load
+	pages      *policy.Limiter // what pages may ask for, by address
+	client     *web.Client     // what pages load
 	mounted    map[string]http.Handler
 
 	reload    func() (Config, error)
@@ -103,7 +103,7 @@ func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload fu
 		return nil, err
 	}
 	g.closers = append(g.closers, g.upstream.Close)
-	fates := once.NewSet(captcha.TicketLife, mostTickets)
+	fates := once.NewSet(captcha.TicketLife, maxTickets)
 	if g.breaker, err = breaker.New(g.upstream, fates, g, cfg.Upstream.Apps[0].CaptchaAppID, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
 		return nil, err
 	}
@@ -116,9 +116,9 @@ func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload fu
 		return nil, err
 	}
 	g.policy = policy.New(g.breaker, g.situation, g.challenger, ledger, ledger, policyConfig(cfg), g.registry)
-	g.situation.tell = g.policy.Observe
+	g.situation.onMode = g.policy.Observe
 
-	g.answers = once.NewAnswers[policy.Decision](answerLife, mostAnswers)
+	g.answers = once.NewAnswers[policy.Decision](answerLife, maxAnswers)
 	g.callers.Store(newCallers(cfg.APIKeys))
 	g.pages = pageBudget()
 	if g.client, err = web.New(web.Config{Script: cfg.Client.Script, LoadTimeout: cfg.Client.LoadTimeout}); err != nil {

@@ -125,8 +125,8 @@ func (g *Gateway) newPasses(ctx context.Context, fates *once.Set, transport http
 }
 
 // pageBudget is what pages may ask the gateway for without a key.
-func pageBudget() *policy.Purse {
-	p := policy.NewPurse(policy.Budget{
+func pageBudget() *policy.Limiter {
+	p := policy.NewLimiter(policy.Budget{
 		PerIP: policy.Rate{N: 60, Per: time.Minute}, Total: policy.Rate{N: 2000, Per: time.Second},
 	})
 	p.Observe(false)

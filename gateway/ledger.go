@@ -27,9 +27,9 @@ type ledger struct {
 // newLedger knows the tickets that an earlier process let through.
 func newLedger(fates *once.Set, queue *reverify.Queue, incidents *watch.Incidents, log *slog.Logger) *ledger {
 	l := &ledger{
-		used:  once.NewSet(captcha.TicketLife, mostTickets),
-		let:   once.NewSet(captcha.TicketLife, mostTickets),
-		seen:  once.NewSet(captcha.TicketLife, mostTickets),
+		used:  once.NewSet(captcha.TicketLife, maxTickets),
+		let:   once.NewSet(captcha.TicketLife, maxTickets),
+		seen:  once.NewSet(captcha.TicketLife, maxTickets),
 		fates: fates, queue: queue, incidents: incidents, log: log,
 	}
 	for key := range queue.LetThrough() {
@@ -54,7 +54,7 @@ func (l *ledger) Seen(k captcha.Key) bool { return !l.seen.Add(k) }
 // Refuted reports whether re-verification found a bad ticket of the user.
 func (l *ledger) Refuted(ip netip.Addr, subject string) bool { return l.queue.Refuted(ip, subject) }
 
-// Keep keeps a pass for re-verification. Where the store is away nobody is let
+// Keep keeps a pass for re-verification. If the store is away nobody is let
 // through for long: memory alone would forget whom to ask about.
 func (l *ledger) Keep(ctx context.Context, p policy.Pass) error {
 	key := p.Ticket.Key()

@@ -16,18 +16,18 @@ import (
 // situation joins the switch and the circuit to how things stand: it is what
 // policy asks, what /v1/mode tells and what the metric shows.
 type situation struct {
-	control *control.Control
-	breaker *breaker.Breaker
-	script  *watch.Script
-	told    *watch.Incidents
-	tell    func(degraded bool) // the process mode, to whom it concerns
+	control   *control.Control
+	breaker   *breaker.Breaker
+	script    *watch.Script
+	incidents *watch.Incidents
+	onMode    func(degraded bool) // is told the process mode
 
 	mu   sync.Mutex
 	last map[string]time.Time // when a scene was last degraded; "" = all of them
 }
 
-func newSituation(c *control.Control, b *breaker.Breaker, script *watch.Script, told *watch.Incidents) *situation {
-	return &situation{control: c, breaker: b, script: script, told: told, tell: func(bool) {}, last: map[string]time.Time{}}
+func newSituation(c *control.Control, b *breaker.Breaker, script *watch.Script, incidents *watch.Incidents) *situation {
+	return &situation{control: c, breaker: b, script: script, incidents: incidents, onMode: func(bool) {}, last: map[string]time.Time{}}
 }
 
 // run notes every second what is degraded, so that it is known for how long it
@@ -49,7 +49,7 @@ func (s *situation) run(ctx context.Context) {
 func (s *situation) observe() {
 	process := s.mode() == policy.ModeDegraded
 	drills := s.control.Drills()
-	s.tell(process)
+	s.onMode(process)
 	s.forced()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,10 +68,10 @@ func (s *situation) observe() {
 func (s *situation) forced() {
 	o := s.control.Override()
 	if o != nil && o.Mode == control.Degraded {
-		s.told.Begin(watch.KindForced, "forced by "+o.Actor+": "+o.Reason, o.Since)
+		s.incidents.Begin(watch.KindForced, "forced by "+o.Actor+": "+o.Reason, o.Since)
 		return
 	}
-	s.told.End(watch.KindForced, time.Now())
+	s.incidents.End(watch.KindForced, time.Now())
 }
 
 // Share is how much re-verification may ask: nothing while the Captcha API is
@@ -133,7 +133,7 @@ func (s *situation) Forced(scene string, of captcha.Ticket) policy.Force {
 		return policy.ForceNormal
 	case control.Auto:
 	}
-	return policy.Free
+	return policy.ForceNone
 }
 
 // Degraded reports whether the scene is degraded now, and when it last was.

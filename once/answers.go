@@ -23,8 +23,8 @@ var ErrOtherBody = errors.New("the idempotency key was used before with another 
 // Answers gives the same answer to the same request: what an Idempotency-Key
 // asks for. It is safe for concurrent use.
 type Answers[T any] struct {
-	life time.Duration
-	most int
+	life     time.Duration
+	capacity int
 
 	mu      sync.Mutex
 	answers map[name]*answer[T]
@@ -40,7 +40,7 @@ type answer[T any] struct {
 	body  [sha256.Size]byte
 	done  chan struct{}
 	value T
-	given bool      // false where decide panicked
+	given bool      // false if decide panicked
 	ends  time.Time // guarded by the Answers' mutex; zero while deciding
 }
 
@@ -52,11 +52,11 @@ type decision[T any] struct {
 // NewAnswers returns Answers that keep an answer for life after it was decided,
 // and at most that many answers; beyond that the oldest go early. Answers on
 // their way are not counted.
-func NewAnswers[T any](life time.Duration, most int) *Answers[T] {
-	return &Answers[T]{life: life, most: max(most, 1), answers: make(map[name]*answer[T])}
+func NewAnswers[T any](life time.Duration, capacity int) *Answers[T] {
+	return &Answers[T]{life: life, capacity: max(capacity, 1), answers: make(map[name]*answer[T])}
 }
 
-// Do returns the answer to the request of this caller, key and body. Where
+// Do returns the answer to the request of this caller, key and body. If
 // there is one, or another request is just deciding it, replayed is true;
 // else decide is called, once. The same key with another body is ErrOtherBody.
 //
@@ -128,14 +128,14 @@ func (a *Answers[T]) keep(n name, fresh *answer[T]) {
 	}
 	fresh.ends = time.Now().Add(a.life)
 	a.decided.push(decision[T]{name: n, answer: fresh})
-	for a.decided.len() > a.most {
+	for a.decided.len() > a.capacity {
 		a.drop()
 	}
 }
 
 // sweep removes a few expired answers, more than one request can add.
 func (a *Answers[T]) sweep(now time.Time) {
-	for range swept {
+	for range maxSwept {
 		if a.decided.len() == 0 || now.Before(a.decided.at(a.decided.head).answer.ends) {
 			return
 		}

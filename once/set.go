@@ -9,8 +9,8 @@ import (
 // is bounded and safe for concurrent use, and needs no goroutine: adding
 // removes what has expired, a little at a time.
 type Set struct {
-	life time.Duration
-	most int
+	life     time.Duration
+	capacity int
 
 	mu     sync.Mutex
 	began  time.Time
@@ -23,15 +23,15 @@ type age struct {
 	ends time.Duration // since began
 }
 
-// swept is how many expired keys an Add removes at most: more than it adds, so
-// that the set shrinks, and few, so that nobody waits for it.
-const swept = 4
+// maxSwept is how many expired keys an Add removes: more than it adds, so that
+// the set shrinks, and few, so that nobody waits for it.
+const maxSwept = 4
 
 // NewSet returns a Set whose keys live for life and that holds at most that
-// many of them. Beyond that the oldest go early: choose most for the highest
+// many of them. Beyond that the oldest go early: choose capacity for the highest
 // rate to be expected times life. A key takes about 90 bytes.
-func NewSet(life time.Duration, most int) *Set {
-	return &Set{life: life, most: max(most, 1), began: time.Now(), places: make(map[[16]byte]uint64)}
+func NewSet(life time.Duration, capacity int) *Set {
+	return &Set{life: life, capacity: max(capacity, 1), began: time.Now(), places: make(map[[16]byte]uint64)}
 }
 
 // Add puts key into the set and reports whether it was not there. A key that is
@@ -45,7 +45,7 @@ func (s *Set) Add(key [16]byte) (first bool) {
 		return false
 	}
 	s.places[key] = s.ages.push(age{key: key, ends: now + s.life})
-	for s.ages.len() > s.most {
+	for s.ages.len() > s.capacity {
 		s.drop()
 	}
 	return true
@@ -77,7 +77,7 @@ func (s *Set) holds(key [16]byte, now time.Duration) bool {
 	return ok && now < s.ages.at(n).ends
 }
 
-// sweep removes expired keys. Where all have expired it starts anew, which
+// sweep removes expired keys. If all have expired it starts anew, which
 // gives the memory back after a flood.
 func (s *Set) sweep(now time.Duration) {
 	if s.ages.len() == 0 {
@@ -87,7 +87,7 @@ func (s *Set) sweep(now time.Duration) {
 		s.places, s.ages = make(map[[16]byte]uint64), queue[age]{}
 		return
 	}
-	for range swept {
+	for range maxSwept {
 		if s.ages.at(s.ages.head).ends > now {
 			return
 		}

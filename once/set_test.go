@@ -203,7 +203,7 @@ func BenchmarkSet_Has(b *testing.B) {
 	})
 }
 
-// BenchmarkSet_Memory reports the bytes a key takes where 1,000 a second come.
+// BenchmarkSet_Memory reports the bytes a key takes if 1,000 a second come.
 func BenchmarkSet_Memory(b *testing.B) {
 	const keys = 300_000
 	for b.Loop() {

@@ -41,7 +41,7 @@ func (s *Spent) Spend(ctx context.Context, key string, life time.Duration) (firs
 	}
 	decided := false
 	defer func() {
-		if !decided { // also where the store panics
+		if !decided { // also if the store panics
 			s.set.Remove(short)
 		}
 	}()

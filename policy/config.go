@@ -64,7 +64,7 @@ func (r *Rate) UnmarshalText(text []byte) error {
 // MarshalText writes what UnmarshalText reads.
 func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// String writes the rate as configuration does; "" where it does not limit.
+// String writes the rate as configuration does; "" if it does not limit.
 func (r Rate) String() string {
 	for unit, per := range rateUnits {
 		if r.Per == per {
@@ -120,7 +120,7 @@ func (s Scene) Validate() error {
 	return errors.Join(mistakes...)
 }
 
-// OverAction is what happens beyond the budget: OverBudget, or where that is
+// OverAction is what happens beyond the budget: OverBudget, or if that is
 // not said one step stricter than the scene's action.
 func (s Scene) OverAction() Action {
 	if s.OverBudget != 0 {

@@ -19,7 +19,7 @@ type away struct{}
 func (away) Verify(context.Context, captcha.Ticket) (captcha.Verdict, error) {
 	return captcha.Verdict{}, &captcha.Failure{Kind: captcha.CircuitOpen}
 }
-func (away) Forced(string, captcha.Ticket) policy.Force { return policy.Free }
+func (away) Forced(string, captcha.Ticket) policy.Force { return policy.ForceNone }
 func (away) Degraded(string) (bool, time.Time)          { return true, time.Now() }
 func (away) ScriptDown() bool                           { return false }
 func (away) Issue(policy.Binding, int) any              { return "challenge" }
@@ -29,8 +29,8 @@ func (away) Keep(context.Context, policy.Pass) error    { return nil }
 func (away) Refuted(netip.Addr, string) bool            { return false }
 func (away) LetThrough(captcha.Key) bool                { return false }
 func (away) Seen(captcha.Key) bool                      { return false }
-func (away) Check(context.Context, string, policy.Binding) policy.Solved {
-	return policy.Solved{Right: true, Cause: policy.CircuitOpen, ForUser: true, Issued: time.Now()}
+func (away) Check(context.Context, string, policy.Binding) policy.Solution {
+	return policy.Solution{Valid: true, Cause: policy.CircuitOpen, ForUser: true}
 }
 
 // A scene may be taken out of the configuration between the reading of a

@@ -95,7 +95,7 @@ type Decision struct {
 	Answer     *captcha.Answer `json:"captcha,omitempty"`     // last parsed answer of the API
 	Attempts   int             `json:"attempts"`              // calls made to the API for this request
 	ID         string          `json:"decision_id"`           // UUIDv7
-	Challenge  any             `json:"challenge,omitempty"`   // where Action is Challenge
+	Challenge  any             `json:"challenge,omitempty"`   // if Action is Challenge
 }
 
 // AppendJSON appends the decision as JSON to b: byte for byte what encoding/json

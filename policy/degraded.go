@@ -7,8 +7,8 @@ import (
 	"captchagate/captcha"
 )
 
-// failing is why nobody could tell, and what the scene would do about it.
-type failing struct {
+// A fallback is what the scene would do because nobody could tell, and fb.
+type fallback struct {
 	cause    Cause
 	action   Action
 	reason   Reason // instead of the action's own; "" = that
@@ -18,24 +18,24 @@ type failing struct {
 
 // failed turns a failure of the corridor into a decision.
 func (p *Policy) failed(ctx context.Context, s *scene, r Request, f *captcha.Failure) Decision {
-	why := failing{cause: causeOf(f.Kind), action: s.Degraded, answer: f.Answer, attempts: f.Attempts}
+	fb := fallback{cause: causeOf(f.Kind), action: s.Degraded, answer: f.Answer, attempts: f.Attempts}
 	switch f.Kind {
 	case captcha.Cancelled:
-		why.action = Deny // nobody reads it; it must not cost a budget
+		fb.action = Deny // nobody reads it; it must not cost a budget
 	case captcha.Throttled, captcha.Overloaded, captcha.Misconfigured:
-		why.action = max(s.Degraded, Challenge) // a flood buys no pass
+		fb.action = max(s.Degraded, Challenge) // a flood buys no pass
 	case captcha.OutcomeUnknown:
-		why.reason = ReasonOutcomeUnknown
+		fb.reason = ReasonOutcomeUnknown
 	case captcha.Fault, captcha.CircuitOpen, captcha.Recovering:
 	}
-	return p.degraded(ctx, s, r, why)
+	return p.degraded(ctx, s, r, fb)
 }
 
 // degraded decides by the scene's rule.
-func (p *Policy) degraded(ctx context.Context, s *scene, r Request, why failing) Decision {
+func (p *Policy) degraded(ctx context.Context, s *scene, r Request, fb fallback) Decision {
 	d := Decision{
-		Action: why.action, Assurance: AssuranceNone, Mode: ModeDegraded,
-		Cause: why.cause, Answer: why.answer, Attempts: why.attempts,
+		Action: fb.action, Assurance: AssuranceNone, Mode: ModeDegraded,
+		Cause: fb.cause, Answer: fb.answer, Attempts: fb.attempts,
 	}
 	if p.situation.Forced(s.name, r.Ticket) == ForceNormal {
 		d.Action, d.Mode, d.Reason = Deny, ModeNormal, ReasonDegradedDeny
@@ -45,13 +45,13 @@ func (p *Policy) degraded(ctx context.Context, s *scene, r Request, why failing)
 		p.letThrough(ctx, s, r, &d)
 	}
 	if d.Action == Challenge {
-		d.Challenge = p.challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: why.cause}, price(why.cause))
+		d.Challenge = p.challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: fb.cause}, costFactor(fb.cause))
 	}
 	if d.Reason == "" {
 		d.Reason = reasons[d.Action]
 	}
-	if why.reason != "" && d.Reason != ReasonRejected {
-		d.Reason = why.reason
+	if fb.reason != "" && d.Reason != ReasonRejected {
+		d.Reason = fb.reason
 	}
 	return d
 }
@@ -65,7 +65,7 @@ var reasons = map[Action]Reason{
 // becomes what the scene does then.
 func (p *Policy) letThrough(ctx context.Context, s *scene, r Request, d *Decision) {
 	if d.Cause == DisasterTicket { // all users of one second hold the same, and it can never be verified
-		if !p.afford(s.allowed, r) {
+		if !p.withinBudget(s.allowed, r) {
 			s.overBudget(d)
 		}
 		return
@@ -75,16 +75,16 @@ func (p *Policy) letThrough(ctx context.Context, s *scene, r Request, d *Decisio
 		d.Action, d.Reason = Deny, ReasonRejected
 		return
 	}
-	if p.afford(s.allowed, r) && p.passes.Keep(ctx, Pass{r.id, s.name, r.Reference, r.Ticket, time.Now()}) == nil {
+	if p.withinBudget(s.allowed, r) && p.passes.Keep(ctx, Pass{r.id, s.name, r.Reference, r.Ticket, time.Now()}) == nil {
 		return
 	}
 	p.ledger.Release(key)
 	s.overBudget(d)
 }
 
-// afford takes one passing from a budget. Who turned out to be bad has none.
-func (p *Policy) afford(purse *Purse, r Request) bool {
-	return !p.passes.Refuted(r.Ticket.UserIP, r.Ticket.Subject) && purse.Take(r.Ticket.UserIP, r.Ticket.Subject)
+// withinBudget takes one token from a budget. Who turned out to be bad has none.
+func (p *Policy) withinBudget(limiter *Limiter, r Request) bool {
+	return !p.passes.Refuted(r.Ticket.UserIP, r.Ticket.Subject) && limiter.Take(r.Ticket.UserIP, r.Ticket.Subject)
 }
 
 // overBudget makes of d what the scene does beyond its budget.
@@ -92,9 +92,9 @@ func (s *scene) overBudget(d *Decision) {
 	d.Action, d.Cause, d.DegradedBy = s.OverAction(), BudgetSpent, d.Cause
 }
 
-// price is how many times the usual cost a challenge has: where load alone may
+// costFactor is how many times the usual cost a challenge has: if load alone may
 // have brought it about, work is dearer.
-func price(c Cause) int {
+func costFactor(c Cause) int {
 	if c == Throttled || c == Overloaded {
 		return 4
 	}
@@ -110,30 +110,30 @@ func (p *Policy) solution(ctx context.Context, s *scene, r Request) Decision {
 	}
 	if p.situation.Forced(s.name, r.Ticket) == ForceNormal {
 		d.Mode = ModeNormal
-		if got.Right {
+		if got.Valid {
 			d.Reason = ReasonDegradedDeny
 		}
 		return d
 	}
-	if !got.Right || !p.counts(s, got) {
+	if !got.Valid || !p.accepts(s, got) {
 		return d
 	}
-	if p.afford(s.challenged, r) {
+	if p.withinBudget(s.solved, r) {
 		d.Action, d.Reason, d.Assurance = Allow, ReasonChallengeSolved, AssuranceReduced
 		return d
 	}
 	s.overBudget(&d)
 	if d.Action == Challenge {
-		d.Challenge = p.challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: got.Cause}, price(got.Cause))
+		d.Challenge = p.challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: got.Cause}, costFactor(got.Cause))
 	}
 	d.Reason = reasons[d.Action]
 	return d
 }
 
-// counts says whether a right solution counts here and now: where a decision
-// of ours asked this user for it, or where the scene challenges and is or was
-// just degraded. A stock solved in peace counts for nothing.
-func (p *Policy) counts(s *scene, got Solved) bool {
+// accepts says whether a valid solution counts here and now: if a decision of
+// ours asked this user for it, or if the scene challenges and is or was just
+// degraded. A stock solved while all was well counts for nothing.
+func (p *Policy) accepts(s *scene, got Solution) bool {
 	if s.Degraded == Deny {
 		return false
 	}

@@ -16,7 +16,7 @@ const clockSkew = time.Minute
 var knownCodes = []int{1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1085}
 
 // disaster decides about a disaster ticket, which anybody can mint. It takes
-// the scene's action only where we know for ourselves that the script is away
+// the scene's action only if we know for ourselves that the script is away
 // or an operator says so; else the stricter of that and what is configured. It
 // is never sent to the API.
 func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
@@ -31,7 +31,7 @@ func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
 	if corroborated {
 		action = max(s.Degraded, Action(p.rules.Load().Disaster.WhenCorroborated))
 	}
-	d := p.degraded(ctx, s, r, failing{cause: DisasterTicket, action: action})
+	d := p.degraded(ctx, s, r, fallback{cause: DisasterTicket, action: action})
 	p.metrics.disaster(string(t.Form), corroborated, d.Action)
 	return d
 }

@@ -1,7 +1,7 @@
-// Package policy decides every request: what the Captcha API says where it can
+// Package policy decides every request: what the Captcha API says if it can
 // be asked, and else what the business chose for the scene, within a budget.
 //
-// Nothing that a client says opens a pass here. A failure opens one only where
+// Nothing that a client says opens a pass here. A failure opens one only if
 // its cause is not of the client's making and the budget has room.
 package policy
 
@@ -22,7 +22,7 @@ type Force int
 
 // The forces. The zero value forces nothing.
 const (
-	Free          Force = iota // the circuit decides
+	ForceNone     Force = iota // the circuit decides
 	ForceDegraded              // as if the Captcha API were down
 	ForceNormal                // never let through or challenge instead of it
 )
@@ -39,12 +39,12 @@ type Situation interface {
 
 // A Challenger issues and checks alternate challenges.
 type Challenger interface {
-	// Issue makes a challenge that costs times as much as usual, as a value
-	// that becomes JSON.
-	Issue(b Binding, times int) any
-	// Check spends a solution and says whether it is right. Cause is known
-	// where the challenge was ours.
-	Check(ctx context.Context, solution string, b Binding) Solved
+	// Issue makes a challenge that costs factor times as much as usual, as a
+	// value that becomes JSON.
+	Issue(b Binding, factor int) any
+	// Check spends a solution and says whether it is valid. Cause is known
+	// if the challenge was ours.
+	Check(ctx context.Context, solution string, b Binding) Solution
 }
 
 // A Binding is what a challenge is issued for.
@@ -54,12 +54,11 @@ type Binding struct {
 	Cause Cause
 }
 
-// Solved is what a solution amounts to.
-type Solved struct {
-	Right   bool
-	Cause   Cause // under which the challenge was issued; "" where it was not ours
+// A Solution is what became of the check of a solution.
+type Solution struct {
+	Valid   bool
+	Cause   Cause // under which the challenge was issued; "" if it was not ours
 	ForUser bool  // issued for this very user by a decision of ours
-	Issued  time.Time
 }
 
 // A Ledger remembers for captcha.TicketLife which tickets let somebody in. None
@@ -132,9 +131,9 @@ type rules struct {
 // scene is a Scene with its budgets.
 type scene struct {
 	Scene
-	name       string
-	allowed    *Purse
-	challenged *Purse
+	name    string
+	allowed *Limiter
+	solved  *Limiter
 }
 
 // New returns a Policy over verifier.
@@ -157,12 +156,12 @@ func (p *Policy) Reconfigure(cfg Config) {
 		if old != nil && old.scenes[name] != nil && old.scenes[name].Budget == c.Budget {
 			s.allowed = old.scenes[name].allowed
 		} else {
-			s.allowed = NewPurse(c.Budget)
+			s.allowed = NewLimiter(c.Budget)
 		}
 		if old != nil && old.scenes[name] != nil && old.scenes[name].ChallengeBudget == c.ChallengeBudget {
-			s.challenged = old.scenes[name].challenged
+			s.solved = old.scenes[name].solved
 		} else {
-			s.challenged = NewPurse(c.ChallengeBudget)
+			s.solved = NewLimiter(c.ChallengeBudget)
 		}
 		next.scenes[name] = s
 		p.metrics.seed(name, c)
@@ -184,7 +183,7 @@ func (p *Policy) Scene(name string) (Scene, bool) {
 func (p *Policy) Observe(degraded bool) {
 	for _, s := range p.rules.Load().scenes {
 		s.allowed.Observe(degraded)
-		s.challenged.Observe(degraded)
+		s.solved.Observe(degraded)
 	}
 }
 
@@ -221,7 +220,7 @@ func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
 		return rejected(nil, 0)
 	}
 	if p.situation.Forced(s.name, r.Ticket) == ForceDegraded {
-		return p.degraded(ctx, s, r, failing{cause: Forced, action: s.Degraded})
+		return p.degraded(ctx, s, r, fallback{cause: Forced, action: s.Degraded})
 	}
 	if p.ledger.LetThrough(r.Ticket.Key()) {
 		return rejected(nil, 0) // it let somebody in while nobody could verify it

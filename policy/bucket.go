@@ -26,33 +26,33 @@ func (c clock) now() int64 { return int64(time.Since(c.began)) * ticksPerNano }
 // at which it will be full again (the generic cell rate algorithm): a bucket
 // whose time has come is full, and the same as none.
 type limit struct {
-	each  int64 // ticks in which one token comes back
-	burst int64 // ticks in which an empty bucket is full again; -1: no limit
+	interval int64 // ticks in which one token comes back
+	burst    int64 // ticks in which an empty bucket is full again; -1: no limit
 }
 
-// limitOf is the rule of times the rate r. A rate that cannot be, of nothing
+// limitOf is the limit of factor times the rate. A rate that cannot be, of nothing
 // or in no time, lets nobody through.
-func limitOf(r Rate, times int) limit {
-	if r.IsZero() {
+func limitOf(rate Rate, factor int) limit {
+	if rate.IsZero() {
 		return limit{burst: -1}
 	}
-	if r.N < 1 || r.Per <= 0 {
-		return limit{each: 1}
+	if rate.N < 1 || rate.Per <= 0 {
+		return limit{interval: 1}
 	}
-	n := int64(r.N) * int64(times)
-	each := (ticksIn(r.Per) + n - 1) / n // rounded up: never more than r, and by 1 in 1,000 less at worst
-	return limit{each: each, burst: n * each}
+	n := int64(rate.N) * int64(factor)
+	interval := (ticksIn(rate.Per) + n - 1) / n // rounded up: never more than the rate, and by 1 in 1,000 less at worst
+	return limit{interval: interval, burst: n * interval}
 }
 
 // limits reports whether l refuses anybody.
 func (l limit) limits() bool { return l.burst >= 0 }
 
 // take takes a token from a bucket that is full at that time. It returns when
-// the bucket is full again then, or false where the bucket has no token.
+// the bucket is full again then, or false if the bucket has no token.
 func (l limit) take(full, now int64) (int64, bool) {
 	if !l.limits() {
 		return full, true
 	}
-	full = max(full, now) + l.each
+	full = max(full, now) + l.interval
 	return full, full-now <= l.burst
 }

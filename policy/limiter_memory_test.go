@@ -22,7 +22,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// A flood is many distinct addresses that ask a purse; advance moves time
+// A flood is many distinct addresses that ask a limiter; advance moves time
 // after each thousand.
 type flood struct {
 	cfg     policy.Budget
@@ -38,11 +38,11 @@ var floods = map[string]flood{
 	"buckets fill again": {policy.Budget{PerIP: per(60, time.Minute)}, 1 << 20, time.Second / 4, 6_500, 200_000},
 }
 
-// runs n addresses against a new purse and returns how many bytes it grew by
+// runs n addresses against a new limiter and returns how many bytes it grew by
 // at most, and its most entries.
 func (f flood) runs(n int) (bytes int64, entries int) {
 	before := heap()
-	p := policy.NewBoundedPurse(f.cfg, f.most)
+	p := policy.NewBoundedLimiter(f.cfg, f.most)
 	for i := range n {
 		p.Take(scattered(i), "")
 		if i%1000 == 0 {
@@ -63,7 +63,7 @@ func scattered(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), byte(i >> 24)})
 }
 
-func TestPurse_StaysSmallUnderAFlood(t *testing.T) {
+func TestLimiter_StaysSmallUnderAFlood(t *testing.T) {
 	for name, f := range floods {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -80,11 +80,11 @@ func TestPurse_StaysSmallUnderAFlood(t *testing.T) {
 	}
 }
 
-// Where all entries are in use whoever needs another is refused, those who are
+// If all entries are in use whoever needs another is refused, those who are
 // there are not, and entries come free as their buckets fill.
-func TestPurse_RefusesWhenFull(t *testing.T) {
+func TestLimiter_RefusesWhenFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewBoundedPurse(policy.Budget{PerIP: per(2, time.Minute)}, 100)
+		p := policy.NewBoundedLimiter(policy.Budget{PerIP: per(2, time.Minute)}, 100)
 		newcomers := func(from int) int {
 			return admitted(p, 100, func(i int) (netip.Addr, string) { return visitor(from + i), "" })
 		}
@@ -109,9 +109,9 @@ func TestPurse_RefusesWhenFull(t *testing.T) {
 }
 
 // After a flood the memory is given back by and by.
-func TestPurse_GivesMemoryBack(t *testing.T) {
+func TestLimiter_GivesMemoryBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewPurse(policy.Budget{PerIP: per(60, time.Minute)})
+		p := policy.NewLimiter(policy.Budget{PerIP: per(60, time.Minute)})
 		before := heap()
 		admitted(p, 60_000, func(i int) (netip.Addr, string) { return visitor(i), "" })
 		grown := heap() - before
@@ -127,9 +127,9 @@ func TestPurse_GivesMemoryBack(t *testing.T) {
 	})
 }
 
-// BenchmarkPurse_TenMillionAddresses shows that the memory stays bounded: each
+// BenchmarkLimiter_TenMillionAddresses shows that the memory stays bounded: each
 // operation is a flood of ten million distinct addresses.
-func BenchmarkPurse_TenMillionAddresses(b *testing.B) {
+func BenchmarkLimiter_TenMillionAddresses(b *testing.B) {
 	for name, f := range floods {
 		f.advance = 0 // real time here
 		b.Run(name, func(b *testing.B) {

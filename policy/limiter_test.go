@@ -21,7 +21,7 @@ func visitor(i int) netip.Addr {
 }
 
 // admitted counts how many of n users one after the other get through.
-func admitted(p *policy.Purse, n int, who func(i int) (netip.Addr, string)) (got int) {
+func admitted(p *policy.Limiter, n int, who func(i int) (netip.Addr, string)) (got int) {
 	for i := range n {
 		if p.Take(who(i)) {
 			got++
@@ -43,7 +43,7 @@ func each(format string) func(int) (netip.Addr, string) {
 	}
 }
 
-func TestPurse_GivesABurstAndRefills(t *testing.T) {
+func TestLimiter_GivesABurstAndRefills(t *testing.T) {
 	perIP := policy.Budget{PerIP: per(10, time.Minute)}
 	total := func(r policy.Rate) policy.Budget { return policy.Budget{Total: r} }
 	for name, c := range map[string]struct {
@@ -77,7 +77,7 @@ func TestPurse_GivesABurstAndRefills(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy.NewPurse(c.cfg)
+				p := policy.NewLimiter(c.cfg)
 				if got := admitted(p, 250, c.who); got != c.burst {
 					t.Errorf("at once %d of 250 got through, want %d", got, c.burst)
 				}
@@ -91,9 +91,9 @@ func TestPurse_GivesABurstAndRefills(t *testing.T) {
 }
 
 // The same address written as IPv4 and as IPv6 has one budget.
-func TestPurse_KnowsAMappedAddress(t *testing.T) {
+func TestLimiter_KnowsAMappedAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewPurse(policy.Budget{PerIP: per(10, time.Minute)})
+		p := policy.NewLimiter(policy.Budget{PerIP: per(10, time.Minute)})
 		admitted(p, 10, always("192.0.2.1", ""))
 		if p.Take(netip.MustParseAddr("::ffff:192.0.2.1"), "") {
 			t.Error("the address got more by another spelling")
@@ -107,11 +107,11 @@ func TestPurse_KnowsAMappedAddress(t *testing.T) {
 
 // Rates that do not divide into whole units of time are met to 1 in 1,000, and
 // never exceeded.
-func TestPurse_IsExactOverTime(t *testing.T) {
+func TestLimiter_IsExactOverTime(t *testing.T) {
 	for _, r := range []policy.Rate{per(7, time.Second), per(999, time.Second), per(4999, time.Second), per(1000, time.Minute), per(9_999, time.Hour)} {
 		t.Run(r.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy.NewPurse(policy.Budget{Total: r})
+				p := policy.NewLimiter(policy.Budget{Total: r})
 				got, spell := admitted(p, r.N+1, always("192.0.2.1", "")), r.Per/time.Duration(r.N)/3
 				for range 3 * r.N {
 					time.Sleep(spell)
@@ -127,10 +127,10 @@ func TestPurse_IsExactOverTime(t *testing.T) {
 
 // The highest rates have less than a nanosecond to round: what a network gets
 // of 992,000 a second for each address.
-func TestPurse_IsExactAtTheHighestRates(t *testing.T) {
+func TestLimiter_IsExactAtTheHighestRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const want = 16 * 992
-		p := policy.NewPurse(policy.Budget{PerIP: per(992, time.Millisecond)})
+		p := policy.NewLimiter(policy.Budget{PerIP: per(992, time.Millisecond)})
 		neighbour := func(i int) (netip.Addr, string) { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), "" }
 		for _, when := range []string{"at once", "a millisecond later", "two later"} {
 			if got := admitted(p, 2*want, neighbour); got > want || got < want*999/1000 {
@@ -143,26 +143,26 @@ func TestPurse_IsExactAtTheHighestRates(t *testing.T) {
 
 // All buckets are checked before any is taken from: whichever refuses, the
 // others are as they were.
-func TestPurse_TakesNothingWhereItRefuses(t *testing.T) {
+func TestLimiter_TakesNothingWhereItRefuses(t *testing.T) {
 	cfg := policy.Budget{PerIP: per(10, time.Hour), PerSubject: per(10, time.Hour), Total: per(200, time.Hour)}
-	spend := func(p *policy.Purse, n int, who func(int) (netip.Addr, string)) {
+	spend := func(p *policy.Limiter, n int, who func(int) (netip.Addr, string)) {
 		if got := admitted(p, n, who); got != n {
 			panic(fmt.Sprintf("only %d of %d got through", got, n))
 		}
 	}
 	for name, c := range map[string]struct {
-		spend func(p *policy.Purse)            // until one bucket is empty
+		spend func(p *policy.Limiter)          // until one bucket is empty
 		tries func(i int) (netip.Addr, string) // are all refused by it
 		then  func(i int) (netip.Addr, string) // do not meet it, but the others
 		want  int                              // as if nobody had tried
 	}{
 		"the address": {
-			spend: func(p *policy.Purse) { spend(p, 10, always("192.0.2.1", "spender")) },
+			spend: func(p *policy.Limiter) { spend(p, 10, always("192.0.2.1", "spender")) },
 			tries: always("192.0.2.1", "victim"),
 			then:  always("198.51.100.1", "victim"), want: 10,
 		},
 		"the network": {
-			spend: func(p *policy.Purse) {
+			spend: func(p *policy.Limiter) {
 				spend(p, 160, func(i int) (netip.Addr, string) {
 					return netip.AddrFrom4([4]byte{192, 0, 2, byte(100 + i/10)}), ""
 				})
@@ -171,7 +171,7 @@ func TestPurse_TakesNothingWhereItRefuses(t *testing.T) {
 			then:  always("198.51.100.1", "victim"), want: 10,
 		},
 		"the account": {
-			spend: func(p *policy.Purse) {
+			spend: func(p *policy.Limiter) {
 				spend(p, 10, func(i int) (netip.Addr, string) { return visitor(i), "spender" })
 			},
 			tries: always("192.0.2.1", "spender"),
@@ -180,7 +180,7 @@ func TestPurse_TakesNothingWhereItRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy.NewPurse(cfg)
+				p := policy.NewLimiter(cfg)
 				c.spend(p)
 				before := p.Entries()
 				if got := admitted(p, 100, c.tries); got != 0 {
@@ -198,9 +198,9 @@ func TestPurse_TakesNothingWhereItRefuses(t *testing.T) {
 }
 
 // Who is refused for want of total has lost nothing once there is some again.
-func TestPurse_TotalRefusesWithoutCost(t *testing.T) {
+func TestLimiter_TotalRefusesWithoutCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewPurse(policy.Budget{PerIP: per(5, time.Hour), PerSubject: per(5, time.Hour), Total: per(20, time.Second)})
+		p := policy.NewLimiter(policy.Budget{PerIP: per(5, time.Hour), PerSubject: per(5, time.Hour), Total: per(20, time.Second)})
 		admitted(p, 20, func(i int) (netip.Addr, string) { return visitor(i), "" })
 		if got := admitted(p, 1000, always("192.0.2.1", "late")); got != 0 {
 			t.Fatalf("%d got through beyond the total", got)
@@ -212,7 +212,7 @@ func TestPurse_TotalRefusesWithoutCost(t *testing.T) {
 	})
 }
 
-func TestPurse_IsExactUnderConcurrency(t *testing.T) {
+func TestLimiter_IsExactUnderConcurrency(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg    policy.Budget
 		who    func(goroutine, i int) netip.Addr
@@ -224,7 +224,7 @@ func TestPurse_IsExactUnderConcurrency(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy.NewPurse(c.cfg)
+				p := policy.NewLimiter(c.cfg)
 				var got atomic.Int64
 				var all sync.WaitGroup
 				for g := range 64 {
@@ -247,9 +247,9 @@ func TestPurse_IsExactUnderConcurrency(t *testing.T) {
 }
 
 // At one moment, however many ask for it.
-func TestPurse_GivesABurstOnceAmongMany(t *testing.T) {
+func TestLimiter_GivesABurstOnceAmongMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewPurse(policy.Budget{PerIP: per(100, time.Hour), Total: per(1000, time.Hour)})
+		p := policy.NewLimiter(policy.Budget{PerIP: per(100, time.Hour), Total: per(1000, time.Hour)})
 		var got atomic.Int64
 		var all sync.WaitGroup
 		for g := range 64 {

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// names turn addresses and subjects into what a purse keeps of them: 64 bits,
+// names turn addresses and subjects into what a limiter keeps of them: 64 bits,
 // keyed by seeds that never leave the process. That is wide enough: beside a
 // million names a new one meets one that is there once in 10^13 times, nobody
 // can search for such a pair without the seeds, and two that share a bucket

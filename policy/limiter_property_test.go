@@ -12,7 +12,7 @@ import (
 	"captchagate/policy"
 )
 
-// An act is one thing that happens to a purse.
+// An act is one thing that happens to a limiter.
 type act struct {
 	what    string
 	wait    time.Duration
@@ -58,8 +58,8 @@ func rates() *rapid.Generator[policy.Rate] {
 	})
 }
 
-// Whatever happens in whatever order, a purse says what its model says.
-func TestPurse_IsAsItsModel(t *testing.T) {
+// Whatever happens in whatever order, a limiter says what its model says.
+func TestLimiter_IsAsItsModel(t *testing.T) {
 	var told tally
 	rapid.Check(t, func(rt *rapid.T) {
 		cfg := policy.Budget{
@@ -82,9 +82,9 @@ func TestPurse_IsAsItsModel(t *testing.T) {
 // A tally counts what the stories came to.
 type tally struct{ lets, refuses int }
 
-// compare plays a story and returns where purse and model differ.
+// compare plays a story and returns where limiter and model differ.
 func (c *tally) compare(cfg policy.Budget, most int, story []act) (wrong string) {
-	p, m := policy.NewBoundedPurse(cfg, most), newModel(cfg, most)
+	p, m := policy.NewBoundedLimiter(cfg, most), newModel(cfg, most)
 	for i, a := range story {
 		time.Sleep(a.wait)
 		switch {

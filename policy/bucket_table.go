@@ -9,15 +9,15 @@ import (
 // name once its time has come. It needs no goroutine: every call of sweep
 // removes some of what is over.
 type table struct {
-	most  int
-	times map[uint64]int64
-	queue []visit // a heap, the earliest first: exactly one for each name
+	capacity int
+	times    map[uint64]int64
+	heap     []expiry // a heap, the earliest first: exactly one for each name
 }
 
-// A visit is when a name is to be looked at: at its time, or before where the
-// time has been moved since. To move the visit too would cost more than to
+// An expiry is when a name is to be looked at: at its time, or before if the
+// time has been moved since. To move the expiry too would cost more than to
 // look twice.
-type visit struct {
+type expiry struct {
 	at   int64
 	name uint64
 }
@@ -32,7 +32,9 @@ const (
 	smallTable = 1 << 10
 )
 
-func newTable(most int) table { return table{most: max(most, 0), times: map[uint64]int64{}} }
+func newTable(capacity int) table {
+	return table{capacity: max(capacity, 0), times: map[uint64]int64{}}
+}
 
 // get returns a name's time. One that is over may be there or not.
 func (t *table) get(name uint64) (at int64, known bool) {
@@ -41,41 +43,41 @@ func (t *table) get(name uint64) (at int64, known bool) {
 }
 
 // fits reports whether the table has room for more unknown names.
-func (t *table) fits(more int) bool { return len(t.times)+more <= t.most }
+func (t *table) fits(more int) bool { return len(t.times)+more <= t.capacity }
 
 // set sets a name's time, which is never before the one it has.
 func (t *table) set(name uint64, at int64) {
 	before := len(t.times)
 	t.times[name] = at
 	if len(t.times) > before {
-		t.queue = append(t.queue, visit{at: at, name: name})
-		t.rise(len(t.queue) - 1)
+		t.heap = append(t.heap, expiry{at: at, name: name})
+		t.up(len(t.heap) - 1)
 	}
 }
 
 // sweep forgets names whose time has come, those of longest ago first.
 func (t *table) sweep(now int64) {
 	for range sweepSteps {
-		if len(t.queue) == 0 || t.queue[0].at > now {
+		if len(t.heap) == 0 || t.heap[0].at > now {
 			return
 		}
-		first := &t.queue[0]
+		first := &t.heap[0]
 		if at := t.times[first.name]; at > now {
 			first.at = at
 		} else {
 			t.forget(first.name)
 		}
-		t.sink()
+		t.down()
 	}
 }
 
-// forget removes the first of the queue and its name.
+// forget removes the first of the heap and its name.
 func (t *table) forget(name uint64) {
 	delete(t.times, name)
-	last := len(t.queue) - 1
-	t.queue[0] = t.queue[last]
-	t.queue = t.queue[:last]
-	if last <= smallTable && cap(t.queue) > 8*smallTable {
+	last := len(t.heap) - 1
+	t.heap[0] = t.heap[last]
+	t.heap = t.heap[:last]
+	if last <= smallTable && cap(t.heap) > 8*smallTable {
 		t.shrink()
 	}
 }
@@ -85,12 +87,12 @@ func (t *table) forget(name uint64) {
 func (t *table) shrink() {
 	times := make(map[uint64]int64, len(t.times))
 	maps.Copy(times, t.times)
-	t.times, t.queue = times, slices.Clone(t.queue)
+	t.times, t.heap = times, slices.Clone(t.heap)
 }
 
-// rise puts visit i, the last, where it belongs.
-func (t *table) rise(i int) {
-	q := t.queue
+// up puts expiry i, the last, where it belongs.
+func (t *table) up(i int) {
+	q := t.heap
 	for i > 0 {
 		parent := (i - 1) / 2
 		if q[parent].at <= q[i].at {
@@ -101,9 +103,9 @@ func (t *table) rise(i int) {
 	}
 }
 
-// sink puts the first visit where it belongs.
-func (t *table) sink() {
-	q := t.queue
+// down puts the first expiry where it belongs.
+func (t *table) down() {
+	q := t.heap
 	for i := 0; ; {
 		child := 2*i + 1
 		if child >= len(q) {

@@ -10,7 +10,7 @@ import (
 
 // An incident's passes end after Budget.For, and come back after as long a
 // time of normal mode. A step is what happens, and whether the next is let in.
-func TestPurse_EndsAndRefills(t *testing.T) {
+func TestLimiter_EndsAndRefills(t *testing.T) {
 	type step struct {
 		wait time.Duration
 		mode string // "degraded", "normal" or, for no change, ""
@@ -45,13 +45,13 @@ func TestPurse_EndsAndRefills(t *testing.T) {
 		"a brief incident leaves peace as it was": {
 			{0, "normal", true}, {limit, "", true}, {time.Hour, "degraded", true}, {time.Second, "normal", true}, {time.Minute, "", true},
 		},
-		"a purse that nobody tells the mode runs out for good": {
+		"a limiter that nobody tells the mode runs out for good": {
 			{0, "", true}, {limit - 1, "", true}, {1, "", false}, {24 * time.Hour, "", false},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy.NewPurse(policy.Budget{Total: per(1000, time.Second), For: limit})
+				p := policy.NewLimiter(policy.Budget{Total: per(1000, time.Second), For: limit})
 				for i, s := range steps {
 					time.Sleep(s.wait)
 					if s.mode != "" {
@@ -67,9 +67,9 @@ func TestPurse_EndsAndRefills(t *testing.T) {
 }
 
 // The outage's minutes before anybody was let through do not count.
-func TestPurse_CountsFromTheFirstPassing(t *testing.T) {
+func TestLimiter_CountsFromTheFirstPassing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewPurse(policy.Budget{Total: per(1, time.Second), For: time.Minute})
+		p := policy.NewLimiter(policy.Budget{Total: per(1, time.Second), For: time.Minute})
 		p.Observe(true)
 		time.Sleep(time.Hour)
 		for at, want := range []bool{true, true, false} {
@@ -82,9 +82,9 @@ func TestPurse_CountsFromTheFirstPassing(t *testing.T) {
 }
 
 // Without a limit of time there is no end.
-func TestPurse_GoesOnWithoutATimeLimit(t *testing.T) {
+func TestLimiter_GoesOnWithoutATimeLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewPurse(policy.Budget{Total: per(1, time.Second)})
+		p := policy.NewLimiter(policy.Budget{Total: per(1, time.Second)})
 		p.Observe(true)
 		for range 100 {
 			if !p.Take(visitor(1), "") {

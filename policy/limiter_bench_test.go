@@ -21,7 +21,7 @@ func crowd() (ips [4096]netip.Addr, subjects [4096]string) {
 	return ips, subjects
 }
 
-func BenchmarkPurse_Take(b *testing.B) {
+func BenchmarkLimiter_Take(b *testing.B) {
 	none := per(1, 240*time.Hour)
 	for name, c := range map[string]struct {
 		cfg  policy.Budget
@@ -33,7 +33,7 @@ func BenchmarkPurse_Take(b *testing.B) {
 	} {
 		ips, subjects := crowd()
 		b.Run(name, func(b *testing.B) {
-			p := policy.NewBoundedPurse(c.cfg, 1<<20)
+			p := policy.NewBoundedLimiter(c.cfg, 1<<20)
 			for _, ip := range ips {
 				p.Take(ip, "")
 			}
@@ -50,7 +50,7 @@ func BenchmarkPurse_Take(b *testing.B) {
 			}
 		})
 		b.Run(name+", parallel", func(b *testing.B) {
-			p := policy.NewBoundedPurse(c.cfg, 1<<20)
+			p := policy.NewBoundedLimiter(c.cfg, 1<<20)
 			var next atomic.Int64
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
@@ -65,8 +65,8 @@ func BenchmarkPurse_Take(b *testing.B) {
 }
 
 // Each user is new, and each stays for the 6 s that 10/m takes to come back.
-func BenchmarkPurse_Newcomers(b *testing.B) {
-	p := policy.NewPurse(policy.Budget{PerIP: per(10, time.Minute), Total: per(1_000_000, time.Second)})
+func BenchmarkLimiter_Newcomers(b *testing.B) {
+	p := policy.NewLimiter(policy.Budget{PerIP: per(10, time.Minute), Total: per(1_000_000, time.Second)})
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {

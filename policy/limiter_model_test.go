@@ -7,7 +7,7 @@ import (
 	"captchagate/policy"
 )
 
-// A model of a purse as one would explain it: every bucket that ever was with
+// A model of a limiter as one would explain it: every bucket that ever was with
 // its tokens, every passing, every change of the mode.
 type model struct {
 	cfg     policy.Budget
@@ -105,7 +105,7 @@ func (m *model) take(ip netip.Addr, subject string) bool {
 			return false
 		}
 	}
-	// Those of this user are remembered afterwards. Where they all are before,
+	// Those of this user are remembered afterwards. If they all are before,
 	// no more is needed.
 	news := 0
 	for _, b := range mine {
