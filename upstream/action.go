@@ -7,7 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	tencent "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
+	"captchagate/tc3"
+
 	tchttp "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/http"
 )
 
@@ -16,12 +17,14 @@ const (
 	version    = "2019-07-22"
 	actionWeb  = "DescribeCaptchaResult"
 	actionMini = "DescribeCaptchaMiniResult"
+
+	contentType = "application/json"
 )
 
 // An action is one of the API's, with all of its calls that stays the same.
 type action struct {
 	base     *tchttp.BaseRequest // says which one it is
-	signer   *signer
+	signer   *tc3.Signer
 	template http.Request // without header, body and context
 	fixed    []field
 }
@@ -36,8 +39,9 @@ type field struct {
 func newAction(name string, cfg Config, endpoint *url.URL) *action {
 	base := new(tchttp.BaseRequest).WithApiInfo(service, version, name)
 	a := &action{
-		base:   base,
-		signer: newSigner(tencent.NewCredential(cfg.SecretID, cfg.SecretKey), base.GetService(), endpoint.Host),
+		base: base,
+		signer: tc3.NewSigner(cfg.SecretID, cfg.SecretKey, base.GetService(),
+			"content-type;host", "content-type:"+contentType+"\nhost:"+endpoint.Host+"\n"), // as the SDK does
 		template: http.Request{
 			Method: http.MethodPost,
 			URL:    &url.URL{Scheme: endpoint.Scheme, Host: endpoint.Host, Path: "/"},
@@ -61,8 +65,7 @@ func newAction(name string, cfg Config, endpoint *url.URL) *action {
 // request returns a signed call with the body.
 func (a *action) request(ctx context.Context, out *outgoing) *http.Request {
 	unix := time.Now().Unix()
-	stamp := strconv.FormatInt(unix, 10)
-	own := []string{stamp, a.signer.authorize(out.content, unix, stamp)}
+	own := []string{strconv.FormatInt(unix, 10), a.signer.Authorization(out.content, unix)}
 	header := make(http.Header, len(a.fixed)+len(own))
 	for _, f := range a.fixed {
 		header[f.name] = f.values

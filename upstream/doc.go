@@ -20,8 +20,7 @@
 // The whole table of error codes is in codes.go.
 //
 // The way of a call: send → write (messages.go) → request and its signature
-// (action.go, sign.go, outgoing.go) → the transport → read (answer.go) →
+// (action.go, outgoing.go, room tc3) → the transport → read (answer.go) →
 // classify. It is written for few allocations; the SDK's own client is the
-// oracle of its tests (oracle_test.go), and its types name the action and hold
-// the account.
+// oracle of its tests (oracle_test.go), and its types name the action.
 package upstream

@@ -1,25 +1,25 @@
-package upstream
+// Package tc3 signs requests to Tencent Cloud's API with TC3-HMAC-SHA256.
+package tc3
 
 import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"sync/atomic"
 	"time"
-
-	tencent "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
 )
 
 const (
 	algorithm     = "TC3-HMAC-SHA256"
-	contentType   = "application/json"
 	secondsPerDay = 24 * 60 * 60
 )
 
-// A signer signs calls of one account to one host with TC3-HMAC-SHA256. What
-// does not change from one call to the next is made once.
-type signer struct {
-	account *tencent.Credential
+// A Signer signs requests of one account to one service, all with the same
+// signed headers. What does not change from one request to the next is made
+// once. It may be used by many goroutines at once.
+type Signer struct {
+	id, key string
 	service string
 	signed  string // names of the headers that are signed
 	head    string // the canonical request, up to the hash of the body
@@ -34,27 +34,25 @@ type signingDay struct {
 	inner, outer [sha256.BlockSize]byte
 }
 
-// newSigner signs Content-Type and Host, as the SDK does.
-func newSigner(account *tencent.Credential, service, host string) *signer {
-	return newSignerOf(account, service, "content-type;host", "content-type:"+contentType+"\nhost:"+host+"\n")
-}
-
-// newSignerOf signs the headers that signed names, in the canonical form.
-func newSignerOf(account *tencent.Credential, service, signed, headers string) *signer {
-	return &signer{
-		account: account, service: service, signed: signed,
+// NewSigner returns a signer of POST requests to / for the account with the
+// SecretId and SecretKey. signed names the headers that are signed, in lower
+// case, sorted, with semicolons between; headers are those headers in the
+// canonical form: "name:value\n" of each.
+func NewSigner(secretID, secretKey, service, signed, headers string) *Signer {
+	return &Signer{
+		id: secretID, key: secretKey, service: service, signed: signed,
 		head: "POST\n/\n\n" + headers + "\n" + signed + "\n",
 	}
 }
 
-// authorize returns the Authorization header of a call with the body, made at
-// unix, which stamp is the text of.
-func (s *signer) authorize(body []byte, unix int64, stamp string) string {
+// Authorization returns the Authorization header of a request with the body,
+// made at unix, in seconds since 1970, which X-TC-Timestamp has to say too.
+func (s *Signer) Authorization(body []byte, unix int64) string {
 	day := s.day(unix)
 	var space [512]byte // more than any of the texts; a longer one would move to the heap
 	request := sha256.Sum256(appendHash(append(space[:0], s.head...), body))
 	text := append(space[:0], algorithm+"\n"...)
-	text = append(text, stamp...)
+	text = strconv.AppendInt(text, unix, 10)
 	text = append(text, '\n')
 	text = append(text, day.scope...)
 	text = append(text, '\n')
@@ -69,7 +67,7 @@ func appendHash(text, body []byte) []byte {
 
 // day returns what the signatures of the time share. Around midnight two calls
 // may each make it: they make the same.
-func (s *signer) day(unix int64) *signingDay {
+func (s *Signer) day(unix int64) *signingDay {
 	number := unix / secondsPerDay
 	if d := s.today.Load(); d != nil && d.number == number {
 		return d
@@ -79,15 +77,14 @@ func (s *signer) day(unix int64) *signingDay {
 	return d
 }
 
-func (s *signer) newDay(number int64) *signingDay {
+func (s *Signer) newDay(number int64) *signingDay {
 	date := time.Unix(number*secondsPerDay, 0).UTC().Format(time.DateOnly)
 	scope := date + "/" + s.service + "/tc3_request"
 	d := &signingDay{
 		number: number, scope: scope,
-		lead: algorithm + " Credential=" + s.account.GetSecretId() + "/" + scope +
-			", SignedHeaders=" + s.signed + ", Signature=",
+		lead: algorithm + " Credential=" + s.id + "/" + scope + ", SignedHeaders=" + s.signed + ", Signature=",
 	}
-	key := []byte("TC3" + s.account.GetSecretKey())
+	key := []byte("TC3" + s.key)
 	for _, part := range []string{date, s.service, "tc3_request"} {
 		mac := hmac.New(sha256.New, key)
 		mac.Write([]byte(part))
