@@ -3,6 +3,7 @@ package report
 import (
 	"slices"
 
+	"captchagate/chart"
 	"captchagate/loadtest"
 )
 
@@ -19,8 +20,8 @@ type page struct {
 	Many       bool // too many for a sentence each: a table says it at the top
 }
 
-// fewColumns can be read one after the other.
-const fewColumns = 6
+// maxSentences can be read one after the other.
+const maxSentences = 6
 
 // A column is one target in one run.
 type column struct {
@@ -32,7 +33,8 @@ type column struct {
 	Sentence string
 	Phases   []phaseRow
 	Outages  []outageRow
-	Charts   []chart
+	Axis     chart.Axis
+	Charts   []chart.Chart
 }
 
 // A row is one objective, with what each column found.
@@ -60,11 +62,11 @@ func newPage(runs []loadtest.Run) page {
 			p.Columns = append(p.Columns, newColumn(&runs[i], &runs[i].Targets[j], len(runs) > 1))
 		}
 	}
-	p.Compares, p.Many = len(p.Columns) > 1, len(p.Columns) > fewColumns
+	p.Compares, p.Many = len(p.Columns) > 1, len(p.Columns) > maxSentences
 	p.Objectives = objectives(p.Columns)
 	p.Title = title(runs)
 	p.Verdict, p.Headline = overall(p.Columns)
-	draw(p.Columns)
+	addCharts(p.Columns)
 	return p
 }
 
@@ -93,7 +95,7 @@ func newOutageRow(run *loadtest.Run, t *loadtest.Target, i int) outageRow {
 	wait := func(came, watched float64, cut bool) string {
 		switch {
 		case came >= 0:
-			return seconds(came)
+			return chart.Seconds(came)
 		case run.EndedEarly && cut:
 			return "not seen (stopped early)"
 		}
@@ -112,7 +114,7 @@ func notWithin(watched float64) string {
 	if watched <= 0 {
 		return "not watched"
 	}
-	return "not within " + seconds(watched)
+	return "not within " + chart.Seconds(watched)
 }
 
 // title is that of the runs where they played the same.

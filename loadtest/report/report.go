@@ -11,9 +11,9 @@ import (
 	"fmt"
 	html "html/template"
 	"io"
-	"strings"
 	text "text/template"
 
+	"captchagate/chart"
 	"captchagate/loadtest"
 )
 
@@ -24,7 +24,7 @@ var files embed.FS
 // in one, are compared: one table of objectives on top, charts on the same
 // scales side by side. The error is that of w.
 func HTML(w io.Writer, runs ...loadtest.Run) error {
-	t, err := html.New("page.html").Funcs(html.FuncMap(helpers())).ParseFS(files, "template/page.html", "template/chart.html", "template/tables.html", "template/style.css")
+	t, err := html.New("page.html").Funcs(html.FuncMap(helpers())).ParseFS(files, "template/page.html", "template/tables.html", "template/style.css")
 	if err == nil {
 		err = t.Execute(w, newPage(runs))
 	}
@@ -39,7 +39,7 @@ func HTML(w io.Writer, runs ...loadtest.Run) error {
 func Markdown(w io.Writer, runs ...loadtest.Run) error {
 	functions := text.FuncMap(helpers())
 	functions["md"] = markdown
-	functions["degraded"] = func(a loadtest.Answers) string { return count(a.Allowed + a.Challenged + a.Denied) }
+	functions["degraded"] = func(a loadtest.Answers) string { return chart.Count(a.Allowed + a.Challenged + a.Denied) }
 	t, err := text.New("report.md").Funcs(functions).ParseFS(files, "template/report.md")
 	if err == nil {
 		err = t.Execute(w, newPage(runs))
@@ -53,21 +53,8 @@ func Markdown(w io.Writer, runs ...loadtest.Run) error {
 // helpers are what the templates call: they write figures for people.
 func helpers() map[string]any {
 	return map[string]any{
-		"count": count[int], "calls": count[int64], "orNever": orNever,
-		"percent": percent, "ms": millis, "s": seconds, "clock": clock, "rate": rate,
-		"label": label, "kind": kind,
+		"count": chart.Count[int], "calls": chart.Count[int64], "orNever": orNever,
+		"percent": chart.Percent, "ms": chart.Millis, "s": chart.Seconds, "clock": chart.Clock, "rate": chart.Rate,
+		"label": label, "kind": kind, "chartStyle": chart.Style, "chartPatterns": chart.Patterns,
 	}
-}
-
-// markdown keeps what others wrote from being markup, a mention or a new row.
-func markdown(s string) string {
-	lines := func(r rune) bool {
-		return r == '\n' || r == '\r' || r == '\t' || r == '\v' || r == '\f' || r == '\u2028' || r == '\u2029'
-	}
-	s = strings.Join(strings.FieldsFunc(s, lines), " ")
-	pairs := []string{"&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "&#64;", "#", "&#35;", "://", "&#58;//"}
-	for _, c := range "\\`*_[]|~!" {
-		pairs = append(pairs, string(c), "\\"+string(c))
-	}
-	return strings.NewReplacer(pairs...).Replace(s)
 }

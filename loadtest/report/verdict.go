@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"captchagate/chart"
 	"captchagate/loadtest"
 )
 
@@ -84,12 +85,12 @@ func sentence(run *loadtest.Run, t *loadtest.Target) string {
 	if run.EndedEarly {
 		b.WriteString(untilThen(t.Objectives))
 	}
-	fmt.Fprintf(&b, "Of %s requests in %s, %s got a useful answer", count(t.Total.Sent), seconds(run.Seconds), percent(t.Total.Useful))
+	fmt.Fprintf(&b, "Of %s requests in %s, %s got a useful answer", chart.Count(t.Total.Sent), chart.Seconds(run.Seconds), chart.Percent(t.Total.Useful))
 	if bad := t.Total.Answers.Wrong; bad > 0 {
-		fmt.Fprintf(&b, " and %s got a wrong one", count(bad))
+		fmt.Fprintf(&b, " and %s got a wrong one", chart.Count(bad))
 	}
 	if len(t.Outages) == 0 {
-		fmt.Fprintf(&b, "; %s, the slowest after %s.", within(t.Total.Useful, t.Total.P99), millis(t.Total.Max))
+		fmt.Fprintf(&b, "; %s, the slowest after %s.", within(t.Total.Useful, t.Total.P99), chart.Millis(t.Total.Max))
 	} else {
 		b.WriteString("; " + inOutages(run, t))
 	}
@@ -122,16 +123,16 @@ func inOutages(run *loadtest.Run, t *loadtest.Target) string {
 		which = fmt.Sprintf("in the worst of %d outages", n)
 	}
 	return fmt.Sprintf("%s %s did, %s (slowest of the whole run: %s), %s",
-		which, percent(worst.Useful), within(worst.Useful, worst.P99), millis(t.Total.Max), wayBack(run, t))
+		which, chart.Percent(worst.Useful), within(worst.Useful, worst.P99), chart.Millis(t.Total.Max), wayBack(run, t))
 }
 
 // within tells a latency, and that it is also that of failures where some are:
 // a quick error is no service.
 func within(useful, p99 float64) string {
 	if useful < 100 {
-		return "99 in 100 were over, useful or not, within " + millis(p99)
+		return "99 in 100 were over, useful or not, within " + chart.Millis(p99)
 	}
-	return "99 in 100 within " + millis(p99)
+	return "99 in 100 within " + chart.Millis(p99)
 }
 
 // wayBack tells when service was normal again after the last that it was.
@@ -146,15 +147,15 @@ func wayBack(run *loadtest.Run, t *loadtest.Target) string {
 		case run.EndedEarly:
 			return "and normal service had not returned when the run was stopped."
 		case len(t.Outages) > 1:
-			return fmt.Sprintf("and normal service did not return within the %s that were watched after outage %d.", seconds(loadtest.WatchedAfter(t.Outages, i, run.Seconds)), i+1)
+			return fmt.Sprintf("and normal service did not return within the %s that were watched after outage %d.", chart.Seconds(loadtest.WatchedAfter(t.Outages, i, run.Seconds)), i+1)
 		default:
-			return fmt.Sprintf("and normal service did not return within the %s that were watched after it.", seconds(loadtest.WatchedAfter(t.Outages, i, run.Seconds)))
+			return fmt.Sprintf("and normal service did not return within the %s that were watched after it.", chart.Seconds(loadtest.WatchedAfter(t.Outages, i, run.Seconds)))
 		}
 	}
 	if len(t.Outages) > 1 {
-		return "and service was normal again " + seconds(latest) + " after an outage at the latest."
+		return "and service was normal again " + chart.Seconds(latest) + " after an outage at the latest."
 	}
-	return "and service was normal again " + seconds(latest) + " after it."
+	return "and service was normal again " + chart.Seconds(latest) + " after it."
 }
 
 func notKept(k loadtest.Kept) string {

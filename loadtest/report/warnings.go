@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"captchagate/chart"
 	"captchagate/loadtest"
 )
 
@@ -137,7 +138,7 @@ func phaseText(phases []loadtest.Phase, i int) string {
 		return "not there"
 	}
 	p := phases[i]
-	text := fmt.Sprintf("%s: %s for %s", p.Name, p.Rate, seconds(p.Until-p.From))
+	text := fmt.Sprintf("%s: %s for %s", p.Name, p.Rate, chart.Seconds(p.Until-p.From))
 	if p.Fault != "" {
 		text += " under " + p.Fault
 	}

@@ -1,4 +1,4 @@
-package report
+package chart
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 // gap is a narrow space that no line breaks at.
 const gap = "\u202f"
 
-// count writes a whole number with its thousands apart.
-func count[N int | int64](n N) string {
+// Count writes a whole number with its thousands apart.
+func Count[N int | int64](n N) string {
 	digits := strconv.FormatInt(int64(n), 10)
 	sign := ""
 	if digits[0] == '-' {
@@ -23,18 +23,9 @@ func count[N int | int64](n N) string {
 	return sign + digits
 }
 
-// orNever writes a number of which a negative one means that it never began, or
-// that the target does not tell.
-func orNever(n int64) string {
-	if n < 0 {
-		return "–"
-	}
-	return count(n)
-}
-
-// percent never rounds up to all nor down to none: one user in a million who got
-// nothing is not 100 %.
-func percent(v float64) string {
+// Percent writes a share in percent. It never rounds up to all nor down to none:
+// one user in a million who got nothing is not 100 %.
+func Percent(v float64) string {
 	switch {
 	case v >= 100 || v <= 0:
 		return trim(v, 0) + gap + "%"
@@ -46,11 +37,11 @@ func percent(v float64) string {
 	return trim(math.Floor(v*100)/100, 2) + gap + "%"
 }
 
-// millis writes milliseconds, as seconds from one second on.
-func millis(v float64) string {
+// Millis writes milliseconds, as seconds from one second on.
+func Millis(v float64) string {
 	switch {
 	case v >= 999.5:
-		return seconds(v / 1e3)
+		return Seconds(v / 1e3)
 	case v >= 9.95:
 		return trim(v, 0) + gap + "ms"
 	case v >= 0.995:
@@ -59,8 +50,8 @@ func millis(v float64) string {
 	return trim(v, 2) + gap + "ms"
 }
 
-// seconds writes a length of time.
-func seconds(v float64) string {
+// Seconds writes a length of time, as minutes from two on.
+func Seconds(v float64) string {
 	switch {
 	case v == 0:
 		return "0" + gap + "s"
@@ -75,17 +66,18 @@ func seconds(v float64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%d%smin %d%ss", whole/60, gap, whole%60, gap), " 0"+gap+"s")
 }
 
-// clock writes a moment of the run, as the time axis does.
-func clock(v float64) string {
+// Clock writes a moment, in seconds from the axis' beginning, as the axis does.
+func Clock(v float64) string {
 	if v < 120 {
 		return trim(v, 2) + gap + "s"
 	}
 	return fmt.Sprintf("%d:%02d", int(v)/60, int(v)%60)
 }
 
-func rate(v float64) string {
+// Rate writes how many a second.
+func Rate(v float64) string {
 	if v >= 100 {
-		return count(int(math.Round(v))) + "/s"
+		return Count(int(math.Round(v))) + "/s"
 	}
 	return trim(v, 1) + "/s"
 }
