@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"captchagate/captcha"
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/policy"
 	"captchagate/simulator"
 )
@@ -88,11 +88,11 @@ func TestAttack_OnePoisonousTicketOpensNoCircuit(t *testing.T) {
 func TestAttack_AFloodBuysNoPass(t *testing.T) {
 	for name, row := range map[string]struct {
 		cause   string
-		config  func(c *gateway.Config)
+		config  func(c *config.Config)
 		arrange func(h *house)
 	}{
 		"throttled": {"throttled", nil, func(h *house) { h.breaks(simulator.Fault{Kind: simulator.Throttle}) }},
-		"overloaded": {"overloaded", func(c *gateway.Config) { c.Upstream.MaxInFlight = 5 }, func(h *house) {
+		"overloaded": {"overloaded", func(c *config.Config) { c.Upstream.MaxInFlight = 5 }, func(h *house) {
 			h.breaks(simulator.Fault{Kind: simulator.None, Latency: 400 * time.Millisecond})
 		}},
 	} {
@@ -137,7 +137,7 @@ func TestAttack_ARefusedAccountLetsNobodyThrough(t *testing.T) {
 // S2: 10,000 addresses at 1,000 a second get the scene's total and no more, and
 // nothing once its time is up.
 func TestAttack_TenThousandAddressesGetTheTotal(t *testing.T) {
-	total := func(c *gateway.Config) {
+	total := func(c *config.Config) {
 		c.Scenes["comment"] = policy.Scene{Degraded: policy.Allow, OverBudget: policy.Deny, Budget: policy.Budget{
 			PerIP: policy.Rate{N: 10, Per: time.Minute}, Total: policy.Rate{N: 200, Per: time.Second}, For: 15 * time.Minute,
 		}}

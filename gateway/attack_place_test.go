@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/simulator"
 )
 
@@ -44,7 +44,7 @@ func TestAttack_AMadeUpForwardedForIsNotBelieved(t *testing.T) {
 			}
 		})
 	})
-	behind := func(c *gateway.Config) {
+	behind := func(c *config.Config) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::/8")}
 	}
 	for name, row := range map[string]struct {
@@ -94,8 +94,8 @@ func TestAttack_AForwardedForBuysNoBudget(t *testing.T) {
 // Another caller's Idempotency-Key gives nothing: not its answer, not its pass,
 // not its scenes, and no way to hold it up.
 func TestAttack_AnotherCallersIdempotencyKeyGivesNothing(t *testing.T) {
-	two := func(c *gateway.Config) {
-		c.APIKeys = []gateway.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
+	two := func(c *config.Config) {
+		c.APIKeys = []config.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
 	}
 	shop := []string{"Idempotency-Key", "order-1", "Authorization", "Bearer shop-key-0123456789"}
 	blog := []string{"Idempotency-Key", "order-1", "Authorization", "Bearer blog-key-0123456789"}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/policy"
 	"captchagate/simulator"
 )
@@ -67,7 +67,7 @@ func TestAttack_AStockOfSolutionsFromPeaceOpensNothing(t *testing.T) {
 // instance that met none, although the signature, the scene and the time are
 // right.
 func TestAttack_SolutionsFromElsewhereOpenNothingInPeace(t *testing.T) {
-	shared := func(c *gateway.Config) { cheap(c); c.Challenge.Secret = "one secret of all instances" }
+	shared := func(c *config.Config) { cheap(c); c.Challenge.Secret = "one secret of all instances" }
 	inTown(t, shared, func(w *town) {
 		w.throws(`{"mode":"degraded","reason":"test"}`)
 		stock := []string{w.solve(w.puzzle("login")), w.solve(w.puzzle("login"))}
@@ -143,7 +143,7 @@ func TestAttack_ASolutionOpensNothingElse(t *testing.T) {
 // Solved challenges have a budget too, and a page's are spent against the
 // address of whoever brings them.
 func TestAttack_SolvingManyDoesNotGetBeyondTheBudget(t *testing.T) {
-	bounded := func(c *gateway.Config) {
+	bounded := func(c *config.Config) {
 		cheap(c)
 		c.Scenes["login"] = policy.Scene{Degraded: policy.Challenge, ChallengeBudget: policy.Budget{
 			PerIP: policy.Rate{N: 3, Per: time.Minute}, Total: policy.Rate{N: 5, Per: time.Minute},

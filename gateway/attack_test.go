@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"captchagate/captcha"
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/policy"
 	"captchagate/simulator"
 )
@@ -123,7 +123,7 @@ func TestAttack_AForgedDisasterTicketInAnOutageOfTheScriptGetsTheScenesActionAtM
 // What configuration makes stricter is stricter in both cases, and never
 // milder than the scene.
 func TestAttack_AForgedDisasterTicketMeetsTheStricterOfScenesAndConfiguration(t *testing.T) {
-	strict := func(c *gateway.Config) {
+	strict := func(c *config.Config) {
 		c.DisasterTickets.WhenCorroborated, c.DisasterTickets.Otherwise = policy.DisasterAction(policy.Challenge), policy.DisasterAction(policy.Deny)
 	}
 	inHouse(t, strict, func(h *house) {
@@ -141,7 +141,7 @@ func TestAttack_AForgedDisasterTicketMeetsTheStricterOfScenesAndConfiguration(t 
 // and two failures are not three.
 func TestAttack_AScriptThatWasNeverSeenCorroboratesNothing(t *testing.T) {
 	const paid = "challenge challenge_required degraded disaster_ticket"
-	unreachable := func(c *gateway.Config) { c.ScriptProbe.URL = "http://captcha.test/nowhere.js" }
+	unreachable := func(c *config.Config) { c.ScriptProbe.URL = "http://captcha.test/nowhere.js" }
 	inHouse(t, unreachable, func(h *house) {
 		time.Sleep(5 * time.Minute)
 		h.expect("never seen", h.asksDisaster("comment", forged(time.Now())), paid)
@@ -162,7 +162,7 @@ func TestAttack_AScriptThatWasNeverSeenCorroboratesNothing(t *testing.T) {
 }
 
 // tight gives the comments a budget that a flood can use up.
-func tight(c *gateway.Config) {
+func tight(c *config.Config) {
 	c.Scenes["comment"] = policy.Scene{Degraded: policy.Allow, OverBudget: policy.Deny, Budget: policy.Budget{
 		PerIP: policy.Rate{N: 2, Per: time.Minute}, PerSubject: policy.Rate{N: 1, Per: time.Minute},
 		Total: policy.Rate{N: 20, Per: time.Minute}, For: 15 * time.Minute,

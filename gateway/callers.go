@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"captchagate/config"
 )
 
 // callers are the backends that may ask, by the hash of their key: looking a
@@ -22,7 +24,7 @@ type caller struct {
 	scenes []string // none = all
 }
 
-func newCallers(keys []APIKey) *callers {
+func newCallers(keys []config.APIKey) *callers {
 	cs := &callers{open: len(keys) == 0, byKey: map[[sha256.Size]byte]*caller{}}
 	for _, k := range keys {
 		cs.byKey[sha256.Sum256([]byte(k.Key))] = &caller{name: k.Name, scenes: k.Scenes}

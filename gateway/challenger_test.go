@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/simulator"
 )
 
@@ -40,11 +40,11 @@ func TestChallenge_GetsDearerForWhoAsksForMany(t *testing.T) {
 
 // A new secret signs from the reload on; pages that are open go on.
 func TestChallenge_SecretsCanBeChangedUnderOpenPages(t *testing.T) {
-	inHouse(t, func(c *gateway.Config) { cheap(c); c.Challenge.Secret = "the first secret" }, func(h *house) {
+	inHouse(t, func(c *config.Config) { cheap(c); c.Challenge.Secret = "the first secret" }, func(h *house) {
 		h.throws(`{"mode":"degraded","reason":"test"}`)
 		f := h.user("login", simulator.TicketValid)
 		open := h.ask(f)
-		h.reloads(func(c *gateway.Config) { c.Challenge.Secret = "the second secret" })
+		h.reloads(func(c *config.Config) { c.Challenge.Secret = "the second secret" })
 		h.expect("a page that was open", h.solves("login", h.solve(open.Challenge), fields{"user_ip": f["user_ip"]}), "allow challenge_solved degraded forced")
 		f = h.user("login", simulator.TicketValid)
 		next := h.ask(f)

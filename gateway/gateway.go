@@ -1,4 +1,4 @@
-// Package gateway is the whole service: configuration, wiring, routes and life
+// Package gateway is the whole service: wiring, routes and life
 // cycle. The order of the layers can be read in New.
 package gateway
 
@@ -19,6 +19,7 @@ import (
 	"captchagate/admin"
 	"captchagate/breaker"
 	"captchagate/captcha"
+	"captchagate/config"
 	"captchagate/control"
 	"captchagate/once"
 	"captchagate/policy"
@@ -42,7 +43,7 @@ const (
 
 // Gateway is the service.
 type Gateway struct {
-	cfg      Config
+	cfg      config.Config
 	log      *slog.Logger
 	registry *prometheus.Registry
 	metrics  *metrics
@@ -65,7 +66,7 @@ type Gateway struct {
 	client     *web.Client     // what pages load
 	mounted    map[string]http.Handler
 
-	reload    func() (Config, error)
+	reload    func() (config.Config, error)
 	reloading sync.Mutex
 	draining  atomic.Bool
 	closers   []func()
@@ -75,7 +76,7 @@ type Gateway struct {
 // API; nil is one of its own. reload loads the configuration anew; it may be
 // nil. Where New fails nothing stays open. Run or Start sets it going, Close
 // releases what it holds.
-func New(ctx context.Context, cfg Config, transport http.RoundTripper, reload func() (Config, error), log *slog.Logger) (_ *Gateway, err error) {
+func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, reload func() (config.Config, error), log *slog.Logger) (_ *Gateway, err error) {
 	g := &Gateway{cfg: cfg, log: log, reload: reload, registry: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
@@ -196,7 +197,7 @@ func sceneNames(scenes map[string]policy.Scene) []string {
 	return names
 }
 
-func policyConfig(cfg Config) policy.Config {
+func policyConfig(cfg config.Config) policy.Config {
 	c := policy.Config{Scenes: cfg.Scenes, Disaster: cfg.DisasterTickets, ChallengeExpires: cfg.Challenge.Expires}
 	for _, app := range cfg.Upstream.Apps {
 		c.Apps = append(c.Apps, app.CaptchaAppID)

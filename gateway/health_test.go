@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/simulator"
 )
 
@@ -70,7 +70,7 @@ func TestHealth_IsNotTheAPIs(t *testing.T) {
 
 // Pages of the configured origins may read the answers, and no others.
 func TestCORS_LetsConfiguredOriginsRead(t *testing.T) {
-	origins := func(c *gateway.Config) {
+	origins := func(c *config.Config) {
 		c.Client.AllowedOrigins = []string{"https://shop.example", "https://blog.example:8443"}
 	}
 	inHouse(t, origins, func(h *house) {

@@ -18,6 +18,7 @@ import (
 
 	"captchagate/admin"
 	"captchagate/api/apitest"
+	"captchagate/config"
 	"captchagate/gateway"
 	"captchagate/policy"
 	"captchagate/simulator"
@@ -30,20 +31,20 @@ type house struct {
 	t         *testing.T
 	sim       *simulator.Simulator
 	g         *gateway.Gateway
-	cfg       gateway.Config // that it was started with
+	cfg       config.Config // that it was started with
 	public    http.Handler
 	operators http.Handler
 	users     int
 	log       journal
 	calls     sync.WaitGroup // that go on beside the story
 
-	scripted atomic.Pointer[string]         // what the API answers instead of the simulator
-	reload   func() (gateway.Config, error) // what the configuration file holds by now
+	scripted atomic.Pointer[string]        // what the API answers instead of the simulator
+	reload   func() (config.Config, error) // what the configuration file holds by now
 }
 
 // testConfig is the contract's defaults with a scene for each action.
-func testConfig(folder string) gateway.Config {
-	c := gateway.Defaults()
+func testConfig(folder string) config.Config {
+	c := config.Defaults()
 	c.Upstream.Endpoint = "http://captcha.test"
 	c.Upstream.SecretID, c.Upstream.SecretKey = simulator.DefaultSecretID, simulator.DefaultSecretKey
 	c.Upstream.Apps = []upstream.App{{CaptchaAppID: simulator.DefaultAppID, AppSecretKey: simulator.DefaultAppSecretKey}}
@@ -58,7 +59,7 @@ func testConfig(folder string) gateway.Config {
 }
 
 // inHouse runs a story in virtual time.
-func inHouse(t *testing.T, change func(*gateway.Config), story func(h *house)) {
+func inHouse(t *testing.T, change func(*config.Config), story func(h *house)) {
 	t.Helper()
 	cfg := testConfig(t.TempDir())
 	if change != nil {
@@ -75,7 +76,7 @@ func inHouse(t *testing.T, change func(*gateway.Config), story func(h *house)) {
 var today = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // accountOf is the API of cfg's account and apps.
-func accountOf(cfg gateway.Config) simulator.Config {
+func accountOf(cfg config.Config) simulator.Config {
 	c := simulator.Config{Seed: 1, SecretID: cfg.Upstream.SecretID, SecretKey: cfg.Upstream.SecretKey, Apps: map[uint64]string{}}
 	for _, app := range cfg.Upstream.Apps {
 		c.Apps[app.CaptchaAppID] = app.AppSecretKey
@@ -83,11 +84,11 @@ func accountOf(cfg gateway.Config) simulator.Config {
 	return c
 }
 
-func (h *house) open(cfg gateway.Config, story func(h *house)) {
+func (h *house) open(cfg config.Config, story func(h *house)) {
 	log := slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	h.reload = func() (gateway.Config, error) { return gateway.Config{}, errors.New("no file in this test") }
+	h.reload = func() (config.Config, error) { return config.Config{}, errors.New("no file in this test") }
 	ctx, cancel := context.WithCancel(h.t.Context())
-	g, err := gateway.New(ctx, cfg, h, func() (gateway.Config, error) { return h.reload() }, log)
+	g, err := gateway.New(ctx, cfg, h, func() (config.Config, error) { return h.reload() }, log)
 	if err != nil {
 		h.t.Fatal(err)
 	}

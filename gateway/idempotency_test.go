@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/simulator"
 )
 
@@ -75,8 +75,8 @@ func TestIdempotency_AnotherBodyIsRefused(t *testing.T) {
 
 // Callers do not see each other's keys.
 func TestIdempotency_IsTheCallersOwn(t *testing.T) {
-	two := func(c *gateway.Config) {
-		c.APIKeys = []gateway.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789"}}
+	two := func(c *config.Config) {
+		c.APIKeys = []config.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789"}}
 	}
 	inHouse(t, two, func(h *house) {
 		f := h.user("login", simulator.TicketValid)

@@ -14,13 +14,13 @@ import (
 	"testing"
 	"time"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/policy"
 	"captchagate/simulator"
 )
 
 // cheap keeps solving quick.
-func cheap(c *gateway.Config) { c.Challenge.Cost = 100 }
+func cheap(c *config.Config) { c.Challenge.Cost = 100 }
 
 // fetches has a page fetch the challenge of a scene.
 func (h *house) fetches(scene string) (status int, puzzle json.RawMessage) {
@@ -175,9 +175,9 @@ func TestPage_SolutionsFollowTheScene(t *testing.T) {
 	inHouse(t, cheap, func(h *house) {
 		h.throws(`{"mode":"degraded","reason":"test"}`)
 		first, second := h.solve(h.puzzle("login")), h.solve(h.puzzle("login"))
-		h.reloads(func(c *gateway.Config) { c.Scenes["login"] = c.Scenes["payment"] })
+		h.reloads(func(c *config.Config) { c.Scenes["login"] = c.Scenes["payment"] })
 		h.expect("denies by now", h.solves("login", first), "deny challenge_failed degraded forced")
-		h.reloads(func(c *gateway.Config) { c.Scenes["login"] = c.Scenes["comment"] })
+		h.reloads(func(c *config.Config) { c.Scenes["login"] = c.Scenes["comment"] })
 		h.expect("allows by now", h.solves("login", second), "deny challenge_failed degraded forced")
 	})
 }
@@ -207,7 +207,7 @@ func TestPage_ADecisionsChallengeBelongsToItsUser(t *testing.T) {
 // A scene that allows asks for a challenge where load may be the cause, and
 // beyond its budget; such a challenge counts there.
 func TestPage_AnAllowingScenesChallengeCounts(t *testing.T) {
-	tight := func(c *gateway.Config) {
+	tight := func(c *config.Config) {
 		cheap(c)
 		s := c.Scenes["comment"]
 		s.Budget.Total = policy.Rate{N: 1, Per: time.Hour}

@@ -3,9 +3,9 @@ package gateway
 import (
 	"context"
 	"errors"
-	"reflect"
 	"strings"
 
+	"captchagate/config"
 	"captchagate/control"
 )
 
@@ -55,23 +55,11 @@ func (g *Gateway) takeOver() (waiting []string, err error) {
 	g.control.SetScenes(sceneNames(next.Scenes))
 	g.callers.Store(newCallers(next.APIKeys))
 	next.Challenge.Secret = cfg.Challenge.Secret
-	waiting = changed(next, cfg)
+	waiting = config.Changed(next, cfg)
 	g.log.Info("configuration reloaded: scenes, api_keys, disaster_tickets and challenge.secret; the other sections wait for a restart")
 	if len(waiting) > 0 {
 		g.log.Warn("the configuration was changed where only a restart takes it over", "sections", strings.Join(waiting, ", "))
 	}
 	g.warn(cfg)
 	return waiting, nil
-}
-
-// changed names the sections in which two configurations differ, in the order
-// of the file.
-func changed(a, b Config) (sections []string) {
-	was := fieldsOf(reflect.ValueOf(&a).Elem())
-	for i, is := range fieldsOf(reflect.ValueOf(&b).Elem()) {
-		if !reflect.DeepEqual(was[i].value.Interface(), is.value.Interface()) {
-			sections = append(sections, is.key)
-		}
-	}
-	return sections
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"captchagate/admin"
+	"captchagate/config"
 	"captchagate/gateway"
 	"captchagate/policy"
 	"captchagate/simulator"
@@ -21,9 +22,9 @@ import (
 
 // reloads has the configuration file hold the tests' configuration with a
 // change, and loads it again.
-func (h *house) reloads(change func(c *gateway.Config)) {
+func (h *house) reloads(change func(c *config.Config)) {
 	h.t.Helper()
-	h.reload = func() (gateway.Config, error) {
+	h.reload = func() (config.Config, error) {
 		c := testConfig("")
 		c.Store.Path = h.cfg.Store.Path
 		change(&c)
@@ -63,8 +64,8 @@ func TestReload_TakesOverScenesAndKeys(t *testing.T) {
 		disaster := request(fields{"ticket": "trerror_1001_190000001_1", "scene": "comment"})
 		h.expect("a disaster ticket before", h.answered("", h.post(disaster, shop...)), "deny rejected normal -")
 
-		h.reloads(func(c *gateway.Config) {
-			c.APIKeys = []gateway.APIKey{{Name: "new", Key: "new-key-0123456789", Scenes: []string{"login", "signup"}}}
+		h.reloads(func(c *config.Config) {
+			c.APIKeys = []config.APIKey{{Name: "new", Key: "new-key-0123456789", Scenes: []string{"login", "signup"}}}
 			c.Scenes = map[string]policy.Scene{"login": {Degraded: policy.Deny}, "signup": {Degraded: policy.Challenge}, "default": {Degraded: policy.Deny}}
 		})
 		fresh := []string{"Authorization", "Bearer new-key-0123456789"}
@@ -86,7 +87,7 @@ func TestReload_TakesOverScenesAndKeys(t *testing.T) {
 
 // A budget that stays the same keeps what was taken from it.
 func TestReload_BuysNoPasses(t *testing.T) {
-	tight := func(c *gateway.Config) {
+	tight := func(c *config.Config) {
 		s := c.Scenes["comment"]
 		s.Budget.Total = policy.Rate{N: 2, Per: time.Hour}
 		c.Scenes["comment"] = s
@@ -106,7 +107,7 @@ func TestReload_BuysNoPasses(t *testing.T) {
 func TestReload_OfMistakesChangesNothing(t *testing.T) {
 	broken := errors.New("gateway.yaml:7: scenes.login.degraded: must be allow, challenge or deny")
 	inHouse(t, shopAndBlog, func(h *house) {
-		h.reload = func() (gateway.Config, error) { return gateway.Config{}, broken }
+		h.reload = func() (config.Config, error) { return config.Config{}, broken }
 		if err := h.g.Reload(h.t.Context()); !errors.Is(err, broken) {
 			t.Errorf("Reload: %v", err)
 		}
@@ -126,11 +127,11 @@ func TestReload_OfMistakesChangesNothing(t *testing.T) {
 
 // An operator's reload is entered once, under the operator's name.
 func TestReload_OfAnOperatorIsTheOperators(t *testing.T) {
-	token := func(c *gateway.Config) {
+	token := func(c *config.Config) {
 		c.Admin.Tokens = []admin.Token{{Name: "olga", Role: admin.Operator, Token: "olgas-token-0123456789"}}
 	}
 	inHouse(t, token, func(h *house) {
-		h.reload = func() (gateway.Config, error) { return testConfig(""), nil }
+		h.reload = func() (config.Config, error) { return testConfig(""), nil }
 		key := []string{"Authorization", "Bearer olgas-token-0123456789"}
 		if w, _ := h.send(h.operators, "POST", "/admin/v1/reload", "", key...); w.Code != http.StatusOK {
 			t.Errorf("%d %s", w.Code, w.Body)
@@ -150,16 +151,16 @@ func TestReload_OfAnOperatorIsTheOperators(t *testing.T) {
 // log; what was taken over is not named.
 func TestReload_NamesWhatWaitsForARestart(t *testing.T) {
 	inHouse(t, nil, func(h *house) {
-		h.reloads(func(c *gateway.Config) {
+		h.reloads(func(c *config.Config) {
 			c.Scenes["login"] = policy.Scene{Degraded: policy.Deny}
-			c.APIKeys = []gateway.APIKey{{Name: "shop", Key: "shop-key-0123456789"}}
+			c.APIKeys = []config.APIKey{{Name: "shop", Key: "shop-key-0123456789"}}
 			c.DisasterTickets.MaxAge = time.Minute
 			c.Challenge.Secret = "a-secret-0123456789"
 		})
 		if strings.Contains(h.log.String(), "only a restart") {
 			t.Error("the log tells of changes that wait, and none does")
 		}
-		h.reloads(func(c *gateway.Config) {
+		h.reloads(func(c *config.Config) {
 			c.Breaker.Window *= 2
 			c.Upstream.Apps = append(c.Upstream.Apps, upstream.App{CaptchaAppID: 190000002, AppSecretKey: "another"})
 			c.Challenge.Cost *= 2
@@ -185,7 +186,7 @@ func TestReload_UnderTraffic(t *testing.T) {
 					return
 				case <-time.After(17 * time.Millisecond):
 				}
-				h.reloads(func(c *gateway.Config) {
+				h.reloads(func(c *config.Config) {
 					if n%2 == 0 {
 						delete(c.Scenes, "login")
 					}
@@ -217,17 +218,4 @@ func TestReload_NeedsAFile(t *testing.T) {
 	if w.Code != http.StatusNotImplemented {
 		t.Errorf("%d %s, want 501", w.Code, w.Body)
 	}
-}
-
-// A reload warns as a start does.
-func TestReload_WarnsOfWhatIsOdd(t *testing.T) {
-	inHouse(t, nil, func(h *house) {
-		h.reload = func() (gateway.Config, error) { return gateway.Load(write(t, odd), append(account[:], "OPS_TOKEN=x")) }
-		if err := h.g.Reload(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(h.log.String(), "api_keys[0].key: has fewer than 16 bytes") {
-			t.Error("the log does not warn")
-		}
-	})
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"captchagate/captcha"
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/simulator"
 )
 
@@ -14,7 +14,7 @@ import (
 // each scene answers then.
 type situation struct {
 	name    string
-	config  func(c *gateway.Config)
+	config  func(c *config.Config)
 	arrange func(h *house)
 	ticket  func(h *house, scene string) fields // nil = a new user with a good ticket
 	cause   string
@@ -63,7 +63,7 @@ var situations = []situation{
 	{name: "the API throttles", cause: "throttled", least: "challenge", sent: [2]int{0, 3},
 		arrange: func(h *house) { h.breaks(simulator.Fault{Kind: simulator.Throttle}) }},
 	{name: "too many calls in flight", cause: "overloaded", least: "challenge",
-		config: func(c *gateway.Config) { c.Upstream.MaxInFlight = 1 },
+		config: func(c *config.Config) { c.Upstream.MaxInFlight = 1 },
 		arrange: func(h *house) {
 			h.breaks(simulator.Fault{Kind: simulator.Slow, Latency: 400 * time.Millisecond})
 			f := h.user("login", simulator.TicketValid)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"captchagate/api/apitest"
+	"captchagate/config"
 	"captchagate/gateway"
 	"captchagate/simulator"
 )
@@ -23,7 +24,7 @@ import (
 // chokes on one ticket. Its gateway can be restarted over the same store.
 type town struct {
 	*house
-	cfg gateway.Config
+	cfg config.Config
 	end func()
 
 	mu       sync.Mutex
@@ -44,10 +45,10 @@ type delivery struct {
 // webhook is the business's address for reports.
 const webhook, webhookSecret = "http://shop.test/reports?token=t0ken", "a secret of the webhook, long enough"
 
-func withWebhook(c *gateway.Config) { c.Reverify.Webhook, c.Reverify.Secret = webhook, webhookSecret }
+func withWebhook(c *config.Config) { c.Reverify.Webhook, c.Reverify.Secret = webhook, webhookSecret }
 
 // inTown runs a story in virtual time, in which the gateway may be restarted.
-func inTown(t *testing.T, change func(*gateway.Config), story func(w *town)) {
+func inTown(t *testing.T, change func(*config.Config), story func(w *town)) {
 	t.Helper()
 	cfg := testConfig(t.TempDir())
 	if change != nil {
@@ -69,9 +70,9 @@ func inTown(t *testing.T, change func(*gateway.Config), story func(w *town)) {
 func (w *town) starts() {
 	w.t.Helper()
 	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.reload = func() (gateway.Config, error) { return gateway.Config{}, errors.New("no file in this test") }
+	w.reload = func() (config.Config, error) { return config.Config{}, errors.New("no file in this test") }
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
-	g, err := gateway.New(ctx, w.cfg, w, func() (gateway.Config, error) { return w.reload() }, log)
+	g, err := gateway.New(ctx, w.cfg, w, func() (config.Config, error) { return w.reload() }, log)
 	if err != nil {
 		w.t.Fatal(err)
 	}

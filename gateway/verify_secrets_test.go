@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"captchagate/admin"
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/simulator"
 )
 
@@ -27,8 +27,8 @@ const (
 	canaryReferred = "https://canary.example"
 )
 
-func canaries(c *gateway.Config) {
-	c.APIKeys = []gateway.APIKey{{Name: "shop", Key: canaryKey}}
+func canaries(c *config.Config) {
+	c.APIKeys = []config.APIKey{{Name: "shop", Key: canaryKey}}
 	c.Admin.Tokens = []admin.Token{{Name: "ops", Role: admin.Operator, Token: canaryToken}}
 	c.Upstream.SecretID, c.Upstream.SecretKey = canaryID, canarySecret
 	c.Upstream.Apps[0].AppSecretKey = canaryApp

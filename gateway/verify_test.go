@@ -9,7 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"captchagate/gateway"
+	"captchagate/config"
 )
 
 // Everything that a backend can write wrongly in the body, and what is named.
@@ -191,6 +191,6 @@ func (h *house) typed(kind string) *httptest.ResponseRecorder {
 }
 
 // shopAndBlog are two backends: one for all scenes, one for comments only.
-func shopAndBlog(c *gateway.Config) {
-	c.APIKeys = []gateway.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
+func shopAndBlog(c *config.Config) {
+	c.APIKeys = []config.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
 }

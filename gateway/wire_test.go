@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/simulator"
 	"captchagate/upstream"
 )
@@ -51,7 +51,7 @@ func (h *house) RoundTrip(r *http.Request) (*http.Response, error) {
 const secondApp uint64 = 190000002
 
 // twoApps adds it.
-func twoApps(c *gateway.Config) {
+func twoApps(c *config.Config) {
 	c.Upstream.Apps = append(c.Upstream.Apps, upstream.App{CaptchaAppID: secondApp, AppSecretKey: "second-app-secret-key"})
 }
 

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/loadtest/scenario"
 	"captchagate/simulator"
 )
@@ -71,8 +71,8 @@ func CheckGateway(s scenario.Scenario) error {
 
 // checkConfig says what is wrong in words of the scenario.
 func checkConfig(path string, env []string) error {
-	_, err := gateway.Load(path, env)
-	mistakes, ok := errors.AsType[gateway.Mistakes](err)
+	_, err := config.Load(path, env)
+	mistakes, ok := errors.AsType[config.Mistakes](err)
 	if !ok {
 		return err
 	}

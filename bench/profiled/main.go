@@ -11,22 +11,23 @@ import (
 	"runtime/pprof"
 	"syscall"
 
+	"captchagate/config"
 	"captchagate/gateway"
 )
 
 func main() {
-	config := flag.String("config", "", "configuration file")
+	path := flag.String("config", "", "configuration file")
 	out := flag.String("cpuprofile", "cpu.pprof", "where the profile goes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *config, *out); err != nil {
+	if err := run(ctx, *path, *out); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, config, out string) error {
-	cfg, err := gateway.Load(config, os.Environ())
+func run(ctx context.Context, path, out string) error {
+	cfg, err := config.Load(path, os.Environ())
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"captchagate/config"
 	"captchagate/configs"
 	"captchagate/gateway"
 	"captchagate/simulator"
@@ -56,7 +57,7 @@ func (d demo) run(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("a temporary folder for the store is needed: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(folder) }() // the system clears what stays
-	log := gateway.NewLogger(os.Stderr, gateway.Log{Level: "warn", Format: "text"})
+	log := gateway.NewLogger(os.Stderr, config.Log{Level: "warn", Format: "text"})
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -107,12 +108,12 @@ func (d demo) gateway(ctx context.Context, log *slog.Logger, folder string, sim 
 }
 
 // config loads configs/demo.yaml, as "gateway serve" would from a file.
-func (d demo) config(folder string) (gateway.Config, error) {
+func (d demo) config(folder string) (config.Config, error) {
 	path := filepath.Join(folder, "gateway.yaml")
 	if err := os.WriteFile(path, []byte(configs.Demo()), 0o600); err != nil {
-		return gateway.Config{}, err
+		return config.Config{}, err
 	}
-	cfg, err := gateway.Load(path, []string{
+	cfg, err := config.Load(path, []string{
 		"DEMO_LISTEN=" + d.listen, "DEMO_ADMIN_LISTEN=" + d.admin,
 		"DEMO_SIMULATOR_LISTEN=" + d.simulator, "DEMO_FOLDER=" + folder,
 	})
@@ -122,7 +123,7 @@ func (d demo) config(folder string) (gateway.Config, error) {
 // inFlags says what is wrong in words of the command line: nobody has written
 // the file.
 func (d demo) inFlags(err error) error {
-	mistakes, ok := errors.AsType[gateway.Mistakes](err)
+	mistakes, ok := errors.AsType[config.Mistakes](err)
 	if !ok {
 		return err
 	}

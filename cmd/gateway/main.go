@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"captchagate/admin"
+	"captchagate/config"
 	"captchagate/gateway"
 )
 
@@ -37,7 +38,7 @@ func run(args []string) int {
 	if err == nil {
 		return 0
 	}
-	if mistakes, ok := errors.AsType[gateway.Mistakes](err); ok {
+	if mistakes, ok := errors.AsType[config.Mistakes](err); ok {
 		fmt.Fprintln(os.Stderr, mistakes)
 		return 2
 	}

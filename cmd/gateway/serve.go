@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"captchagate/config"
 	"captchagate/gateway"
 )
 
@@ -24,7 +25,7 @@ SIGHUP loads scenes, api_keys, disaster_tickets and challenge.secret again; a
 file with mistakes changes nothing.`,
 		Example: "  gateway serve --config configs/gateway.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			load := func() (gateway.Config, error) { return gateway.Load(path, os.Environ()) }
+			load := func() (config.Config, error) { return config.Load(path, os.Environ()) }
 			return serve(cmd.Context(), load)
 		},
 	}
@@ -49,7 +50,7 @@ func configFlag(cmd *cobra.Command, path *string) {
 	}
 }
 
-func serve(ctx context.Context, load func() (gateway.Config, error)) error {
+func serve(ctx context.Context, load func() (config.Config, error)) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // first of all: until then the signal ends the process
 	defer signal.Stop(hup)
@@ -94,7 +95,7 @@ and ends with 2. What is only odd, such as a short key, it says in the same form
 on standard error, and ends with 0.`,
 		Example: "  gateway check --config configs/gateway.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := gateway.Load(path, os.Environ())
+			cfg, err := config.Load(path, os.Environ())
 			if err != nil {
 				return err
 			}

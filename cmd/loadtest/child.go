@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"captchagate/config"
 	"captchagate/gateway"
 	"captchagate/loadtest"
 	"captchagate/simulator"
@@ -43,7 +44,7 @@ func newGateway() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := untilOrphaned(cmd.Context())
 			defer cancel()
-			cfg, err := gateway.Load(args[0], os.Environ())
+			cfg, err := config.Load(args[0], os.Environ())
 			if err != nil {
 				return err
 			}

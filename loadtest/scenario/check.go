@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/simulator"
 )
 
@@ -142,7 +142,7 @@ func (c *checker) fault(key string, f *Fault) {
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		field, text, _ := strings.Cut(line, ": ")
-		if meant := gateway.Nearest(f.Kind, kinds()); field == "kind" && meant != "" {
+		if meant := config.Nearest(f.Kind, kinds()); field == "kind" && meant != "" {
 			text = fmt.Sprintf("is no fault of the simulator: %q; did you mean %s?", f.Kind, meant)
 		}
 		c.add(join(key, field), "%s", text)
@@ -185,7 +185,7 @@ func (c *checker) read(s Scenario, field string) bool {
 
 // oneOf says what a name could have been.
 func oneOf(name string, known []string) string {
-	if meant := gateway.Nearest(name, known); meant != "" {
+	if meant := config.Nearest(name, known); meant != "" {
 		return "did you mean " + meant + "?"
 	}
 	return "here are " + strings.Join(known, ", ")

@@ -12,7 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
-	"captchagate/gateway"
+	"captchagate/config"
 )
 
 // A decoder sets a Scenario from the parser's nodes, goes on after each
@@ -115,7 +115,7 @@ func (d *decoder) entry(n ast.Node, key, at string, v reflect.Value) {
 			names = append(names, name)
 		}
 	}
-	meant := gateway.Nearest(key, names)
+	meant := config.Nearest(key, names)
 	if meant == "" {
 		d.mistake(at, "is not a key; here are %s", strings.Join(names, ", "))
 		return

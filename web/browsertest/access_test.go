@@ -11,7 +11,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/simulator"
 	"captchagate/web"
 )
@@ -50,7 +50,7 @@ func TestAccess_EveryState(t *testing.T) {
 	}
 	b := openBrowser(t)
 	normal := openSite(t, nil)
-	brief := openSite(t, func(_ *gateway.Config, w *web.Config) { w.TicketLife = time.Second })
+	brief := openSite(t, func(_ *config.Config, w *web.Config) { w.TicketLife = time.Second })
 	top := map[string]float64{}
 	for _, lang := range []string{"en", "zh-CN"} {
 		for _, state := range states {

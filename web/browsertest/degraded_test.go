@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/simulator"
 	"captchagate/web"
 )
@@ -185,7 +185,7 @@ func TestDegraded_ASceneWithoutAChallengeKeepsTheCaptcha(t *testing.T) {
 // Tickets and solutions grow old, and the element says so.
 func TestWidget_Expires(t *testing.T) {
 	b := openBrowser(t)
-	s := openSite(t, func(c *gateway.Config, w *web.Config) {
+	s := openSite(t, func(c *config.Config, w *web.Config) {
 		c.Challenge.Expires = 7 * time.Second
 		w.TicketLife = time.Second
 	})

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/simulator"
 	"captchagate/web"
 )
@@ -101,7 +101,7 @@ func TestCaptcha_FailuresGiveADisasterTicket(t *testing.T) {
 
 // Of a share of the failures only, as configured.
 func TestCaptcha_ReportsAreSampled(t *testing.T) {
-	b, s := openBrowser(t), openSite(t, func(_ *gateway.Config, w *web.Config) { w.Reports = 0.25 })
+	b, s := openBrowser(t), openSite(t, func(_ *config.Config, w *web.Config) { w.Reports = 0.25 })
 	s.breaksScript(simulator.ScriptErrorCode, 1013)
 	p := b.opens(s, "")
 	for _, row := range []struct {

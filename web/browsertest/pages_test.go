@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/web"
 )
 
@@ -116,7 +116,7 @@ func TestPage_OfAnotherOrigin(t *testing.T) {
 	var html string
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { text("text/html", html)(w, r) }))
 	t.Cleanup(other.Close)
-	s := openSite(t, func(c *gateway.Config, _ *web.Config) { c.Client.AllowedOrigins = []string{other.URL} })
+	s := openSite(t, func(c *config.Config, _ *web.Config) { c.Client.AllowedOrigins = []string{other.URL} })
 	html = fmt.Sprintf(`<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,"><script src="%s/client/captcha.js"></script>%s`,
 		s.shop.URL, strings.Replace(form, "/login", s.shop.URL+"/login", 1))
 	for mode, want := range map[string]string{"normal": "allow verified normal ", "degraded": "allow challenge_solved degraded forced"} {

@@ -19,6 +19,7 @@ import (
 
 	_ "embed"
 
+	"captchagate/config"
 	"captchagate/gateway"
 	"captchagate/policy"
 	"captchagate/simulator"
@@ -68,11 +69,11 @@ func (d decision) String() string {
 }
 
 // openSite starts all of it; change may alter the gateway's configuration.
-func openSite(t *testing.T, change func(*gateway.Config, *web.Config)) *site {
+func openSite(t *testing.T, change func(*config.Config, *web.Config)) *site {
 	t.Helper()
 	s := &site{t: t, sim: simulator.New(simulator.Config{Seed: 1, Latency: simulator.NoLatency})}
 	s.simulate = "http://" + s.serveSimulator()
-	cfg := gateway.Defaults()
+	cfg := config.Defaults()
 	cfg.Upstream.Endpoint = s.simulate
 	cfg.Upstream.SecretID, cfg.Upstream.SecretKey = simulator.DefaultSecretID, simulator.DefaultSecretKey
 	cfg.Upstream.Apps = []upstream.App{{CaptchaAppID: simulator.DefaultAppID, AppSecretKey: simulator.DefaultAppSecretKey}}

@@ -1,4 +1,4 @@
-package gateway_test
+package config_test
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"captchagate/config"
 	"captchagate/configs"
-	"captchagate/gateway"
 	"captchagate/simulator"
 )
 
@@ -40,7 +40,7 @@ func TestDefaults_AreTheOnesPromised(t *testing.T) {
 		"client.allowed_origins": "0 entries", "client.script": "https://turing.captcha.qcloud.com/TJCaptcha.js", "client.load_timeout": "5s",
 		"log.level": "info", "log.format": "json", "telemetry.otlp_endpoint": "",
 	}
-	if got := flatYAML(t, gateway.Defaults()); !maps.Equal(got, want) {
+	if got := flatYAML(t, config.Defaults()); !maps.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
 	}
 }
@@ -52,7 +52,7 @@ func TestDefaults_FileNamesEveryKey(t *testing.T) {
 	}
 	inFile := map[string]string{}
 	flatten(tree, "", inFile)
-	for key := range flatYAML(t, gateway.Defaults()) {
+	for key := range flatYAML(t, config.Defaults()) {
 		if _, ok := inFile[key]; !ok {
 			t.Errorf("configs/defaults.yaml does not name %s", key)
 		}
@@ -60,7 +60,7 @@ func TestDefaults_FileNamesEveryKey(t *testing.T) {
 }
 
 func TestDefaults_LackOnlyTheAccountAndAnApp(t *testing.T) {
-	err := gateway.Defaults().Validate()
+	err := config.Defaults().Validate()
 	if err == nil {
 		t.Fatal("defaults alone are taken for a whole configuration")
 	}
@@ -75,7 +75,7 @@ func TestDefaults_LackOnlyTheAccountAndAnApp(t *testing.T) {
 }
 
 func TestSample_GatewayFitsTheSimulatorWithoutEnvironment(t *testing.T) {
-	c, err := gateway.Load("../configs/gateway.yaml", nil)
+	c, err := config.Load("../configs/gateway.yaml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,14 +107,14 @@ var demoEnvironment = []string{
 }
 
 func TestSample_ProductionNeedsItsVariablesAndNothingElse(t *testing.T) {
-	if _, err := gateway.Load("../configs/production.yaml", productionEnvironment); err != nil {
+	if _, err := config.Load("../configs/production.yaml", productionEnvironment); err != nil {
 		t.Fatal(err)
 	}
 	for i, variable := range productionEnvironment {
 		name, _, _ := strings.Cut(variable, "=")
 		t.Run("without "+name, func(t *testing.T) {
-			_, err := gateway.Load("../configs/production.yaml", slices.Delete(slices.Clone(productionEnvironment), i, i+1))
-			mistakes, _ := errors.AsType[gateway.Mistakes](err)
+			_, err := config.Load("../configs/production.yaml", slices.Delete(slices.Clone(productionEnvironment), i, i+1))
+			mistakes, _ := errors.AsType[config.Mistakes](err)
 			if len(mistakes) != 1 || mistakes[0].Line == 0 || !strings.Contains(mistakes[0].Text, "${"+name+"} is not set") {
 				t.Errorf("got %v, want one mistake that names %s", err, name)
 			}
@@ -132,7 +132,7 @@ func TestSample_EveryOneLoads(t *testing.T) {
 			continue // not a whole configuration: it has no app
 		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			if _, err := gateway.Load(path, slices.Concat(productionEnvironment, demoEnvironment)); err != nil {
+			if _, err := config.Load(path, slices.Concat(productionEnvironment, demoEnvironment)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -142,7 +142,7 @@ func TestSample_EveryOneLoads(t *testing.T) {
 func TestYAML_LoadsToTheSameConfiguration(t *testing.T) {
 	for _, path := range append(filesOf(t, "good"), "../configs/gateway.yaml") {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			first, err := gateway.Load(path, append(headerOf(t, path, "env"), account[:]...))
+			first, err := config.Load(path, append(headerOf(t, path, "env"), account[:]...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,7 +158,7 @@ func TestYAML_LoadsToTheSameConfiguration(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			second, err := gateway.Load(write(t, string(text)), nil)
+			second, err := config.Load(write(t, string(text)), nil)
 			if err != nil {
 				t.Fatalf("%v in\n%s", err, text)
 			}
@@ -194,8 +194,8 @@ func TestLoad_SaysWhyAFileCannotBeRead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := gateway.Load(tt.path, nil)
-			if _, ok := errors.AsType[gateway.Mistakes](err); !ok || !strings.Contains(err.Error(), tt.want) {
+			_, err := config.Load(tt.path, nil)
+			if _, ok := errors.AsType[config.Mistakes](err); !ok || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
@@ -214,8 +214,8 @@ func TestLoad_SaysWhereTextIsBroken(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := gateway.Load(write(t, tt.text), account[:])
-			mistakes, _ := errors.AsType[gateway.Mistakes](err)
+			_, err := config.Load(write(t, tt.text), account[:])
+			mistakes, _ := errors.AsType[config.Mistakes](err)
 			if len(mistakes) != 1 || mistakes[0].Line != tt.line || !strings.Contains(mistakes[0].Text, tt.want) {
 				t.Errorf("got %v, want one in line %d: %s", err, tt.line, tt.want)
 			}
@@ -226,13 +226,13 @@ func TestLoad_SaysWhereTextIsBroken(t *testing.T) {
 func TestMistake_SaysWhereKeyAndWhat(t *testing.T) {
 	tests := []struct {
 		name string
-		m    gateway.Mistake
+		m    config.Mistake
 		want string
 	}{
-		{"in the file", gateway.Mistake{File: "g.yaml", Line: 3, Key: "log.level", Text: "is odd"}, "g.yaml:3: log.level: is odd"},
-		{"the file itself", gateway.Mistake{File: "g.yaml", Text: "is odd"}, "g.yaml: is odd"},
-		{"a variable", gateway.Mistake{Variable: "GATEWAY__LOG__LEVEL", Key: "log.level", Text: "is odd"}, "GATEWAY__LOG__LEVEL: log.level: is odd"},
-		{"an unknown variable", gateway.Mistake{Variable: "GATEWAY__X", Text: "is odd"}, "GATEWAY__X: is odd"},
+		{"in the file", config.Mistake{File: "g.yaml", Line: 3, Key: "log.level", Text: "is odd"}, "g.yaml:3: log.level: is odd"},
+		{"the file itself", config.Mistake{File: "g.yaml", Text: "is odd"}, "g.yaml: is odd"},
+		{"a variable", config.Mistake{Variable: "GATEWAY__LOG__LEVEL", Key: "log.level", Text: "is odd"}, "GATEWAY__LOG__LEVEL: log.level: is odd"},
+		{"an unknown variable", config.Mistake{Variable: "GATEWAY__X", Text: "is odd"}, "GATEWAY__X: is odd"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestMistake_SaysWhereKeyAndWhat(t *testing.T) {
 
 func TestLog_SlogLevelIsTheLevel(t *testing.T) {
 	for name, want := range map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError} {
-		if got := (gateway.Log{Level: name}).SlogLevel(); got != want {
+		if got := (config.Log{Level: name}).SlogLevel(); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package gateway
+package config
 
 import (
 	"errors"
@@ -16,13 +16,6 @@ const fewBytes = 16
 // Warnings is what Load found odd in the configuration and took all the same,
 // in the order of Mistakes. None shows a secret.
 func (c Config) Warnings() Mistakes { return slices.Clone(c.warnings) }
-
-// warn logs the warnings of c.
-func (g *Gateway) warn(c Config) {
-	for _, odd := range c.warnings {
-		g.log.Warn("the configuration was taken, but look at " + odd.String())
-	}
-}
 
 // doubts lists what is odd in c, each as "key: what is odd and what to do".
 // Nothing of it is a mistake for sure, so none of it is refused.

@@ -1,4 +1,7 @@
-package gateway
+// Package config is the gateway's configuration: a section of the file is one
+// room's own Config. Loading it is strict, and the only place that looks at the
+// environment: defaults, then the file, then GATEWAY__SECTION__KEY.
+package config
 
 import (
 	"errors"
@@ -200,4 +203,16 @@ func (d *decoder) settleStore(s *store.Config) {
 	if _, said := d.written["store.prefix"]; !said {
 		s.Prefix = "captchagate:"
 	}
+}
+
+// Changed names the sections in which two configurations differ, in the order
+// of the file.
+func Changed(a, b Config) (sections []string) {
+	was := fieldsOf(reflect.ValueOf(&a).Elem())
+	for i, is := range fieldsOf(reflect.ValueOf(&b).Elem()) {
+		if !reflect.DeepEqual(was[i].value.Interface(), is.value.Interface()) {
+			sections = append(sections, is.key)
+		}
+	}
+	return sections
 }

@@ -1,14 +1,11 @@
-package gateway_test
+package config_test
 
 import (
-	"context"
-	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"captchagate/gateway"
+	"captchagate/config"
 )
 
 // odd has one of everything that is taken with a warning.
@@ -37,7 +34,7 @@ reverify: {webhook: "http://user:pass@shop.example/reports", secret: y}
 func TestWarnings_NameWhatIsOddAndWhere(t *testing.T) {
 	path := write(t, odd)
 	env := append(account[:], "OPS_TOKEN=open-sesame", "GATEWAY__REVERIFY__SECRET=four")
-	c, err := gateway.Load(path, env)
+	c, err := config.Load(path, env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +52,7 @@ func TestWarnings_NameWhatIsOddAndWhere(t *testing.T) {
 	got := c.Warnings()
 	for _, want := range wants {
 		want = strings.Replace(want, "FILE", path, 1)
-		i := slices.IndexFunc(got, func(m gateway.Mistake) bool { return strings.HasPrefix(m.String(), want) })
+		i := slices.IndexFunc(got, func(m config.Mistake) bool { return strings.HasPrefix(m.String(), want) })
 		if i < 0 {
 			t.Errorf("missing: %s", want)
 			continue
@@ -86,7 +83,7 @@ func TestWarnings_AreSilentAboutWhatIsUsual(t *testing.T) {
 	for name, path := range paths {
 		t.Run(name, func(t *testing.T) {
 			env := slices.Concat(productionEnvironment, demoEnvironment)
-			c, err := gateway.Load(path, env)
+			c, err := config.Load(path, env)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,26 +91,5 @@ func TestWarnings_AreSilentAboutWhatIsUsual(t *testing.T) {
 				t.Errorf("it warns:\n%v", got)
 			}
 		})
-	}
-}
-
-func TestRun_WarnsOfWhatIsOdd(t *testing.T) {
-	c, err := gateway.Load(write(t, odd), append(account[:], "OPS_TOKEN=x", "GATEWAY__LISTEN=127.0.0.1:0", "GATEWAY__ADMIN__LISTEN=127.0.0.1:0",
-		"GATEWAY__SCRIPT_PROBE__URL=", "GATEWAY__STORE__PATH="+filepath.Join(t.TempDir(), "gateway.db")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var log journal
-	ctx, stop := context.WithCancel(t.Context())
-	g, err := gateway.New(ctx, c, nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer g.Close()
-	if err := g.Run(ctx, func(string, string) { stop() }); err != nil {
-		t.Error(err)
-	}
-	if got := strings.Count(log.String(), "level=WARN"); got != len(c.Warnings()) || !strings.Contains(log.String(), "api_keys[0].key: has fewer than 16 bytes") {
-		t.Errorf("it warns %d times, want %d:\n%s", got, len(c.Warnings()), log.String())
 	}
 }

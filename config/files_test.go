@@ -1,4 +1,4 @@
-package gateway_test
+package config_test
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"captchagate/gateway"
+	"captchagate/config"
 )
 
 // account is the environment of every file in testdata.
@@ -51,14 +51,14 @@ func TestLoad_ListsEveryMistakeOfBadFiles(t *testing.T) {
 			if len(wants) == 0 {
 				t.Fatal("the file does not say what is wrong with it")
 			}
-			_, err := gateway.Load(path, append(headerOf(t, path, "env"), account[:]...))
-			mistakes, ok := errors.AsType[gateway.Mistakes](err)
+			_, err := config.Load(path, append(headerOf(t, path, "env"), account[:]...))
+			mistakes, ok := errors.AsType[config.Mistakes](err)
 			if !ok {
 				t.Fatalf("got error %v, want Mistakes", err)
 			}
 			left := slices.Clone(mistakes)
 			for _, want := range wants {
-				i := slices.IndexFunc(left, func(m gateway.Mistake) bool { return isMistake(m, want) })
+				i := slices.IndexFunc(left, func(m config.Mistake) bool { return isMistake(m, want) })
 				if i < 0 {
 					t.Errorf("missing: %s", want)
 					continue
@@ -75,7 +75,7 @@ func TestLoad_ListsEveryMistakeOfBadFiles(t *testing.T) {
 	}
 }
 
-func isMistake(m gateway.Mistake, want string) bool {
+func isMistake(m config.Mistake, want string) bool {
 	at, rest, _ := strings.Cut(want, ": ")
 	key, text, _ := strings.Cut(rest, ": ")
 	place := m.Variable
@@ -85,7 +85,7 @@ func isMistake(m gateway.Mistake, want string) bool {
 	return at == place && (key == m.Key || key == "-" && m.Key == "") && strings.Contains(m.Text, text)
 }
 
-func inOrder(a, b gateway.Mistake) int {
+func inOrder(a, b config.Mistake) int {
 	if a.Variable != b.Variable {
 		return strings.Compare(a.Variable, b.Variable)
 	}
@@ -100,7 +100,7 @@ func TestLoad_TakesGoodFiles(t *testing.T) {
 			if len(headerOf(t, path, "proves")) == 0 {
 				t.Error("the file does not say what it proves")
 			}
-			c, err := gateway.Load(path, append(headerOf(t, path, "env"), account[:]...))
+			c, err := config.Load(path, append(headerOf(t, path, "env"), account[:]...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +122,7 @@ func TestLoad_TakesGoodFiles(t *testing.T) {
 }
 
 // flatYAML returns the effective configuration as one text a key.
-func flatYAML(t *testing.T, c gateway.Config) map[string]string {
+func flatYAML(t *testing.T, c config.Config) map[string]string {
 	t.Helper()
 	text, err := c.YAML()
 	if err != nil {
@@ -161,7 +161,7 @@ func TestLoad_KnowsAScenario(t *testing.T) {
 		t.Fatalf("%d scenarios, %v", len(scenarios), err)
 	}
 	for _, path := range scenarios {
-		_, err := gateway.Load(path, nil)
+		_, err := config.Load(path, nil)
 		if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), path+": looks like a scenario of the load test") {
 			t.Errorf("it says %v", err)
 		}

@@ -1,4 +1,4 @@
-package gateway_test
+package config_test
 
 import (
 	"os"
@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"captchagate/admin"
-	"captchagate/gateway"
+	"captchagate/config"
 	"captchagate/upstream"
 )
 
@@ -15,10 +15,10 @@ import (
 const leak = "hunter2"
 
 func TestYAML_ShowsNoSecret(t *testing.T) {
-	c := gateway.Defaults()
+	c := config.Defaults()
 	c.Upstream.SecretID, c.Upstream.SecretKey = leak+"-id", leak+"-key"
 	c.Upstream.Apps = []upstream.App{{CaptchaAppID: 190000001, AppSecretKey: leak + "-app"}}
-	c.APIKeys = []gateway.APIKey{{Name: "shop", Key: leak + "-api"}}
+	c.APIKeys = []config.APIKey{{Name: "shop", Key: leak + "-api"}}
 	c.Admin.Tokens = []admin.Token{{Name: "ops", Role: admin.Operator, Token: leak + "-token"}}
 	c.Challenge.Secret, c.Reverify.Secret = leak+"-challenge", leak+"-reverify"
 	c.Store.Redis = "redis://user:" + leak + "@127.0.0.1:6379/0"
@@ -43,7 +43,7 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 // A key that is added to the configuration and sounds secret must be one that
 // YAML redacts.
 func TestYAML_RedactsEveryKeyThatSoundsSecret(t *testing.T) {
-	var c gateway.Config
+	var c config.Config
 	found := fill(reflect.ValueOf(&c).Elem())
 	if found != 7 {
 		t.Errorf("found %d secrets, want 7: has a new one been added here and to the file of bad secrets?", found)
@@ -113,7 +113,7 @@ func TestMistakes_ShowNoSecret(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := gateway.Load(write(t, tt.text), tt.environ)
+			_, err := config.Load(write(t, tt.text), tt.environ)
 			if err == nil {
 				t.Fatal("it is taken")
 			}
@@ -127,7 +127,7 @@ func TestMistakes_ShowNoSecret(t *testing.T) {
 func TestLoad_KeepsSecretsAsTheyAre(t *testing.T) {
 	const odd = `"a": {b} # 'c' ${D} $$ \n`
 	file := write(t, odd+"\n")
-	c, err := gateway.Load("../configs/testdata/good/variables.yaml", append([]string{
+	c, err := config.Load("../configs/testdata/good/variables.yaml", append([]string{
 		"APP_ID=190000001", "APP_SECRET=" + odd, "HOST=127.0.0.1", "WINDOW=45s", "SHARE=0.25", "LISTS=x", "AGAIN=x",
 	}, account[:]...))
 	if err != nil {
@@ -137,13 +137,13 @@ func TestLoad_KeepsSecretsAsTheyAre(t *testing.T) {
 		t.Errorf("from a variable came %q, want %q", c.Challenge.Secret, odd)
 	}
 	path := write(t, "upstream: {apps: [{captcha_app_id: 190000001, app_secret_key: x}]}\nchallenge:\n  secret: ${file:"+file+"}\n")
-	if c, err = gateway.Load(path, account[:]); err != nil {
+	if c, err = config.Load(path, account[:]); err != nil {
 		t.Fatal(err)
 	}
 	if c.Challenge.Secret != odd {
 		t.Errorf("from a file came %q, want %q", c.Challenge.Secret, odd)
 	}
-	if c, err = gateway.Load(path, append([]string{"GATEWAY__CHALLENGE__SECRET=" + odd}, account[:]...)); err != nil {
+	if c, err = config.Load(path, append([]string{"GATEWAY__CHALLENGE__SECRET=" + odd}, account[:]...)); err != nil {
 		t.Fatal(err)
 	}
 	if c.Challenge.Secret != odd {
@@ -164,14 +164,14 @@ func FuzzLoad(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := gateway.Load(write(t, text), account[:])
+		c, err := config.Load(write(t, text), account[:])
 		if err == nil {
 			if _, err := c.YAML(); err != nil {
 				t.Errorf("loaded, but cannot be written: %v", err)
 			}
 			return
 		}
-		mistakes, ok := err.(gateway.Mistakes) //nolint:errorlint // it must be this one, not wrap it
+		mistakes, ok := err.(config.Mistakes) //nolint:errorlint // it must be this one, not wrap it
 		if !ok || len(mistakes) == 0 {
 			t.Fatalf("got %v, want Mistakes", err)
 		}
