@@ -128,7 +128,7 @@ func binding(b policy.Binding) challenge.Binding {
 	}
 }
 
-// forPage issues a challenge that a page fetched: it is bound to the scene.
-func (c *challenger) forPage(scene string, cause policy.Cause, visitor netip.Addr) any {
+// IssueForPage issues a challenge that a page fetched: it is bound to the scene.
+func (c *challenger) IssueForPage(scene string, cause policy.Cause, visitor netip.Addr) any {
 	return c.issue(policy.Binding{Scene: scene, Cause: cause}, 1, visitor)
 }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +22,7 @@ import (
 	"captchagate/control"
 	"captchagate/once"
 	"captchagate/policy"
+	"captchagate/public"
 	"captchagate/reverify"
 	"captchagate/store"
 	"captchagate/store/bolt"
@@ -31,22 +31,15 @@ import (
 	"captchagate/web"
 )
 
-const (
-	// maxTickets bounds what is remembered of tickets: at 90 bytes each, and
-	// the API's limit of 1,000 a second, all of five minutes.
-	maxTickets = 400_000
-	// maxAnswers bounds the answers kept for Idempotency-Keys.
-	maxAnswers = 300_000
-	// answerLife is how long a repeated request gets the same answer.
-	answerLife = 5 * time.Minute
-)
+// maxTickets bounds what is remembered of tickets: at 90 bytes each, and the
+// API's limit of 1,000 a second, all of five minutes.
+const maxTickets = 400_000
 
 // Gateway is the service.
 type Gateway struct {
 	cfg      config.Config
 	log      *slog.Logger
 	registry *prometheus.Registry
-	metrics  *metrics
 
 	store      store.Store
 	control    *control.Control
@@ -55,20 +48,17 @@ type Gateway struct {
 	situation  *situation
 	challenger *challenger
 	policy     *policy.Policy
-	answers    *once.Answers[policy.Decision]
-	callers    atomic.Pointer[callers]
+	public     *public.Server
 	admin      *admin.Server
 	script     *watch.Script
 	reports    *watch.Reports
 	incidents  *watch.Incidents
 	queue      *reverify.Queue
-	pages      *policy.Limiter // what pages may ask for, by address
-	client     *web.Client     // what pages load
+	client     *web.Client // what pages load
 	mounted    map[string]http.Handler
 
 	reload    func() (config.Config, error)
 	reloading sync.Mutex
-	draining  atomic.Bool
 	closers   []func()
 }
 
@@ -119,13 +109,11 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	g.policy = policy.New(g.breaker, g.situation, g.challenger, ledger, ledger, policyConfig(cfg), g.registry)
 	g.situation.onMode = g.policy.Observe
 
-	g.answers = once.NewAnswers[policy.Decision](answerLife, maxAnswers)
-	g.callers.Store(newCallers(cfg.APIKeys))
-	g.pages = pageBudget()
 	if g.client, err = web.New(web.Config{Script: cfg.Client.Script, LoadTimeout: cfg.Client.LoadTimeout}); err != nil {
 		return nil, err
 	}
-	g.metrics = newMetrics(g.registry, g)
+	g.public = public.New(publicConfig(cfg), g.policy, g.situation, g.challenger, g.incidents, g.reports, log, g.registry)
+	g.registerMetrics()
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var again func(context.Context, string) error
 	if reload != nil {
@@ -148,6 +136,12 @@ func (g *Gateway) Mount(path string, h http.Handler) {
 	}
 	g.mounted[path] = h
 }
+
+// Handler serves backends and pages.
+func (g *Gateway) Handler() http.Handler { return g.public.Handler(g.client, g.mounted) }
+
+// AdminHandler serves operators.
+func (g *Gateway) AdminHandler() http.Handler { return g.admin.Handler() }
 
 // Start runs what goes on in the background until ctx ends, and returns a
 // function that waits for its end.
@@ -173,7 +167,7 @@ func (g *Gateway) Close() {
 
 // lifted has users return little by little after a forced degraded mode.
 func (g *Gateway) lifted(forcedFor time.Duration) {
-	g.situation.observe()
+	g.situation.Observe()
 	g.breaker.Ramp(forcedFor)
 }
 
@@ -195,6 +189,21 @@ func sceneNames(scenes map[string]policy.Scene) []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+func publicConfig(cfg config.Config) public.Config {
+	c := public.Config{APIKeys: publicKeys(cfg.APIKeys), AllowedOrigins: cfg.Client.AllowedOrigins, TrustedProxies: cfg.TrustedProxies}
+	for _, app := range cfg.Upstream.Apps {
+		c.Apps = append(c.Apps, app.CaptchaAppID)
+	}
+	return c
+}
+
+func publicKeys(keys []config.APIKey) (ks []public.APIKey) {
+	for _, k := range keys {
+		ks = append(ks, public.APIKey(k))
+	}
+	return ks
 }
 
 func policyConfig(cfg config.Config) policy.Config {

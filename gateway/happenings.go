@@ -10,7 +10,6 @@ import (
 	"captchagate/breaker"
 	"captchagate/control"
 	"captchagate/once"
-	"captchagate/policy"
 	"captchagate/reverify"
 	"captchagate/watch"
 )
@@ -27,7 +26,7 @@ func (g *Gateway) Transition(t breaker.Transition) {
 		g.incidents.End(watch.KindCircuit, t.At)
 	case breaker.HalfOpen, breaker.Recovering:
 	}
-	g.situation.observe()
+	g.situation.Observe()
 	g.control.Audit(control.KindTransition, "gateway", fmt.Sprintf("circuit %v to %v: %s", t.From, t.To, t.Evidence), t)
 }
 
@@ -122,13 +121,4 @@ func (g *Gateway) newPasses(ctx context.Context, fates *once.Set, transport http
 		return nil, err
 	}
 	return newLedger(fates, g.queue, g.incidents, g.log), nil
-}
-
-// pageBudget is what pages may ask the gateway for without a key.
-func pageBudget() *policy.Limiter {
-	p := policy.NewLimiter(policy.Budget{
-		PerIP: policy.Rate{N: 60, Per: time.Minute}, Total: policy.Rate{N: 2000, Per: time.Second},
-	})
-	p.Observe(false)
-	return p
 }

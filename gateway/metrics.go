@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"runtime/debug"
-	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,19 +9,9 @@ import (
 	"captchagate/policy"
 )
 
-type metrics struct {
-	refusals *prometheus.CounterVec
-}
-
-// newMetrics registers what belongs to no single room.
-func newMetrics(reg prometheus.Registerer, g *Gateway) *metrics {
-	m := &metrics{refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "captchagate_refused_total", Help: "Requests refused for what the caller wrote, by status.",
-	}, []string{"status"})}
-	for _, status := range []int{400, 401, 403, 404, 405, 409, 413, 415, 429} {
-		m.refusals.WithLabelValues(strconv.Itoa(status))
-	}
-	reg.MustRegister(m.refusals)
+// registerMetrics registers what belongs to no single room.
+func (g *Gateway) registerMetrics() {
+	reg := g.registry
 	for _, mode := range []policy.Mode{policy.ModeNormal, policy.ModeDegraded} {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "captchagate_mode", Help: "1 for the process mode that holds.",
@@ -36,10 +25,7 @@ func newMetrics(reg prometheus.Registerer, g *Gateway) *metrics {
 		Name: "captchagate_build_info", Help: "Always 1.",
 		ConstLabels: prometheus.Labels{"version": Version(), "goversion": goVersion()},
 	}, func() float64 { return 1 }))
-	return m
 }
-
-func (m *metrics) refused(status int) { m.refusals.WithLabelValues(strconv.Itoa(status)).Inc() }
 
 func truth(b bool) float64 {
 	if b {
@@ -63,6 +49,3 @@ func goVersion() string {
 	}
 	return ""
 }
-
-// panicSite is the stack of the running panic, function names and lines only.
-func panicSite() string { return string(debug.Stack()) }

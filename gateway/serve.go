@@ -80,7 +80,7 @@ func (g *Gateway) server(h http.Handler) *http.Server {
 
 // drain ends the servers, gently first.
 func (g *Gateway) drain(servers []*http.Server) error {
-	g.draining.Store(true)
+	g.public.Drain()
 	ctx, cancel := context.WithTimeout(context.Background(), drainFor)
 	defer cancel()
 	var wg sync.WaitGroup

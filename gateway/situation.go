@@ -36,7 +36,7 @@ func (s *situation) run(ctx context.Context) {
 	ticks := time.NewTicker(time.Second)
 	defer ticks.Stop()
 	for {
-		s.observe()
+		s.Observe()
 		select {
 		case <-ctx.Done():
 			return
@@ -45,8 +45,8 @@ func (s *situation) run(ctx context.Context) {
 	}
 }
 
-// observe notes what is degraded at this moment.
-func (s *situation) observe() {
+// Observe notes what is degraded at this moment.
+func (s *situation) Observe() {
 	process := s.mode() == policy.ModeDegraded
 	drills := s.control.Drills()
 	s.onMode(process)
@@ -98,9 +98,9 @@ func (s *situation) mode() policy.Mode {
 	return policy.ModeNormal
 }
 
-// sceneMode is the mode of a scene as a page sees it, whoever its user is: a
+// SceneMode is the mode of a scene as a page sees it, whoever its user is: a
 // drill may concern any of them.
-func (s *situation) sceneMode(scene string) policy.Mode {
+func (s *situation) SceneMode(scene string) policy.Mode {
 	if s.control.Mode() == control.Auto && s.drill(scene) {
 		return policy.ModeDegraded
 	}
@@ -113,8 +113,8 @@ func (s *situation) drill(scene string) bool {
 	})
 }
 
-// cause is why a scene is degraded now.
-func (s *situation) cause(scene string) policy.Cause {
+// Cause is why a scene is degraded now.
+func (s *situation) Cause(scene string) policy.Cause {
 	switch {
 	case s.control.Mode() == control.Degraded || s.drill(scene):
 		return policy.Forced
@@ -138,7 +138,7 @@ func (s *situation) Forced(scene string, of captcha.Ticket) policy.Force {
 
 // Degraded reports whether the scene is degraded now, and when it last was.
 func (s *situation) Degraded(scene string) (now bool, last time.Time) {
-	now = s.sceneMode(scene) == policy.ModeDegraded
+	now = s.SceneMode(scene) == policy.ModeDegraded
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last = s.last[""]

@@ -1,4 +1,4 @@
-package gateway
+package public
 
 import (
 	"crypto/sha256"
@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
-
-	"captchagate/config"
 )
 
 // callers are the backends that may ask, by the hash of their key: looking a
@@ -24,7 +22,7 @@ type caller struct {
 	scenes []string // none = all
 }
 
-func newCallers(keys []config.APIKey) *callers {
+func newCallers(keys []APIKey) *callers {
 	cs := &callers{open: len(keys) == 0, byKey: map[[sha256.Size]byte]*caller{}}
 	for _, k := range keys {
 		cs.byKey[sha256.Sum256([]byte(k.Key))] = &caller{name: k.Name, scenes: k.Scenes}
@@ -49,12 +47,12 @@ func (c *caller) may(scene string) bool {
 }
 
 // authenticate finds the caller of a request, or refuses it.
-func (g *Gateway) authenticate(c *gin.Context) (*caller, bool) {
+func (s *Server) authenticate(c *gin.Context) (*caller, bool) {
 	key := ""
 	if scheme, rest, ok := strings.Cut(c.GetHeader("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
 		key = strings.TrimSpace(rest)
 	}
-	who, ok := g.callers.Load().find(key)
+	who, ok := s.callers.Load().find(key)
 	if !ok {
 		c.Header("WWW-Authenticate", `Bearer realm="captchagate"`)
 		refuse(c, http.StatusUnauthorized, `send "Authorization: Bearer <key>" with a key of api_keys`)

@@ -1,4 +1,4 @@
-package gateway
+package public
 
 import (
 	"bytes"
@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"captchagate/api"
 	"captchagate/policy"
 )
 
@@ -29,22 +31,22 @@ type reading struct {
 	known    [members]bool   // and its value could be read
 	texts    [members]string // of those that are strings
 	appID    uint64
-	mistakes []badField
+	mistakes []api.Mistake
 }
 
 // read turns a body into a request, or lists everything wrong in it.
-func (g *Gateway) read(body []byte) (policy.Request, []badField) {
+func (s *Server) read(body []byte) (policy.Request, []api.Mistake) {
 	rd := reading{body: string(body)} // once for all its texts
 	if err := rd.scan(body); err != nil {
-		return policy.Request{}, append(rd.mistakes, badField{"body", syntaxOf(err)})
+		return policy.Request{}, append(rd.mistakes, api.Mistake{Field: "body", Detail: syntaxOf(err)})
 	}
-	r := g.build(&rd)
+	r := s.build(&rd)
 	r.Ticket = r.Ticket.Named()
 	return r, rd.mistakes
 }
 
 func (rd *reading) wrong(m member, detail string) {
-	rd.mistakes = append(rd.mistakes, badField{memberNames[m], detail})
+	rd.mistakes = append(rd.mistakes, api.Mistake{Field: memberNames[m], Detail: detail})
 }
 
 // scan reads the object's members. Its error is one of syntax, behind which
@@ -77,7 +79,7 @@ func (rd *reading) scan(body []byte) error {
 			return err
 		}
 		if m == noMember {
-			rd.mistakes = append(rd.mistakes, badField{unknown, "is not a field of this request"})
+			rd.mistakes = append(rd.mistakes, api.Mistake{Field: unknown, Detail: "is not a field of this request"})
 			continue
 		}
 		rd.take(m, value, dec.InputOffset())
@@ -151,7 +153,7 @@ func (rd *reading) unquote(quoted jsontext.Value, end int64) (string, error) {
 }
 
 // build checks what the backend wrote and leaves alone what the user did.
-func (g *Gateway) build(rd *reading) policy.Request {
+func (s *Server) build(rd *reading) policy.Request {
 	r := policy.Request{Scene: defaultScene}
 	if rd.given[memberTicket] == rd.given[memberChallenge] {
 		rd.wrong(memberTicket, "send exactly one of ticket and challenge")
@@ -166,7 +168,7 @@ func (g *Gateway) build(rd *reading) policy.Request {
 	if rd.given[memberScene] {
 		r.Scene = rd.texts[memberScene]
 	}
-	if _, ok := g.policy.Scene(r.Scene); !ok && !rd.unread(memberScene) {
+	if _, ok := s.decider.Scene(r.Scene); !ok && !rd.unread(memberScene) {
 		rd.wrong(memberScene, unknownScene)
 	}
 	r.Reference = rd.texts[memberReference]
@@ -181,7 +183,7 @@ func (g *Gateway) build(rd *reading) policy.Request {
 	case rd.known[memberType] && kind != "web":
 		rd.wrong(memberType, "must be web or mini")
 	}
-	t.AppID = g.app(rd)
+	t.AppID = s.app(rd)
 	return r
 }
 
@@ -203,21 +205,19 @@ func (rd *reading) userIP() netip.Addr {
 }
 
 // app is the app that the request names, or the only one.
-func (g *Gateway) app(rd *reading) uint64 {
-	apps := g.cfg.Upstream.Apps
+func (s *Server) app(rd *reading) uint64 {
+	apps := s.cfg.Apps
 	if !rd.given[memberAppID] {
 		if len(apps) > 1 && !rd.given[memberChallenge] {
 			rd.wrong(memberAppID, "is required where several apps are configured")
 		}
-		return apps[0].CaptchaAppID
+		return apps[0]
 	}
 	if rd.unread(memberAppID) {
 		return 0 // told already
 	}
-	for _, app := range apps {
-		if app.CaptchaAppID == rd.appID {
-			return app.CaptchaAppID
-		}
+	if slices.Contains(apps, rd.appID) {
+		return rd.appID
 	}
 	rd.wrong(memberAppID, "is not a configured app")
 	return 0

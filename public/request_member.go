@@ -1,4 +1,4 @@
-package gateway
+package public
 
 // A member is one of those that the object of POST /v1/verify may have.
 type member int

@@ -1,4 +1,4 @@
-package gateway
+package public
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"captchagate/api"
 	"captchagate/once"
 	"captchagate/policy"
 )
@@ -25,8 +26,8 @@ const (
 
 // verify answers POST /v1/verify. The order of its refusals is part of the
 // contract: method, key, content type, size, body, scene.
-func (g *Gateway) verify(c *gin.Context) {
-	who, ok := g.authenticate(c)
+func (s *Server) verify(c *gin.Context) {
+	who, ok := s.authenticate(c)
 	if !ok {
 		return
 	}
@@ -34,33 +35,33 @@ func (g *Gateway) verify(c *gin.Context) {
 	if !ok {
 		return
 	}
-	r, mistakes := g.read(body)
+	r, mistakes := s.read(body)
 	key, given, mistake := idempotencyKey(c.Request.Header)
 	if mistake != "" {
-		mistakes = append(mistakes, badField{"Idempotency-Key", mistake})
+		mistakes = append(mistakes, api.Mistake{Field: "Idempotency-Key", Detail: mistake})
 	}
 	if len(mistakes) > 0 {
 		refuse(c, http.StatusBadRequest, "the request is not as POST /v1/verify takes it", mistakes...)
 		return
 	}
 	if !who.may(r.Scene) {
-		refuse(c, http.StatusForbidden, "this key may not ask about this scene; see api_keys", badField{"scene", "not one of the key's scenes"})
+		refuse(c, http.StatusForbidden, "this key may not ask about this scene; see api_keys", api.Mistake{Field: "scene", Detail: "not one of the key's scenes"})
 		return
 	}
 	if !given {
-		g.answer(c, g.policy.Decide(c.Request.Context(), r))
+		s.answer(c, s.decider.Decide(c.Request.Context(), r))
 		return
 	}
-	g.verifyOnce(c, who, key, body, r)
+	s.verifyOnce(c, who, key, body, r)
 }
 
 // verifyOnce gives a repeated request the answer of the first. It decides even
 // where its own caller goes away: that caller asks again to learn what came of
 // it.
-func (g *Gateway) verifyOnce(c *gin.Context, who *caller, key string, body []byte, r policy.Request) {
+func (s *Server) verifyOnce(c *gin.Context, who *caller, key string, body []byte, r policy.Request) {
 	ctx := c.Request.Context()
-	d, replayed, err := g.answers.Do(ctx, who.name, key, body, func() policy.Decision {
-		return g.policy.Decide(context.WithoutCancel(ctx), r)
+	d, replayed, err := s.answers.Do(ctx, who.name, key, body, func() policy.Decision {
+		return s.decider.Decide(context.WithoutCancel(ctx), r)
 	})
 	switch {
 	case errors.Is(err, once.ErrOtherBody):
@@ -71,13 +72,13 @@ func (g *Gateway) verifyOnce(c *gin.Context, who *caller, key string, body []byt
 		return
 	case replayed:
 		c.Header("Idempotent-Replay", "true")
-		g.policy.Repeat(r.Scene, d)
+		s.decider.Repeat(r.Scene, d)
 	}
-	g.answer(c, d)
+	s.answer(c, d)
 }
 
-func (g *Gateway) answer(c *gin.Context, d policy.Decision) {
-	g.incidents.Decision(d.Action.String(), string(d.Cause))
+func (s *Server) answer(c *gin.Context, d policy.Decision) {
+	s.incidents.Decision(d.Action.String(), string(d.Cause))
 	body, err := d.AppendJSON(make([]byte, 0, usualAnswer))
 	if err != nil {
 		panic(err) // all fields are our own
@@ -103,7 +104,7 @@ func jsonBody(c *gin.Context) ([]byte, bool) {
 		return nil, false
 	}
 	if err != nil {
-		refuse(c, http.StatusBadRequest, "the body could not be read to its end", badField{"body", "ended early"})
+		refuse(c, http.StatusBadRequest, "the body could not be read to its end", api.Mistake{Field: "body", Detail: "ended early"})
 		return nil, false
 	}
 	return body, true

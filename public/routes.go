@@ -1,0 +1,113 @@
+package public
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"captchagate/api"
+)
+
+// Handler serves everything that backends and pages ask for: client what pages
+// load, under /client/, and beside whatever else is served at a path such as
+// /demo/.
+func (s *Server) Handler(client http.Handler, beside map[string]http.Handler) http.Handler {
+	r := newEngine()
+	r.Use(s.enter, s.guard)
+	r.NoRoute(func(c *gin.Context) { refuse(c, http.StatusNotFound, "there is nothing at this path") })
+	r.NoMethod(func(c *gin.Context) {
+		refuse(c, http.StatusMethodNotAllowed, "this path knows "+c.Writer.Header().Get("Allow")+" only")
+	})
+	r.POST("/v1/verify", s.verify)
+	r.GET("/v1/challenge", s.cors, s.pace, s.pageChallenge)
+	r.POST("/v1/client-events", s.cors, s.pace, s.pageEvents)
+	r.GET("/v1/mode", s.cors, s.pageMode)
+	r.GET("/client/*file", gin.WrapH(client))
+	r.HEAD("/client/*file", gin.WrapH(client))
+	for path, h := range beside {
+		r.Any(path+"*rest", gin.WrapH(h))
+	}
+	r.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	r.GET("/readyz", s.ready)
+	return r
+}
+
+// newEngine returns Gin without its own logger, redirects and trust in headers.
+func newEngine() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.HandleMethodNotAllowed = true
+	r.RedirectTrailingSlash = false
+	_ = r.SetTrustedProxies(nil) // an empty list cannot be wrong
+	return r
+}
+
+// refuse ends the request with a problem.
+func refuse(c *gin.Context, status int, detail string, mistakes ...api.Mistake) {
+	c.Abort()
+	api.Refuse(c.Writer, status, detail, mistakes...)
+}
+
+// What every answer says; the slices are shared and never changed.
+var (
+	noSniff  = []string{"nosniff"}
+	noStore  = []string{"no-store"}
+	jsonType = []string{"application/json"}
+)
+
+// maxRequestID is how long an X-Request-Id may be that is taken over, in bytes.
+const maxRequestID = 128
+
+// enter names the request and counts what is refused.
+func (s *Server) enter(c *gin.Context) {
+	id := c.GetHeader("X-Request-Id")
+	if !plainHeader(id, maxRequestID) {
+		id = newRequestID()
+	}
+	h := c.Writer.Header()
+	h["X-Request-Id"], h["X-Content-Type-Options"], h["Cache-Control"] = []string{id}, noSniff, noStore
+	c.Next()
+	status := c.Writer.Status()
+	s.refused(status)
+	if s.log.Enabled(c, slog.LevelDebug) {
+		s.log.DebugContext(c, "request", "id", id, "route", c.FullPath(), "status", status)
+	}
+}
+
+// newRequestID is a name for a request. It tells nothing, unlike a number that
+// grows, which would tell every page how busy the gateway is.
+func newRequestID() string { return strconv.FormatUint(rand.Uint64(), 36) }
+
+// guard turns a panic into an answer.
+func (s *Server) guard(c *gin.Context) {
+	if !api.Guard(c.Writer, c.FullPath(), s.log, c.Next) {
+		c.Abort()
+	}
+}
+
+// ready says whether requests should come here. The Captcha API's health does
+// not matter: standing in for it is what the gateway is for.
+func (s *Server) ready(c *gin.Context) {
+	if s.draining.Load() {
+		refuse(c, http.StatusServiceUnavailable, "the gateway is shutting down")
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"status": "ready"})
+}
+
+// plainHeader reports whether a header's value is printable ASCII of 1 to most
+// bytes.
+func plainHeader(s string, most int) bool {
+	if s == "" || len(s) > most {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
