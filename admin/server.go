@@ -15,6 +15,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"captchagate/control"
+	"captchagate/reverify"
+	"captchagate/watch"
 )
 
 // requestTime bounds a request, reading its body included.
@@ -23,26 +25,29 @@ const requestTime = 10 * time.Second
 // Server answers operators.
 type Server struct {
 	control *control.Control
-	status  func() Status
+	views   Views
 	reload  func(ctx context.Context, actor string) error
 	log     *slog.Logger
-	views   Views
 	guard   *guard
 	engine  *gin.Engine
 }
 
-// Views are what others keep for operators to see, as values that become JSON.
-type Views struct {
-	Incidents  func(limit int) any                               // newest first
-	Reverified func(ctx context.Context, limit int) (any, error) // newest first
+// Views are what the rest of the gateway has for operators to see.
+type Views interface {
+	// Status is how the gateway is.
+	Status() Status
+	// Incidents are up to limit outages, newest first.
+	Incidents(limit int) []watch.Incident
+	// Reverified are up to limit reports of re-verification that nobody has
+	// acknowledged, newest first. The error says that they cannot be read.
+	Reverified(ctx context.Context, limit int) (reverify.Reports, error)
 }
 
-// New returns the operators' API. status tells how the gateway is; reload
-// loads the configuration again and enters in the audit what came of it, in the
-// name of actor, and is nil where there is no file; metrics
-// answers GET /metrics; views are further lists. cfg must be valid.
-func New(cfg Config, ctrl *control.Control, status func() Status, reload func(ctx context.Context, actor string) error, metrics http.Handler, views Views, log *slog.Logger) *Server {
-	s := &Server{views: views, control: ctrl, status: status, reload: reload, log: log, guard: newGuard(cfg.Tokens)}
+// New returns the operators' API. reload loads the configuration again and
+// enters in the audit what came of it, in the name of actor, and is nil if
+// there is no file; metrics answers GET /metrics. cfg must be valid.
+func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context.Context, actor string) error, metrics http.Handler, log *slog.Logger) *Server {
+	s := &Server{control: ctrl, views: views, reload: reload, log: log, guard: newGuard(cfg.Tokens)}
 	s.engine = newEngine()
 	s.engine.Use(s.recoverPanic, bounded, s.guard.letIn)
 	s.engine.NoRoute(notFound)
@@ -115,7 +120,7 @@ func answer(c *gin.Context, body any) {
 	c.Data(http.StatusOK, "application/json", append(text, '\n'))
 }
 
-func (s *Server) getStatus(c *gin.Context) { answer(c, s.status().whole()) }
+func (s *Server) getStatus(c *gin.Context) { answer(c, s.views.Status().whole()) }
 
 func (s *Server) postReload(c *gin.Context) {
 	if s.reload == nil {

@@ -10,13 +10,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"captchagate/admin"
 	"captchagate/control"
+	"captchagate/reverify"
 	"captchagate/store/bolt"
+	"captchagate/watch"
 )
 
 const (
@@ -38,6 +41,7 @@ type door struct {
 	control *control.Control
 	reload  func(context.Context) error
 	status  admin.Status
+	broken  error // what reading the reports comes to
 	log     bytes.Buffer
 }
 
@@ -46,7 +50,7 @@ func build(t *testing.T, tokens []admin.Token) *door {
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "gateway.db"), quiet)
 	must(t, err)
 	d := &door{reload: func(context.Context) error { return nil }, status: admin.Status{Mode: "normal", Store: admin.Store{Kind: "bolt", Healthy: true}}}
-	d.control, err = control.New(t.Context(), s, []string{"login", "comment"}, nil, quiet)
+	d.control, err = control.New(t.Context(), s, []string{"login", "comment"}, quiet)
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -60,16 +64,30 @@ func build(t *testing.T, tokens []admin.Token) *door {
 		must(t, s.Close())
 	})
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "captchagate_mode 1\n") })
-	d.Handler = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d.now,
-		func(ctx context.Context, _ string) error { return d.reload(ctx) }, metrics, admin.Views{}, slog.New(slog.NewTextHandler(&d.log, nil))).Handler()
+	d.Handler = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d,
+		func(ctx context.Context, _ string) error { return d.reload(ctx) }, metrics, slog.New(slog.NewTextHandler(&d.log, nil))).Handler()
 	return d
 }
 
-// now is the status as a gateway would tell it.
-func (d *door) now() admin.Status {
+// Status is as a gateway would tell it.
+func (d *door) Status() admin.Status {
 	s := d.status
 	s.Override, s.Drills = d.control.Override(), d.control.Drills()
 	return s
+}
+
+// Incidents are as many as are asked for.
+func (d *door) Incidents(limit int) []watch.Incident {
+	all := make([]watch.Incident, limit)
+	for i := range all {
+		all[i].ID = strconv.Itoa(i)
+	}
+	return all
+}
+
+// Reverified is as many reports as are asked for.
+func (d *door) Reverified(_ context.Context, limit int) (reverify.Reports, error) {
+	return reverify.Reports{Reports: make([]reverify.Report, limit)}, d.broken
 }
 
 // ask sends a request from this machine; header is "Name: value" lines.
@@ -159,12 +177,38 @@ func TestReload_ReloadsOrSaysWhyNot(t *testing.T) {
 		t.Errorf("the detail is %q", p.Detail)
 	}
 
-	bare := admin.New(admin.Config{}, d.control, d.now, nil, http.NotFoundHandler(), admin.Views{}, quiet).Handler()
+	bare := admin.New(admin.Config{}, d.control, d, nil, http.NotFoundHandler(), quiet).Handler()
 	r := httptest.NewRequest("POST", "http://127.0.0.1/admin/v1/reload", nil)
 	r.RemoteAddr = "127.0.0.1:1"
 	recorder := httptest.NewRecorder()
 	bare.ServeHTTP(recorder, r)
 	wantProblem(t, recorder, 501)
+}
+
+func TestViews_ShowAsManyAsAreAskedFor(t *testing.T) {
+	d := build(t, tokens)
+	for query, want := range map[string]int{"": 100, "?limit=1": 1, "?limit=1000": 1000} {
+		var incidents struct{ Incidents []watch.Incident }
+		w := d.ask(t, "GET", "/admin/v1/incidents"+query, "", bearer(viewerToken))
+		if err := json.Unmarshal(w.Body.Bytes(), &incidents); err != nil || w.Code != 200 || len(incidents.Incidents) != want {
+			t.Errorf("%q: status %d, %d incidents (error %v), want %d", query, w.Code, len(incidents.Incidents), err, want)
+		}
+		var found reverify.Reports
+		w = d.ask(t, "GET", "/admin/v1/reverified"+query, "", bearer(viewerToken))
+		if err := json.Unmarshal(w.Body.Bytes(), &found); err != nil || w.Code != 200 || len(found.Reports) != want {
+			t.Errorf("%q: status %d, %d reports (error %v), want %d", query, w.Code, len(found.Reports), err, want)
+		}
+	}
+	for _, path := range []string{"/admin/v1/incidents", "/admin/v1/reverified"} {
+		for _, query := range []string{"?limit=0", "?limit=1001", "?limit=many"} {
+			wantProblem(t, d.ask(t, "GET", path+query, "", bearer(viewerToken)), 400)
+		}
+	}
+	d.broken = errors.New("the disk of 10.1.2.3 is away")
+	w := d.ask(t, "GET", "/admin/v1/reverified", "", bearer(viewerToken))
+	if p := wantProblem(t, w, 503); strings.Contains(p.Detail, "10.1.2.3") || !strings.Contains(d.log.String(), "10.1.2.3") {
+		t.Errorf("the detail is %q, the log %s", p.Detail, d.log.String())
+	}
 }
 
 func TestServer_APanicIsAProblemAndNoSecretIsLogged(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+
+	"captchagate/watch"
 )
 
 // getIncidents shows the newest outages.
@@ -14,7 +16,7 @@ func (s *Server) getIncidents(c *gin.Context) {
 		return
 	}
 	answer(c, struct {
-		Incidents any `json:"incidents"`
+		Incidents []watch.Incident `json:"incidents"`
 	}{s.views.Incidents(limit)})
 }
 

@@ -67,7 +67,7 @@ func TestAudit_NeverBlocksAndWaitsForTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &flakyStore{}
 		s.away.Store(true)
-		c, err := control.New(t.Context(), s, scenes, nil, quiet)
+		c, err := control.New(t.Context(), s, scenes, quiet)
 		must(t, err)
 		go c.Run(t.Context())
 		for range 5000 { // more than may wait

@@ -59,12 +59,12 @@ const gatewayActor = "gateway"
 type Control struct {
 	store  Store
 	log    *slog.Logger
-	lifted func(forcedFor time.Duration)
 	scenes atomic.Pointer[[]string]
 
-	state   atomic.Pointer[state] // what is forced; replaced, never changed
-	mu      sync.Mutex            // held by those who replace it
-	changed chan struct{}         // wakes Run
+	state     atomic.Pointer[state] // what is forced; replaced, never changed
+	mu        sync.Mutex            // held by those who replace it
+	followers []func()
+	wakeups   chan struct{} // wakes Run
 
 	queue   chan queued // entries of the audit that wait for the store
 	dropped atomic.Int64
@@ -80,15 +80,11 @@ type state struct {
 // New loads what was forced when the last process ended; what has lapsed since
 // has lapsed, and is entered in the audit. scenes are the configured ones.
 //
-// lifted is called, outside all locks, whenever a forced degraded mode of all
-// scenes ends while the process runs, with the time that it lasted: users then
-// come back by and by. It may be nil.
-//
 // Run must run for ends to be noticed and for the audit to be written.
-func New(ctx context.Context, store Store, scenes []string, lifted func(forcedFor time.Duration), log *slog.Logger) (*Control, error) {
+func New(ctx context.Context, store Store, scenes []string, log *slog.Logger) (*Control, error) {
 	c := &Control{
 		store: store, log: log,
-		changed: make(chan struct{}, 1),
+		wakeups: make(chan struct{}, 1),
 		queue:   make(chan queued, maxQueue),
 	}
 	c.SetScenes(scenes)
@@ -98,8 +94,24 @@ func New(ctx context.Context, store Store, scenes []string, lifted func(forcedFo
 	}
 	c.state.Store(loaded)
 	c.lapse(ctx)
-	c.lifted = lifted // what lapsed in another life lifts nothing in this one
 	return c, nil
+}
+
+// Follow has changed called at once, after every change of what is forced
+// (made, lapsed or taken back) and besides once a second while Run runs. It is
+// not told what changed: it reads what holds now, so a call too many or a
+// change that came in another way does no harm. It is called outside all locks,
+// perhaps by several goroutines at once, and Set returns only after it has: it
+// must not block. Follow is for the time before Run and the first Set.
+func (c *Control) Follow(changed func()) {
+	c.followers = append(c.followers, changed)
+	changed()
+}
+
+func (c *Control) tellFollowers() {
+	for _, changed := range c.followers {
+		changed()
+	}
 }
 
 func load(ctx context.Context, store State) (*state, error) {

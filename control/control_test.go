@@ -25,20 +25,24 @@ var (
 // A house is a control over a store in a file, as one process has it.
 type house struct {
 	*control.Control
-	store  *bolt.Store
-	mu     sync.Mutex
-	lifted []time.Duration
-	stop   context.CancelFunc
-	ended  chan struct{}
+	store *bolt.Store
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	began time.Time
+	mu    sync.Mutex
+	told  int      // how often the follower was called
+	seen  []string // by the follower, as far as it was news
 }
 
 func start(t *testing.T, path string, scenes ...string) *house {
 	t.Helper()
 	s, err := bolt.Open(path, quiet)
 	must(t, err)
-	h := &house{store: s, ended: make(chan struct{})}
-	h.Control, err = control.New(t.Context(), s, scenes, h.lift, quiet)
+	h := &house{store: s, ended: make(chan struct{}), began: time.Now()}
+	h.Control, err = control.New(t.Context(), s, scenes, quiet)
 	must(t, err)
+	h.Follow(h.changed)
 	ctx, cancel := context.WithCancel(t.Context())
 	h.stop = cancel
 	go func() {
@@ -49,10 +53,18 @@ func start(t *testing.T, path string, scenes ...string) *house {
 	return h
 }
 
-func (h *house) lift(forcedFor time.Duration) {
+// changed notes what holds, and the second, if that is news.
+func (h *house) changed() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.lifted = append(h.lifted, forcedFor)
+	h.told++
+	holds := fmt.Sprint(h.Mode())
+	for _, drill := range h.Drills() {
+		holds += "+" + drill.Scene
+	}
+	if n := len(h.seen); n == 0 || !strings.HasPrefix(h.seen[n-1], holds+"@") {
+		h.seen = append(h.seen, fmt.Sprintf("%s@%g", holds, time.Since(h.began).Seconds()))
+	}
 }
 
 func (h *house) end() {
@@ -98,7 +110,7 @@ func TestControl_ForcesAModeUntilItLapses(t *testing.T) {
 		}
 		synctest.Wait()
 		wantAudit(t, h, "switch gateway forced degraded lapsed", "switch ops forced degraded until 2000-01-01T00:30:00Z: API down")
-		wantLifted(t, h, 30*time.Minute)
+		wantSeen(t, h, "auto@0", "degraded@0", "auto@1800")
 	})
 }
 
@@ -120,37 +132,56 @@ func TestControl_AnEndIsKeptWithoutRun(t *testing.T) {
 	})
 }
 
-func TestControl_SaysHowLongItWasDegradedWhenThatIsLifted(t *testing.T) {
+// An answer that is given after a change belongs to it, so followers know of it
+// before Set returns.
+func TestControl_FollowersKnowAChangeBeforeSetReturns(t *testing.T) {
 	step := func(mode control.Mode) control.Change { return control.Change{Mode: mode, Reason: "step"} }
+	drill := func(mode control.Mode) control.Change {
+		return control.Change{Mode: mode, Scene: "login", Reason: "drill"}
+	}
 	for _, row := range []struct {
 		name  string
 		steps []control.Change // a second apart
-		want  []time.Duration
+		want  []string
 	}{
-		{"degraded, auto", []control.Change{step(control.Degraded), step(control.Auto)}, []time.Duration{time.Second}},
-		{"degraded twice, auto", []control.Change{step(control.Degraded), step(control.Degraded), step(control.Auto)}, []time.Duration{2 * time.Second}},
-		{"normal, auto", []control.Change{step(control.Normal), step(control.Auto)}, nil},
+		{"degraded, auto", []control.Change{step(control.Degraded), step(control.Auto)}, []string{"degraded@1", "auto@2"}},
+		{"degraded twice, auto", []control.Change{step(control.Degraded), step(control.Degraded), step(control.Auto)}, []string{"degraded@1", "auto@3"}},
+		{"normal, auto", []control.Change{step(control.Normal), step(control.Auto)}, []string{"normal@1", "auto@2"}},
 		{"auto", []control.Change{step(control.Auto)}, nil},
-		{"degraded, normal, auto", []control.Change{step(control.Degraded), step(control.Normal), step(control.Auto)}, nil},
-		{"a drill, auto", []control.Change{
-			{Mode: control.Degraded, Scene: "login", Reason: "drill"},
-			{Mode: control.Auto, Scene: "login", Reason: "over"},
-		}, nil},
-		{"degraded, a drill ends", []control.Change{
-			step(control.Degraded), {Mode: control.Auto, Scene: "login", Reason: "over"},
-		}, nil},
+		{"degraded, normal, auto", []control.Change{step(control.Degraded), step(control.Normal), step(control.Auto)}, []string{"degraded@1", "normal@2", "auto@3"}},
+		{"a drill, auto", []control.Change{drill(control.Degraded), drill(control.Auto)}, []string{"auto+login@1", "auto@2"}},
+		{"degraded, a drill ends", []control.Change{drill(control.Degraded), step(control.Degraded), drill(control.Auto)}, []string{"auto+login@1", "degraded+login@2", "degraded@3"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			story(t, func(t *testing.T, path string) {
 				h := start(t, path, scenes...)
+				h.stop() // without Run nobody else tells them
+				<-h.ended
 				for _, change := range row.steps {
-					must(t, h.Set(t.Context(), change))
 					time.Sleep(time.Second)
+					must(t, h.Set(t.Context(), change))
 				}
-				wantLifted(t, h, row.want...)
+				wantSeen(t, h, append([]string{"auto@0"}, row.want...)...)
 			})
 		})
 	}
+}
+
+// Followers act on what holds and not on what changed, so they are told every
+// second also if nothing did.
+func TestControl_FollowersAreToldEverySecond(t *testing.T) {
+	story(t, func(t *testing.T, path string) {
+		h := start(t, path, scenes...)
+		synctest.Wait()
+		before := h.calls()
+		for n := 1; n <= 10; n++ {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if got := h.calls() - before; got != n {
+				t.Fatalf("told %d times in %d seconds", got, n)
+			}
+		}
+	})
 }
 
 func must(t *testing.T, err error) {
@@ -173,12 +204,18 @@ func wantAudit(t *testing.T, h *house, want ...string) {
 	}
 }
 
-func wantLifted(t *testing.T, h *house, want ...time.Duration) {
+// wantSeen checks what the follower saw, and in which seconds.
+func wantSeen(t *testing.T, h *house, want ...string) {
 	t.Helper()
-	synctest.Wait()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if fmt.Sprint(h.lifted) != fmt.Sprint(want) {
-		t.Errorf("lifted after %v, want %v", h.lifted, want)
+	if got := strings.Join(h.seen, " "); got != strings.Join(want, " ") {
+		t.Errorf("the follower saw %q, want %q", got, want)
 	}
+}
+
+func (h *house) calls() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.told
 }

@@ -87,7 +87,7 @@ func TestForced_CostsNoAllocation(t *testing.T) {
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "gateway.db"), quiet)
 	must(t, err)
 	defer s.Close()
-	c, err := control.New(t.Context(), s, scenes, nil, quiet)
+	c, err := control.New(t.Context(), s, scenes, quiet)
 	must(t, err)
 	user := strings.Repeat("u", 256)
 	if n := testing.AllocsPerRun(100, func() { c.Forced("login", captcha.Ticket{Subject: user}) }); n != 0 {

@@ -53,7 +53,7 @@ func TestControl_LapsesWhileTheProcessIsDown(t *testing.T) {
 				"switch gateway forced degraded lapsed",
 				"switch ops drill on login for 100 % of its users until 2000-01-01T00:01:00Z: drill",
 				"switch ops forced degraded until 2000-01-01T00:01:00Z: API down")
-			wantLifted(t, h) // nothing: this process never was degraded
+			wantSeen(t, h, "auto@0") // this process never was degraded
 			h.end()
 		}
 	})
@@ -70,13 +70,13 @@ func TestControl_LeavesTheSwitchWhereTheStoreFails(t *testing.T) {
 		if mode := h.Forced("login", alice); mode != control.Degraded {
 			t.Errorf("forced is %v", mode)
 		}
-		wantLifted(t, h)
+		wantSeen(t, h, "auto@0", "degraded@0")
 		time.Sleep(time.Minute) // it lapses without the store
 		synctest.Wait()
 		if mode := h.Forced("login", alice); mode != control.Auto {
 			t.Errorf("after its end forced is %v", mode)
 		}
-		wantLifted(t, h, time.Minute)
+		wantSeen(t, h, "auto@0", "degraded@0", "auto@60")
 	})
 }
 
@@ -86,7 +86,7 @@ func TestControl_SaysThatAStoredSwitchCannotBeRead(t *testing.T) {
 		must(t, err)
 		defer s.Close()
 		must(t, s.Put(t.Context(), "control", "switch", []byte("{"), 0))
-		if _, err := control.New(t.Context(), s, scenes, nil, quiet); err == nil || !strings.Contains(err.Error(), "not readable") {
+		if _, err := control.New(t.Context(), s, scenes, quiet); err == nil || !strings.Contains(err.Error(), "not readable") {
 			t.Errorf("the error is %v", err)
 		}
 	})

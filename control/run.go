@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// lookAgain is the longest that Run waits while something has an end.
-const lookAgain = 10 * time.Second
+// tick is the longest that Run waits: the clock may be set, and followers count
+// on being told.
+const tick = time.Second
 
 // Run notices what is over, and writes the audit, until ctx ends; then it
 // writes what still waits, within a second.
@@ -21,24 +22,25 @@ func (c *Control) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// waitForEnd returns when something is over, something changed, or ctx ended.
+// waitForEnd returns when something is over, something changed, ctx ended, or
+// after a tick.
 func (c *Control) waitForEnd(ctx context.Context) {
-	var due <-chan time.Time
+	wait := tick
 	if end, ok := c.state.Load().nextEnd(); ok {
-		timer := time.NewTimer(min(time.Until(end), lookAgain)) // the clock may be set
-		defer timer.Stop()
-		due = timer.C
+		wait = min(wait, time.Until(end))
 	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	select {
-	case <-due:
-	case <-c.changed:
+	case <-timer.C:
+	case <-c.wakeups:
 	case <-ctx.Done():
 	}
 }
 
 func (c *Control) wake() {
 	select {
-	case c.changed <- struct{}{}:
+	case c.wakeups <- struct{}{}:
 	default: // it was woken already
 	}
 }

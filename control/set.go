@@ -18,11 +18,10 @@ func (c *Control) Set(ctx context.Context, ch Change) error {
 		return wrong
 	}
 	c.lapse(ctx) // what is over is entered before what follows
-	ended, err := c.replace(ctx, ch)
-	if err != nil {
+	if err := c.replace(ctx, ch); err != nil {
 		return err
 	}
-	c.lift(ended)
+	c.tellFollowers()
 	c.wake()
 	return nil
 }
@@ -30,21 +29,15 @@ func (c *Control) Set(ctx context.Context, ch Change) error {
 // Check returns everything that Set would find wrong in ch, or nil.
 func (c *Control) Check(ch Change) Mistakes { return ch.Validate(*c.scenes.Load()) }
 
-// replace stores what ch makes of the state and puts it in force. It returns
-// how long a forced degraded mode lasted that ch ends, else 0.
-func (c *Control) replace(ctx context.Context, ch Change) (ended time.Duration, err error) {
+// replace stores what ch makes of the state and puts it in force.
+func (c *Control) replace(ctx context.Context, ch Change) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now().UTC().Round(0) // by the clock on the wall, as after a restart
-	was := c.state.Load()
-	next := was.with(ch, now)
-	if err := c.keep(ctx, next, ch.entry(now)); err != nil {
-		return 0, fmt.Errorf("control: the change could not be stored, so it was not made: %w", err)
+	if err := c.keep(ctx, c.state.Load().with(ch, now), ch.entry(now)); err != nil {
+		return fmt.Errorf("control: the change could not be stored, so it was not made: %w", err)
 	}
-	if ch.Scene == "" && ch.Mode == Auto {
-		ended = was.degradedFor(now)
-	}
-	return ended, nil
+	return nil
 }
 
 // keep stores next with its entry and puts it in force. The lock is held. A
@@ -61,12 +54,6 @@ func (c *Control) keep(ctx context.Context, next *state, e Entry) error {
 	c.state.Store(next)
 	c.log.Info("switched", "summary", e.Summary, "actor", e.Actor)
 	return nil
-}
-
-func (c *Control) lift(forcedFor time.Duration) {
-	if forcedFor > 0 && c.lifted != nil {
-		c.lifted(forcedFor)
-	}
 }
 
 // with returns what ch makes of s.
@@ -106,35 +93,25 @@ func (ch Change) share() float64 {
 	return *ch.Share
 }
 
-// degradedFor is how long s forced degraded mode on all scenes, up to end.
-func (s *state) degradedFor(end time.Time) time.Duration {
-	if s.Override == nil || s.Override.Mode != Degraded {
-		return 0
-	}
-	return max(end.Sub(s.Override.Since), 1) // a moment also ends
-}
-
-// lapse takes out what is over and enters it in the audit. It does not need
-// the store: what is over stays over, and where the store fails the next start
-// finds the old state there and comes to the same end.
+// lapse takes out what is over, tells the followers and enters it in the audit.
+// It does not need the store: what is over stays over, and if the store fails
+// the next start finds the old state there and comes to the same end.
 func (c *Control) lapse(ctx context.Context) {
-	ended, entries := c.takeOut(time.Now().UTC().Round(0))
-	c.lift(ended) // before the store is asked: users come back from this moment on
+	entries := c.takeOut(time.Now().UTC().Round(0))
+	c.tellFollowers() // before the store is asked: users come back from this moment on
 	for _, e := range entries {
 		c.settle(ctx, e)
 	}
 }
 
-// takeOut puts a state without what is over in force. It returns how long a
-// forced degraded mode lasted that is over, else 0, and what the audit should
-// say.
-func (c *Control) takeOut(now time.Time) (ended time.Duration, entries []Entry) {
+// takeOut puts a state without what is over in force, and returns what the
+// audit should say.
+func (c *Control) takeOut(now time.Time) (entries []Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was := c.state.Load()
 	next := *was
 	if o := was.Override; o != nil && over(o.Until, now) {
-		ended = was.degradedFor(*o.Until)
 		next.Override = nil
 		entries = append(entries, newEntry(now, KindSwitch, gatewayActor, "forced "+o.Mode.String()+" lapsed", o))
 	}
@@ -156,7 +133,7 @@ func (c *Control) takeOut(now time.Time) (ended time.Duration, entries []Entry) 
 	if len(entries) > 0 {
 		c.state.Store(&next)
 	}
-	return ended, entries
+	return entries
 }
 
 // settle stores what is in force, whatever that is by now, with an entry.

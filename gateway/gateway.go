@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -81,24 +80,27 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 			log.Error("the store could not be closed", "error", err)
 		}
 	})
-	if g.control, err = control.New(ctx, g.store, sceneNames(cfg.Scenes), g.lifted, log); err != nil {
+	if g.control, err = control.New(ctx, g.store, sceneNames(cfg.Scenes), log); err != nil {
 		return nil, err
 	}
-	if g.incidents, err = watch.NewIncidents(ctx, g.store, g.incidentEnded, log); err != nil {
+	events := &recorder{control: g.control, log: log}
+	if g.incidents, err = watch.NewIncidents(ctx, g.store, events.incidentEnded, log); err != nil {
 		return nil, err
 	}
-	g.script = watch.NewScript(watch.ScriptConfig(cfg.ScriptProbe), transport, g.scriptChanged, log, g.registry)
-	g.reports = watch.NewReports(g.script.Sooner, g.pagesFail, log, g.registry)
+	events.incidents = g.incidents
+	g.script = watch.NewScript(watch.ScriptConfig(cfg.ScriptProbe), transport, events.scriptChanged, log, g.registry)
+	g.reports = watch.NewReports(g.script.Sooner, events.pagesFail, log, g.registry)
 
 	if g.upstream, err = upstream.New(cfg.Upstream.Config, cfg.Upstream.MaxInFlight, transport, g.registry); err != nil {
 		return nil, err
 	}
 	g.closers = append(g.closers, g.upstream.Close)
 	fates := once.NewSet(captcha.TicketLife, maxTickets)
-	if g.breaker, err = breaker.New(g.upstream, fates, g, cfg.Upstream.Apps[0].CaptchaAppID, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
+	if g.breaker, err = breaker.New(g.upstream, fates, events, cfg.Upstream.Apps[0].CaptchaAppID, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
 		return nil, err
 	}
-	g.situation = newSituation(g.control, g.breaker, g.script, g.incidents)
+	g.situation = newSituation(g.control, g.breaker, g.script)
+	events.situation = g.situation
 	if g.challenger, err = newChallenger(ctx, cfg.Challenge, g.store, g.registry); err != nil {
 		return nil, err
 	}
@@ -108,6 +110,9 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	}
 	g.policy = policy.New(g.breaker, g.situation, g.challenger, ledger, ledger, policyConfig(cfg), g.registry)
 	g.situation.onMode = g.policy.Observe
+	events.queue = g.queue
+	g.control.Follow(g.situation.Observe)
+	g.control.Follow((&forcedMode{control: g.control, incidents: g.incidents, breaker: g.breaker}).observe)
 
 	if g.client, err = web.New(web.Config{Script: cfg.Client.Script, LoadTimeout: cfg.Client.LoadTimeout}); err != nil {
 		return nil, err
@@ -119,8 +124,9 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if reload != nil {
 		again = g.reloadFor
 	}
-	g.admin = admin.New(cfg.Admin, g.control, g.status, again,
-		promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.views(), log)
+	g.admin = admin.New(cfg.Admin, g.control,
+		&views{situation: g.situation, control: g.control, breaker: g.breaker, store: g.store, incidents: g.incidents, queue: g.queue},
+		again, promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), log)
 	return g, nil
 }
 
@@ -150,7 +156,6 @@ func (g *Gateway) Start(ctx context.Context) (wait func()) {
 	wg.Go(func() { g.store.Run(ctx) })
 	wg.Go(func() { g.control.Run(ctx) })
 	wg.Go(func() { g.breaker.Run(ctx) })
-	wg.Go(func() { g.situation.run(ctx) })
 	wg.Go(func() { g.script.Run(ctx) })
 	wg.Go(func() { g.incidents.Run(ctx) })
 	wg.Go(func() { g.queue.Run(ctx) })
@@ -163,12 +168,6 @@ func (g *Gateway) Close() {
 		closer()
 	}
 	g.closers = nil
-}
-
-// lifted has users return little by little after a forced degraded mode.
-func (g *Gateway) lifted(forcedFor time.Duration) {
-	g.situation.Observe()
-	g.breaker.Ramp(forcedFor)
 }
 
 // openStore opens the store that cfg asks for.
@@ -212,4 +211,17 @@ func policyConfig(cfg config.Config) policy.Config {
 		c.Apps = append(c.Apps, app.CaptchaAppID)
 	}
 	return c
+}
+
+// newPasses makes what remembers who was let through unverified.
+func (g *Gateway) newPasses(ctx context.Context, fates *once.Set, transport http.RoundTripper) (*ledger, error) {
+	key, err := keptKey(ctx, g.store, sealKey)
+	if err != nil {
+		return nil, err
+	}
+	g.queue, err = reverify.New(ctx, g.upstream, g.store, g.situation, nil, reverify.Config(g.cfg.Reverify), key, transport, g.log, g.registry)
+	if err != nil {
+		return nil, err
+	}
+	return newLedger(fates, g.queue, g.incidents, g.log), nil
 }

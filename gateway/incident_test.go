@@ -160,8 +160,7 @@ func TestIncident_AFallBackIsTheSameOutage(t *testing.T) {
 func TestIncident_KnowsEveryKind(t *testing.T) {
 	inHouse(t, nil, func(h *house) {
 		h.throws(`{"mode":"degraded","reason":"maintenance"}`)
-		time.Sleep(1100 * time.Millisecond) // it is noticed by then
-		crowd := h.crowd("comment", 50, 2*time.Second)
+		crowd := h.crowd("comment", 50, 2*time.Second) // the first in the same instant
 		h.throws(`{"mode":"auto","reason":"done"}`)
 		i := h.only()
 		if i.kinds() != "forced" || i.Ended == nil || !strings.Contains(i.Evidence, "maintenance") {

@@ -11,7 +11,7 @@ import (
 
 // Reload loads the configuration again on the process's own behalf, as a
 // signal asks for, and enters in the audit what came of it.
-func (g *Gateway) Reload(ctx context.Context) error { return g.reloadFor(ctx, "gateway") }
+func (g *Gateway) Reload(ctx context.Context) error { return g.reloadFor(ctx, actor) }
 
 // reloadFor is Reload in the name of whoever asked.
 func (g *Gateway) reloadFor(_ context.Context, actor string) error {

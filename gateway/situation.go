@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"slices"
 	"sync"
 	"time"
@@ -16,41 +15,26 @@ import (
 // situation joins the switch and the circuit to how things stand: it is what
 // policy asks, what /v1/mode tells and what the metric shows.
 type situation struct {
-	control   *control.Control
-	breaker   *breaker.Breaker
-	script    *watch.Script
-	incidents *watch.Incidents
-	onMode    func(degraded bool) // is told the process mode
+	control *control.Control
+	breaker *breaker.Breaker
+	script  *watch.Script
+	onMode  func(degraded bool) // is told the process mode
 
 	mu   sync.Mutex
 	last map[string]time.Time // when a scene was last degraded; "" = all of them
 }
 
-func newSituation(c *control.Control, b *breaker.Breaker, script *watch.Script, incidents *watch.Incidents) *situation {
-	return &situation{control: c, breaker: b, script: script, incidents: incidents, onMode: func(bool) {}, last: map[string]time.Time{}}
+func newSituation(c *control.Control, b *breaker.Breaker, script *watch.Script) *situation {
+	return &situation{control: c, breaker: b, script: script, onMode: func(bool) {}, last: map[string]time.Time{}}
 }
 
-// run notes every second what is degraded, so that it is known for how long it
-// has not been.
-func (s *situation) run(ctx context.Context) {
-	ticks := time.NewTicker(time.Second)
-	defer ticks.Stop()
-	for {
-		s.Observe()
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-		}
-	}
-}
-
-// Observe notes what is degraded at this moment.
+// Observe notes what is degraded at this moment. The circuit and the switch call
+// it when they change, and the switch every second, so that it is known for how
+// long nothing has been degraded.
 func (s *situation) Observe() {
 	process := s.mode() == policy.ModeDegraded
 	drills := s.control.Drills()
 	s.onMode(process)
-	s.forced()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -62,16 +46,6 @@ func (s *situation) Observe() {
 			s.last[d.Scene] = now
 		}
 	}
-}
-
-// forced tells the incidents whether an operator forces degraded mode on all.
-func (s *situation) forced() {
-	o := s.control.Override()
-	if o != nil && o.Mode == control.Degraded {
-		s.incidents.Begin(watch.KindForced, "forced by "+o.Actor+": "+o.Reason, o.Since)
-		return
-	}
-	s.incidents.End(watch.KindForced, time.Now())
 }
 
 // Share is how much re-verification may ask: nothing while the Captcha API is
