@@ -43,10 +43,9 @@ func asFailure(err error) *captcha.Failure {
 
 // ask makes one call, unless too many are in flight.
 func (b *Breaker) ask(ctx context.Context, c *call, until time.Time, evident bool) (captcha.Verdict, error) {
-	limit := c.newBounds()
-	limit.start(ctx, until, &b.clocks)
-	defer limit.close()
-	ok, first := b.flight.begin(c, limit, time.Now())
+	bounded, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	ok, first := b.flight.begin(c, cancel, time.Now())
 	if !ok {
 		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Overloaded}
 	}
@@ -59,7 +58,7 @@ func (b *Breaker) ask(ctx context.Context, c *call, until time.Time, evident boo
 	if first {
 		signal(b.busy)
 	}
-	v, err := b.next.Verify(limit, c.ticket)
+	v, err := b.next.Verify(bounded, c.ticket)
 	if err == nil {
 		b.answered(c, v, evident)
 		return v, nil

@@ -52,7 +52,6 @@ type Breaker struct {
 	throttle *throttle
 	ramping  *ramp
 	alarm    *alarm
-	clocks   clocks
 
 	stance     atomic.Pointer[stance]
 	account    atomic.Pointer[Account] // as a whole

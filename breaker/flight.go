@@ -19,22 +19,12 @@ type call struct {
 	prefix   netip.Prefix
 	sent     int         // attempts made
 	released atomic.Bool // the circuit opened while it waited
-	first    bounds      // of its first attempt
 
 	// Guarded by flight.mu while in flight.
 	start      time.Time
 	lag        time.Duration // flight.lag when it started
-	bounds     *bounds
+	cancel     context.CancelFunc
 	prev, next *call
-}
-
-// newBounds returns what bounds the next attempt. The context of an earlier one
-// may still be in the transport's hands, so only the first has its place in c.
-func (c *call) newBounds() *bounds {
-	if c.sent == 0 && c.first.caller == nil {
-		return &c.first
-	}
-	return new(bounds)
 }
 
 // prefixOf is the neighbourhood of an address: who has one address of it may
@@ -79,7 +69,7 @@ func newFlight(most int) *flight { return &flight{most: most} }
 
 // begin enters c; ok is false where too many are in flight already, first is
 // true where it is the only one.
-func (f *flight) begin(c *call, limit *bounds, now time.Time) (ok, first bool) {
+func (f *flight) begin(c *call, cancel context.CancelFunc, now time.Time) (ok, first bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.n >= f.most {
@@ -88,7 +78,7 @@ func (f *flight) begin(c *call, limit *bounds, now time.Time) (ok, first bool) {
 	if f.n == 0 {
 		f.lastTick = now
 	}
-	c.start, c.bounds = now, limit
+	c.start, c.cancel = now, cancel
 	c.lag = f.lag + f.pendingLag(now)
 	c.prev, c.next = f.tail, nil
 	if f.tail != nil {
@@ -219,7 +209,7 @@ func (f *flight) release(l *life) {
 	for c := f.head; c != nil; c = c.next {
 		if c.life == l {
 			c.released.Store(true)
-			c.bounds.end(context.Canceled)
+			c.cancel()
 		}
 	}
 }

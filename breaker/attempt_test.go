@@ -64,8 +64,8 @@ func TestBreaker_BoundsAnAttempt(t *testing.T) {
 	}
 }
 
-// A timer that bounded one attempt bounds the next one too, and none ends
-// another's: thousands of answers just at the limit, one after the other.
+// No attempt ends at another's time: thousands of answers just at the limit, one
+// after the other.
 func TestBreaker_BoundsEachAttemptByItsOwnTime(t *testing.T) {
 	cfg, limits := defaults()
 	limits.MaxAttempts, limits.AttemptTimeout = 1, 100*time.Millisecond
