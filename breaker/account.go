@@ -1,9 +1,9 @@
 package breaker
 
 import (
-	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"captchagate/captcha"
@@ -39,91 +39,75 @@ func targetOf(t captcha.Ticket) target { return target{t.AppID, t.Mini} }
 // replaced, never changed.
 type refusals map[target]Account
 
+// account keeps the refusals. The account as a whole is refused as long as any
+// target is.
+type account struct {
+	mailbox mailbox
+	outbox  *outbox
+
+	mu      sync.Mutex // held for each change
+	refused atomic.Pointer[refusals]
+	whole   atomic.Pointer[Account]
+}
+
+func newAccount(mailbox mailbox, outbox *outbox, now time.Time) *account {
+	a := &account{mailbox: mailbox, outbox: outbox}
+	a.refused.Store(&refusals{})
+	a.whole.Store(&Account{State: AccountOK, Since: now})
+	return a
+}
+
+func (a *account) refusals() refusals { return *a.refused.Load() }
+
 // refuses reports whether calls about the target are refused.
-func (b *Breaker) refuses(at target) bool {
-	refused := *b.refused.Load()
+func (a *account) refuses(t target) bool {
+	refused := a.refusals()
 	if len(refused) == 0 {
 		return false
 	}
-	_, ok := refused[at]
+	_, ok := refused[t]
 	return ok
 }
 
-// refuseAccount opens the account's circuit for a target.
-func (b *Breaker) refuseAccount(at target, code string) {
-	b.turnAccount(func(next refusals) {
-		if _, already := next[at]; !already {
-			next[at] = Account{State: AccountRefused, Since: time.Now(), Code: code}
+// refuse opens the circuit for a target.
+func (a *account) refuse(t target, code string) {
+	a.change(func(next refusals) {
+		if _, already := next[t]; !already {
+			next[t] = Account{State: AccountRefused, Since: time.Now(), Code: code}
 		}
 	})
 }
 
-// acceptAccount closes it.
-func (b *Breaker) acceptAccount(at target) {
-	b.turnAccount(func(next refusals) { delete(next, at) })
+// accept closes it.
+func (a *account) accept(t target) {
+	a.change(func(next refusals) { delete(next, t) })
 }
 
-// turnAccount changes the refusals, and tells where the account as a whole
-// changed: it is refused as long as any target is.
-func (b *Breaker) turnAccount(change func(refusals)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	old := *b.refused.Load()
+// change makes a change to the refusals, and tells before it returns whether the
+// account as a whole changed.
+func (a *account) change(how func(refusals)) {
+	defer a.outbox.deliver() // once the lock is released
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old := a.refusals()
 	next := maps.Clone(old)
-	change(next)
+	how(next)
 	if len(next) == len(old) {
 		return
 	}
-	b.refused.Store(&next)
-	b.look()
+	a.refused.Store(&next)
+	a.mailbox.wakeProber()
 	switch {
 	case len(old) == 0:
-		for _, a := range next {
-			b.tellAccount(a)
+		for _, first := range next {
+			a.turn(first)
 		}
 	case len(next) == 0:
-		b.tellAccount(Account{State: AccountOK, Since: time.Now()})
+		a.turn(Account{State: AccountOK, Since: time.Now()})
 	}
 }
 
-// tellAccount is called with b.mu held.
-func (b *Breaker) tellAccount(a Account) {
-	b.account.Store(&a)
-	b.journal.Account(a)
-	if a.State == AccountRefused {
-		b.log.Error("the Captcha API refuses the account; nobody can be verified: check secret_id, secret_key, permissions and billing", "code", a.Code)
-	} else {
-		b.log.Info("the Captcha API accepts the account again")
-	}
-}
-
-const (
-	strangeAnswers = 50              // in a row, before they are worth an alarm
-	strangeEvery   = 5 * time.Minute // between two such alarms
-)
-
-// alarm notices answers that hint at a wrong app id or key of our own. It
-// moves no circuit: anybody can bring tickets of another site.
-type alarm struct {
-	mu   sync.Mutex
-	n    int
-	last time.Time
-}
-
-func (a *alarm) observe(log *slog.Logger, v captcha.Verdict) {
-	strange := v.Answer != nil && (v.Answer.Code == captcha.CodeOtherApp || v.Answer.Code == captcha.CodeNoMatch)
-	if !strange && v.Outcome == captcha.Rejected {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !strange {
-		a.n = 0
-		return
-	}
-	a.n++
-	if now := time.Now(); a.n >= strangeAnswers && now.Sub(a.last) >= strangeEvery {
-		a.last = now
-		log.Error("many tickets in a row belong to another app and none passes: check captcha_app_id and app_secret_key", "answers", a.n, "captcha_code", v.Answer.Code)
-	}
+func (a *account) turn(whole Account) {
+	a.whole.Store(&whole)
+	a.outbox.account(whole)
 }

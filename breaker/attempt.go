@@ -3,128 +3,83 @@ package breaker
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
+	"golang.org/x/time/rate"
 
 	"captchagate/captcha"
 )
 
+// An attempter makes single calls to the API, and counts how they ended: for the
+// circuit, for the throttle, for what is usual.
+type attempter struct {
+	next       captcha.Verifier
+	fates      Fates
+	timeout    time.Duration
+	slowCall   time.Duration
+	inFlight   *inFlight
+	latencies  *latencies
+	circuit    *circuit
+	throttle   *throttle
+	watchdog   *watchdog
+	metrics    *metrics
+	complaints complaints
+}
+
 // attempt makes the n-th call of a request. Only the first one goes through
 // gobreaker and is evidence: a ticket counts once, its retries included.
-func (b *Breaker) attempt(ctx context.Context, c *call, n int, deadline time.Time) (captcha.Verdict, *captcha.Failure) {
-	until := time.Now().Add(b.limits.AttemptTimeout)
-	if deadline.Before(until) {
-		until = deadline
+func (a *attempter) attempt(ctx context.Context, c *call, n int) (captcha.Verdict, *captcha.Failure) {
+	until := time.Now().Add(a.timeout)
+	if c.deadline.Before(until) {
+		until = c.deadline
 	}
 	if n > 1 {
-		v, err := b.ask(ctx, c, until, false)
-		return v, asFailure(err)
-	}
-	v, err := c.life.circuit.Execute(func() (captcha.Verdict, error) {
-		return b.ask(ctx, c, until, true)
-	})
-	if err == nil {
+		v, err := a.send(ctx, c, until, false)
+		if err != nil {
+			return v, captcha.AsFailure(err)
+		}
 		return v, nil
 	}
-	b.afterTrip(c.life)
-	if errors.Is(err, gobreaker.ErrOpenState) {
-		return v, &captcha.Failure{Kind: captcha.CircuitOpen}
+	v, f := c.generation.run(func() (captcha.Verdict, error) { return a.send(ctx, c, until, true) })
+	if f != nil {
+		a.circuit.openIfTripped(c.generation)
 	}
-	return v, captcha.AsFailure(err)
-}
-
-func asFailure(err error) *captcha.Failure {
-	if err == nil {
-		return nil
-	}
-	return captcha.AsFailure(err)
-}
-
-// ask makes one call, unless too many are in flight.
-func (b *Breaker) ask(ctx context.Context, c *call, until time.Time, evident bool) (captcha.Verdict, error) {
-	bounded, cancel := context.WithDeadline(ctx, until)
-	defer cancel()
-	ok, first := b.flight.begin(c, cancel, time.Now())
-	if !ok {
-		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Overloaded}
-	}
-	if c.life.isOpen() { // it opened before this call could be released with the others
-		b.flight.end(c, time.Now(), false)
-		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.CircuitOpen}
-	}
-	c.sent++
-	c.life.sent.Store(true)
-	if first {
-		signal(b.busy)
-	}
-	v, err := b.next.Verify(bounded, c.ticket)
-	if err == nil {
-		b.answered(c, v, evident)
-		return v, nil
-	}
-	f := captcha.AsFailure(err)
-	b.reclassify(ctx, c, f)
-	b.failed(c, f, evident)
 	return v, f
 }
 
-// answered counts a call with a definite answer.
-func (b *Breaker) answered(c *call, v captcha.Verdict, evident bool) {
-	now := time.Now()
-	age, _ := b.flight.end(c, now, true)
-	b.metrics.attempt(v.Outcome.String(), now.Sub(c.start))
-	b.throttle.observe(now, false)
-	b.flight.latency(age)
-	if evident {
-		c.life.evidence.answer(c, now, age >= b.cfg.SlowCall)
-		c.life.canaries.Add(1)
+// send makes one call, unless too many are in flight. It ends with the caller,
+// at its time, or when the circuit opens.
+func (a *attempter) send(ctx context.Context, c *call, until time.Time, evident bool) (captcha.Verdict, error) {
+	bounded, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	ok, first := a.inFlight.begin(c, cancel, time.Now())
+	if !ok {
+		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Overloaded}
 	}
-}
-
-// failed counts a call that nobody answered definitely. What became of the
-// ticket is noted before the call leaves flight: a twin looks at both.
-func (b *Breaker) failed(c *call, f *captcha.Failure, evident bool) {
-	if f.FateUnknown {
-		b.fates.Add(c.key)
+	if c.generation.isOpen() { // it opened before this call could be released with the others
+		a.inFlight.end(c, time.Now(), false)
+		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.CircuitOpen}
 	}
-	now := time.Now()
-	gone := f.Kind == captcha.Cancelled || f.Kind == captcha.CircuitOpen
-	age, lagged := b.flight.end(c, now, !gone)
-	b.metrics.attempt(outcomeOf(f.Kind), now.Sub(c.start))
-	switch f.Kind {
-	case captcha.Throttled:
-		b.throttle.observe(now, true)
-	case captcha.Cancelled:
-		if age >= leastStanding {
-			b.believe(c.life, c.life.evidence.abandoned())
-		}
-	case captcha.Fault:
-		b.complain(f, now)
-		late := lagged && age < b.limits.AttemptTimeout && errors.Is(f, context.DeadlineExceeded)
-		if evident && !late { // our own lag makes calls late, and is no evidence
-			c.life.evidence.fault(c, now)
-			c.life.canaries.Add(1)
-		}
-	default:
+	c.attempts++
+	c.generation.sent.Store(true)
+	if first {
+		a.watchdog.wake()
 	}
-}
-
-// complainEvery is the least time between two complaints about faults.
-const complainEvery = time.Minute
-
-// complain tells of a fault, now and then: an API that cannot be reached at
-// all would else be silent until the circuit opens.
-func (b *Breaker) complain(f *captcha.Failure, now time.Time) {
-	last := b.complained.Load()
-	if now.UnixNano()-last >= int64(complainEvery) && b.complained.CompareAndSwap(last, now.UnixNano()) {
-		b.log.Warn("a call to the Captcha API failed; further ones are not told for a minute", "error", f.Err)
+	v, err := a.next.Verify(bounded, c.ticket)
+	if err == nil {
+		a.answered(c, v, evident)
+		return v, nil
 	}
+	f := captcha.AsFailure(err)
+	reclassify(ctx, c, f)
+	a.failed(c, f, evident)
+	return v, f
 }
 
 // reclassify corrects what the call below could not know: that the caller went
 // away, or that the circuit opened while it waited.
-func (b *Breaker) reclassify(ctx context.Context, c *call, f *captcha.Failure) {
+func reclassify(ctx context.Context, c *call, f *captcha.Failure) {
 	switch {
 	case c.released.Load():
 		f.Kind = captcha.CircuitOpen
@@ -135,9 +90,60 @@ func (b *Breaker) reclassify(ctx context.Context, c *call, f *captcha.Failure) {
 	}
 }
 
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
+// answered counts a call with a definite answer.
+func (a *attempter) answered(c *call, v captcha.Verdict, evident bool) {
+	now := time.Now()
+	age, _ := a.inFlight.end(c, now, true)
+	a.metrics.attempt(v.Outcome.String(), now.Sub(c.started))
+	a.throttle.accepted(now)
+	a.latencies.add(age)
+	if evident {
+		c.generation.evidence.answer(c, now, age >= a.slowCall)
+		c.generation.ended.Add(1)
+	}
+}
+
+// failed counts a call that nobody answered definitely. What became of the
+// ticket is noted before the call leaves flight: a twin looks at both.
+func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
+	if f.FateUnknown {
+		a.fates.Add(c.key)
+	}
+	now := time.Now()
+	gone := f.Kind == captcha.Cancelled || f.Kind == captcha.CircuitOpen
+	age, lagged := a.inFlight.end(c, now, !gone)
+	a.metrics.attempt(outcomeOf(f.Kind), now.Sub(c.started))
+	switch f.Kind {
+	case captcha.Throttled:
+		a.throttle.refused(now)
+	case captcha.Cancelled:
+		if age >= minStall {
+			a.circuit.suspect(c.generation.evidence.abandon())
+		}
+	case captcha.Fault:
+		a.complaints.fault(f)
+		late := lagged && age < a.timeout && errors.Is(f, context.DeadlineExceeded)
+		if evident && !late { // our own lag makes calls late, and is no evidence
+			c.generation.evidence.fault(c, now)
+			c.generation.ended.Add(1)
+		}
 	default:
 	}
+}
+
+// complaints tell of faults now and then: an API that cannot be reached at all
+// would else be silent until the circuit opens.
+type complaints struct {
+	log    *slog.Logger
+	seldom rate.Sometimes
+}
+
+func newComplaints(log *slog.Logger) complaints {
+	return complaints{log: log, seldom: rate.Sometimes{Interval: time.Minute}}
+}
+
+func (c *complaints) fault(f *captcha.Failure) {
+	c.seldom.Do(func() {
+		c.log.Warn("a call to the Captcha API failed; further ones are not told for a minute", "error", f.Err)
+	})
 }

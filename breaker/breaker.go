@@ -4,9 +4,17 @@
 //
 //	admit( retry( attempt( next ) ) )
 //
-// gobreaker is the state machine at its core and knows closed and open. What it
-// lacks stands around it: evidence that does not wait for time-outs, a prober
-// that no user waits on, half open and recovering, a refused account.
+// These three are functions, each in the file of its name. Beside a request's
+// way there are
+//
+//   - the circuit: the snapshot that admit looks at, and its steps from closed to
+//     open, half open, recovering and closed again. gobreaker is the state machine
+//     at its core and knows closed and open; each generation has one of its own;
+//   - the evidence: what finished calls amount to, on pure statistics;
+//   - the watchdog, which looks at the calls in flight: evidence that does not wait
+//     for time-outs;
+//   - the prober, on which no user waits, with its schedule;
+//   - the account, a circuit of its own, which the API may refuse.
 package breaker
 
 import (
@@ -14,10 +22,10 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"captchagate/captcha"
 )
@@ -29,179 +37,136 @@ type Fates interface {
 	Has(k captcha.Key) bool
 }
 
-// A Journal is told what happened to the circuits, in order. Its methods must
-// not block.
-type Journal interface {
-	Transition(t Transition)
-	Account(a Account)
+// Ports are what a Breaker needs of the rooms around it.
+type Ports struct {
+	Fates   Fates
+	Journal Journal
+	Peers   Peers // nil is Alone
 }
 
 // A Breaker is a Verifier around another one. It works only while Run runs.
 type Breaker struct {
-	next    captcha.Verifier
-	fates   Fates
-	journal Journal
-	cfg     Config
-	limits  Limits
-	usual   target // what probes ask about, unless another is refused
-	log     *slog.Logger
-	metrics *metrics
-
-	flight   *flight
-	retries  *bucket
-	throttle *throttle
-	ramping  *ramp
-	alarm    *alarm
-
-	stance     atomic.Pointer[stance]
-	account    atomic.Pointer[Account] // as a whole
-	refused    atomic.Pointer[refusals]
-	complained atomic.Int64  // unix ns of the last complaint about a fault
-	wake       chan struct{} // to the prober: look again
-	busy       chan struct{} // to the watch: calls are in flight
-	suspect    chan string   // to the prober: evidence that one probe would confirm
-
-	mu          sync.Mutex // guards what follows and every change of stance
-	transitions []Transition
-	nextProbe   time.Time
+	fates     Fates
+	limits    Limits
+	admission *admission
+	retrier   *retrier
+	inFlight  *inFlight
+	latencies *latencies
+	circuit   *circuit
+	account   *account
+	watchdog  *watchdog
+	prober    *prober
+	alarm     *foreignAlarm
 }
 
 // New returns a Breaker around next. appID makes the probes' tickets: disaster
-// tickets of the standard form, which are not billed and never valid.
-func New(next captcha.Verifier, fates Fates, journal Journal, appID uint64, cfg Config, limits Limits, log *slog.Logger, reg prometheus.Registerer) (*Breaker, error) {
+// tickets of the standard form, which are not billed and never valid. placement
+// is the secret key of the order in which users return.
+func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg Config, limits Limits, log *slog.Logger, reg prometheus.Registerer) (*Breaker, error) {
 	if err := errors.Join(cfg.Validate(), limits.Validate()); err != nil {
 		return nil, err
 	}
-	b := &Breaker{
-		next: next, fates: fates, journal: journal, usual: target{appID: appID},
-		cfg: cfg, limits: limits, log: log,
-		flight:   newFlight(limits.MaxInFlight),
-		retries:  newBucket(limits.RetryBudget),
-		throttle: &throttle{base: time.Now(), floor: pace{rate: throttleFloor}},
-		ramping:  newRamp(),
-		alarm:    &alarm{},
-		wake:     make(chan struct{}, 1),
-		busy:     make(chan struct{}, 1),
-		suspect:  make(chan string, 1),
+	peers := ports.Peers
+	if peers == nil {
+		peers = Alone{}
 	}
 	now := time.Now()
-	b.account.Store(&Account{State: AccountOK, Since: now})
-	b.refused.Store(&refusals{})
-	b.stance.Store(&stance{state: Closed, since: now, life: b.newLife()})
-	b.metrics = newMetrics(reg, b)
+	metrics := newMetrics(reg)
+	mailbox := newMailbox()
+	outbox := &outbox{journal: ports.Journal, peers: peers, log: log}
+	throttle := newThrottle(now)
+
+	b := &Breaker{fates: ports.Fates, limits: limits, alarm: &foreignAlarm{log: log}}
+	b.inFlight = &inFlight{max: limits.MaxInFlight}
+	b.latencies = &latencies{}
+	b.circuit = newCircuit(cfg, b.inFlight, mailbox, outbox, metrics, now)
+	b.account = newAccount(mailbox, outbox, now)
+	b.watchdog = newWatchdog(cfg, b.inFlight, b.latencies, b.circuit, peers)
+	b.prober = &prober{
+		next: next, cfg: cfg, usual: target{appID: appID}, circuit: b.circuit, account: b.account,
+		peers: peers, mailbox: mailbox, metrics: metrics,
+	}
+	b.prober.due.Store(&time.Time{})
+	attempter := &attempter{
+		next: next, fates: ports.Fates, timeout: limits.AttemptTimeout, slowCall: cfg.SlowCall,
+		inFlight: b.inFlight, latencies: b.latencies, circuit: b.circuit, throttle: throttle,
+		watchdog: b.watchdog, metrics: metrics, complaints: newComplaints(log),
+	}
+	b.retrier = &retrier{attempter, limits, newRetryBudget(limits.RetryBudget), throttle, metrics}
+	b.admission = &admission{b.account, b.circuit, b.inFlight, throttle, order(placement), rate.NewLimiter(rampFloor, rampFloor)}
+	registerGauges(reg, b)
 	return b, nil
 }
 
 // Run probes and watches until ctx ends.
 func (b *Breaker) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	wg.Go(func() { b.probeLoop(ctx) })
-	wg.Go(func() { b.watchLoop(ctx) })
+	wg.Go(func() { b.prober.run(ctx) })
+	wg.Go(func() { b.watchdog.run(ctx) })
 	wg.Wait()
 }
 
-// Verify asks next about t, where that may be done, up to MaxAttempts times
-// within the deadline. Its error is a *captcha.Failure.
+// Ramp has users come back little by little from now on: the switch had kept
+// them away for that long, whatever the circuit did. An open one ramps anyway.
+func (b *Breaker) Ramp(away time.Duration) { b.circuit.ramp(away) }
+
+// Verify asks next about t, if that may be done, up to MaxAttempts times within
+// the deadline. Its error is a *captcha.Failure.
 func (b *Breaker) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
-	s := b.stance.Load()
-	if kind, ok := b.admit(s, t); !ok {
-		return captcha.Verdict{}, unsent[kind]
-	}
-	c := &call{life: s.life, ticket: t, key: t.Key(), prefix: prefixOf(t.UserIP)}
-	v, f := b.pursue(ctx, c)
+	now := time.Now()
+	generation, f := b.admission.admit(t, now)
 	if f != nil {
 		return captcha.Verdict{}, f
+	}
+	c := newCall(t, generation, now.Add(b.limits.Deadline))
+	v, f := b.retrier.retry(ctx, c)
+	if f != nil {
+		f.Kind = finalKind(ctx, c, f)
+		if f.Kind == captcha.Misconfigured {
+			b.account.refuse(targetOf(t), f.Code)
+		}
+		return captcha.Verdict{}, f
+	}
+	b.alarm.observe(v)
+	if b.ambiguous(ctx, c, v) {
+		return captcha.Verdict{}, &captcha.Failure{
+			Kind: captcha.OutcomeUnknown, Err: errAmbiguous,
+			FateUnknown: true, Answer: v.Answer, Attempts: v.Attempts,
+		}
 	}
 	return v, nil
 }
 
-// unsent are the failures of calls that were never sent.
-var unsent = map[captcha.Kind]*captcha.Failure{
-	captcha.CircuitOpen:   {Kind: captcha.CircuitOpen},
-	captcha.Recovering:    {Kind: captcha.Recovering},
-	captcha.Misconfigured: {Kind: captcha.Misconfigured},
-	captcha.Throttled:     {Kind: captcha.Throttled},
-}
-
-// admit says whether a call about t may be sent now, and if not, why.
-func (b *Breaker) admit(s *stance, t captcha.Ticket) (captcha.Kind, bool) {
-	switch {
-	case b.refuses(targetOf(t)):
-		return captcha.Misconfigured, false
-	case s.state == Open || s.state == HalfOpen:
-		return captcha.CircuitOpen, false
-	case s.state == Recovering && !b.ramping.admits(s, b.flight.inFlight(), t, time.Now()):
-		return captcha.Recovering, false
-	case !b.throttle.admits(time.Now()):
-		return captcha.Throttled, false
-	}
-	return 0, true
-}
-
-// pursue makes attempts until one is definite or no more may be made.
-func (b *Breaker) pursue(ctx context.Context, c *call) (captcha.Verdict, *captcha.Failure) {
-	deadline := time.Now().Add(b.limits.Deadline)
-	b.retries.feed()
-	var r retry
-	var last *captcha.Failure
-	for n := 1; ; n++ {
-		v, f := b.attempt(ctx, c, n, deadline)
-		if f == nil {
-			v.Attempts = c.sent
-			return b.settle(ctx, c, v, deadline)
-		}
-		if last != nil && c.sent < n {
-			return v, b.closing(ctx, c, last) // this retry was never sent
-		}
-		f.Attempts = c.sent
-		if f.Answer == nil && last != nil {
-			f.Answer = last.Answer
-		}
-		if !b.mayRetry(f, n, &r) || !b.pause(ctx, c, &r, deadline) {
-			return v, b.closing(ctx, c, f)
-		}
-		last = f
-	}
-}
-
-// closing gives the failure that ends a request its final kind.
-func (b *Breaker) closing(ctx context.Context, c *call, f *captcha.Failure) *captcha.Failure {
+// finalKind is the kind of the failure that ends a request: what its caller or
+// the circuit did meanwhile comes before what its last attempt met.
+func finalKind(ctx context.Context, c *call, f *captcha.Failure) captcha.Kind {
 	switch {
 	case ctx.Err() != nil:
-		f.Kind = captcha.Cancelled
-	case f.Kind == captcha.Fault && c.life.isOpen():
-		f.Kind = captcha.CircuitOpen
-	case f.Kind == captcha.Misconfigured && f.Attempts > 0:
-		b.refuseAccount(targetOf(c.ticket), f.Code)
+		return captcha.Cancelled
+	case f.Kind == captcha.Fault && c.generation.isOpen():
+		return captcha.CircuitOpen
 	}
-	return f
+	return f.Kind
 }
 
-// settle turns code 9 into a failure where an attempt of our own may have used
-// the ticket up: then nobody can tell whether the user did.
-func (b *Breaker) settle(ctx context.Context, c *call, v captcha.Verdict, deadline time.Time) (captcha.Verdict, *captcha.Failure) {
-	b.alarm.observe(b.log, v)
+// ambiguous reports whether v is code 9 while an attempt of our own may have
+// used the ticket up: then nobody can tell whether the user did.
+func (b *Breaker) ambiguous(ctx context.Context, c *call, v captcha.Verdict) bool {
 	if v.Answer == nil || !captcha.Reused(v.Answer.Code) {
-		return v, nil
+		return false
 	}
-	b.awaitTwin(ctx, c, deadline)
-	if !b.fates.Has(c.key) {
-		return v, nil
-	}
-	return captcha.Verdict{}, &captcha.Failure{
-		Kind: captcha.OutcomeUnknown, Err: errAmbiguous,
-		FateUnknown: true, Answer: v.Answer, Attempts: v.Attempts,
-	}
+	b.awaitTwin(ctx, c)
+	return b.fates.Has(c.key)
 }
 
 var errAmbiguous = errors.New("the ticket was used before, perhaps by an attempt of our own that was never answered")
 
 // awaitTwin waits for the calls about the same ticket that are in flight now:
 // only their end tells who used the ticket up.
-func (b *Breaker) awaitTwin(ctx context.Context, c *call, deadline time.Time) {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+func (b *Breaker) awaitTwin(ctx context.Context, c *call) {
+	ctx, cancel := context.WithDeadline(ctx, c.deadline)
 	defer cancel()
-	for now := time.Now(); b.flight.about(c.key, now); {
+	for now := time.Now(); b.inFlight.hasTwin(c.key, now); {
 		select {
 		case <-ctx.Done():
 			return

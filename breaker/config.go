@@ -102,11 +102,11 @@ func atLeast(key string, d time.Duration, floorKey string, floor time.Duration) 
 	return fmt.Errorf("%s: %v is under %s (%v)", key, d, floorKey, floor)
 }
 
-func within(key string, n, least, most int) error {
-	if n >= least && n <= most {
+func within(key string, n, low, high int) error {
+	if n >= low && n <= high {
 		return nil
 	}
-	return fmt.Errorf("%s: must be between %d and %d, is %d", key, least, most, n)
+	return fmt.Errorf("%s: must be between %d and %d, is %d", key, low, high, n)
 }
 
 func share(key string, f float64) error {

@@ -10,85 +10,70 @@ import (
 )
 
 const (
-	span         = 100 * time.Millisecond // one slot of the window
-	lastSecond   = int64(time.Second / span)
-	leastRun     = 100 * time.Millisecond // from the first of a run to its last
-	runGap       = 10 * time.Minute       // a run with a longer pause is two
-	mostTickets  = 8192                   // tickets remembered as having ended badly
-	recentFaults = 64
-	leastCanary  = 3 // faults among canaries that end a recovery
+	// minStreak is the shortest time from the first of a streak of faults to its
+	// last: ten calls that fail at the same moment are one event.
+	minStreak = 100 * time.Millisecond
+	// maxStreakGap is the longest pause within a streak; a longer one ends it.
+	maxStreakGap = 10 * time.Minute
+	// maxTickets is how many tickets are remembered as having ended badly.
+	maxTickets = 8192
+	// maxBadCalls is how many bad calls are remembered with their place.
+	maxBadCalls = 64
+	// canaryCalls is how many of the first calls of a recovery are watched more
+	// closely, minCanaryFaults how many faults among them end it.
+	canaryCalls     = 20
+	minCanaryFaults = 3
+	// minPrefixes is how many address prefixes must have met the trouble before
+	// it is believed without a probe of our own.
+	minPrefixes = 3
+	// closeBelow is how far below the share that opens a share must be, as a
+	// factor, before the circuit closes: so that it does not flap.
+	closeBelow = 0.7
 )
 
-// canaryCalls is how many calls of recovering are watched more closely.
-const canaryCalls = 20
-
-// evidence is what the finished calls of one life say about the API. Faults
-// are counted by distinct tickets: one ticket that the API chokes on says
-// nothing about the others.
+// evidence is what the finished calls of one generation say about the API. It
+// has no clock and moves nothing: it is told what ended when, and asked what
+// that amounts to. Faults are counted by distinct tickets: one ticket that the
+// API chokes on says nothing about the others.
 type evidence struct {
 	cfg Config
 
-	mu    sync.Mutex
-	base  time.Time // what slots are counted from, whatever the wall clock does
-	slots []tally   // a ring over the window
-	at    int64     // the newest slot's number
-	total tally     // over the window
-
-	run    run
-	gaveUp int                      // callers since the last answer that gave up after waiting long
-	bad    map[captcha.Key]struct{} // tickets that a fault or a slow answer met
-	faults [recentFaults]met        // a ring of the newest bad calls
-	met    int
+	mu        sync.Mutex
+	calls     window[tally]
+	streak    streak
+	abandoned int                      // callers since the last answer that gave up after waiting long
+	counted   map[captcha.Key]struct{} // tickets that a fault or a slow answer met
+	bad       [maxBadCalls]badCall     // a ring of the newest bad calls
+	nBad      int
 }
 
-// A tally counts finished calls.
-type tally struct{ calls, faults, slow int }
-
-// met is where and when a call ended badly.
-type met struct {
-	at     time.Time
-	prefix netip.Prefix
-	slow   bool // answered, but late; else a fault
-}
-
-// A run is faults in a row.
-type run struct {
+// A streak is faults in a row.
+type streak struct {
 	n           int
 	first, last time.Time
 }
 
-// A finding is what the evidence amounts to; empty text is nothing.
+func (s streak) lasted() time.Duration { return s.last.Sub(s.first) }
+
+// A badCall is when and where a call ended badly.
+type badCall struct {
+	ended  time.Time
+	prefix netip.Prefix
+	slow   bool // answered, but late; else a fault
+}
+
+// A finding is what evidence amounts to; without a text it is none.
 type finding struct {
 	text     string
-	prefixes int
+	prefixes int // distinct address prefixes that it comes from
 }
 
-func newEvidence(cfg Config) *evidence {
+func newEvidence(cfg Config, now time.Time) *evidence {
 	return &evidence{
-		cfg:   cfg,
-		base:  time.Now(),
-		slots: make([]tally, max(int64(cfg.Window/span), lastSecond)),
-		bad:   map[captcha.Key]struct{}{},
+		cfg:     cfg,
+		calls:   newWindow[tally](now, max(cfg.Window, time.Second)),
+		counted: map[captcha.Key]struct{}{},
 	}
-}
-
-func slotOf(base, t time.Time) int64 { return int64(t.Sub(base) / span) }
-
-// advance forgets the slots that left the window and returns the newest one.
-func (e *evidence) advance(now time.Time) *tally {
-	n := int64(len(e.slots))
-	for slot := slotOf(e.base, now); e.at < slot; {
-		if slot-e.at > n {
-			e.at = slot - n
-		}
-		e.at++
-		old := &e.slots[e.at%n]
-		e.total.calls -= old.calls
-		e.total.faults -= old.faults
-		e.total.slow -= old.slow
-		*old = tally{}
-	}
-	return &e.slots[e.at%n]
 }
 
 // answer counts a definite answer, good or bad for the user: the API works. A
@@ -96,18 +81,15 @@ func (e *evidence) advance(now time.Time) *tally {
 func (e *evidence) answer(c *call, now time.Time, slow bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.run = run{}
-	e.gaveUp = 0
-	if slow && !e.endsBadly(c.key) {
+	e.streak, e.abandoned = streak{}, 0
+	if slow && !e.countTicket(c.key) {
 		return
 	}
-	slot := e.advance(now)
+	slot := e.calls.slot(now)
 	slot.calls++
-	e.total.calls++
 	if slow {
 		slot.slow++
-		e.total.slow++
-		e.remember(c, now, true)
+		e.remember(badCall{now, c.prefix, true})
 	}
 }
 
@@ -115,113 +97,104 @@ func (e *evidence) answer(c *call, now time.Time, slow bool) {
 func (e *evidence) fault(c *call, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.endsBadly(c.key) {
+	if !e.countTicket(c.key) {
 		return
 	}
-	slot := e.advance(now)
+	slot := e.calls.slot(now)
 	slot.calls++
 	slot.faults++
-	e.total.calls++
-	e.total.faults++
-	e.remember(c, now, false)
-	if e.run.n == 0 || now.Sub(e.run.last) > runGap {
-		e.run = run{first: now}
+	e.remember(badCall{now, c.prefix, false})
+	if e.streak.n == 0 || now.Sub(e.streak.last) > maxStreakGap {
+		e.streak = streak{first: now}
 	}
-	e.run.n++
-	e.run.last = now
+	e.streak.n++
+	e.streak.last = now
 }
 
-// endsBadly notes that a call about a ticket did; false where one had before.
-func (e *evidence) endsBadly(k captcha.Key) bool {
-	if _, again := e.bad[k]; again {
+// countTicket notes that a call about a ticket ended badly; false if one had
+// before.
+func (e *evidence) countTicket(k captcha.Key) bool {
+	if _, again := e.counted[k]; again {
 		return false
 	}
-	if len(e.bad) >= mostTickets {
-		clear(e.bad)
+	if len(e.counted) >= maxTickets {
+		clear(e.counted)
 	}
-	e.bad[k] = struct{}{}
+	e.counted[k] = struct{}{}
 	return true
 }
 
-func (e *evidence) remember(c *call, now time.Time, slow bool) {
-	e.faults[e.met%recentFaults] = met{at: now, prefix: c.prefix, slow: slow}
-	e.met++
+func (e *evidence) remember(b badCall) {
+	e.bad[e.nBad%maxBadCalls] = b
+	e.nBad++
 }
 
-// abandoned counts a caller that gave up after waiting long. Anybody can hang
-// up, so many of them without an answer between only ask for a probe.
-func (e *evidence) abandoned() finding {
+// abandon counts a caller that gave up after waiting long. Anybody can hang up,
+// so many of them without an answer between are only a suspicion; "" is none.
+func (e *evidence) abandon() (suspicion string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.gaveUp++
-	if e.gaveUp < e.cfg.ConsecutiveFailures {
-		return finding{}
+	e.abandoned++
+	if e.abandoned < e.cfg.ConsecutiveFailures {
+		return ""
 	}
-	return finding{text: fmt.Sprintf("%d callers gave up waiting, no answer between", e.gaveUp)}
+	return fmt.Sprintf("%d callers gave up waiting, no answer between", e.abandoned)
 }
 
-// judge says what the finished calls amount to. canary judges more strictly,
+// judge says what the finished calls amount to. onTrial judges more strictly,
 // as long as few calls have ended since recovery began.
-func (e *evidence) judge(now time.Time, canary bool) finding {
+func (e *evidence) judge(now time.Time, onTrial bool) finding {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.advance(now)
-	if e.run.n >= e.cfg.ConsecutiveFailures && e.run.last.Sub(e.run.first) >= leastRun {
-		since := e.run.first
-		return e.finding(since, false, "%d tickets in a row met a fault within %v", e.run.n, round(e.run.last.Sub(since)))
+	if e.streak.n >= e.cfg.ConsecutiveFailures && e.streak.lasted() >= minStreak {
+		return e.faults(e.streak.first, "%d tickets in a row met a fault within %v", e.streak.n, round(e.streak.lasted()))
 	}
-	second, window := e.lastSecond(), time.Second
-	t := second
+	e.calls.slot(now)
+	second, whole := sum(e.calls.last(time.Second)), e.whole()
+	sample, length := second, time.Second
 	if second.calls < e.cfg.MinRequests {
-		t, window = e.total, e.cfg.Window
+		sample, length = whole, e.cfg.Window
 	}
-	since := now.Add(-window)
+	since := now.Add(-length)
 	switch {
-	case canary && e.total.faults >= leastCanary && 2*e.total.faults >= e.total.calls:
-		return e.finding(time.Time{}, false, "%d of the first %d calls met a fault", e.total.faults, e.total.calls)
-	case t.calls < e.cfg.MinRequests:
-	case rate(t.faults, t.calls) >= e.failureRate(window, t.calls):
-		return e.finding(since, false, "%d of %d calls met a fault within %v", t.faults, t.calls, window)
-	case rate(e.total.faults, e.total.calls) >= e.cfg.FailureRate && e.total.calls >= e.cfg.MinRequests:
-		return e.finding(now.Add(-e.cfg.Window), false, "%d of %d calls met a fault within %v", e.total.faults, e.total.calls, e.cfg.Window)
-	case rate(t.slow, t.calls) >= e.cfg.SlowRate:
-		return e.finding(since, true, "%d of %d calls took longer than %v within %v", t.slow, t.calls, e.cfg.SlowCall, window)
+	case onTrial && whole.faults >= minCanaryFaults && 2*whole.faults >= whole.calls:
+		return e.faults(time.Time{}, "%d of the first %d calls met a fault", whole.faults, whole.calls)
+	case sample.calls < e.cfg.MinRequests:
+	case ratio(sample.faults, sample.calls) >= e.failureRate(length, sample.calls):
+		return e.faults(since, "%d of %d calls met a fault within %v", sample.faults, sample.calls, length)
+	case ratio(whole.faults, whole.calls) >= e.cfg.FailureRate:
+		return e.faults(now.Add(-e.cfg.Window), "%d of %d calls met a fault within %v", whole.faults, whole.calls, e.cfg.Window)
+	case ratio(sample.slow, sample.calls) >= e.cfg.SlowRate:
+		text := fmt.Sprintf("%d of %d calls took longer than %v within %v", sample.slow, sample.calls, e.cfg.SlowCall, length)
+		return finding{text, e.prefixes(since, true)}
 	}
 	return finding{}
 }
 
+// whole is the tally of the window, as of the latest slot.
+func (e *evidence) whole() tally { return sum(e.calls.last(max(e.cfg.Window, time.Second))) }
+
 // failureRate is the share of faults that opens. A second's worth of calls is
 // a small sample, so it must exceed the configured share by what chance
-// explains (1.64 standard deviations); the window is judged as configured.
-func (e *evidence) failureRate(window time.Duration, calls int) float64 {
-	if window == e.cfg.Window {
+// explains; the window is judged as configured.
+func (e *evidence) failureRate(length time.Duration, calls int) float64 {
+	if length == e.cfg.Window {
 		return e.cfg.FailureRate
 	}
 	return min(e.cfg.FailureRate+chance(e.cfg.FailureRate, calls), 1)
 }
 
-func (e *evidence) lastSecond() tally {
-	var t tally
-	n := int64(len(e.slots))
-	for i := range lastSecond {
-		slot := e.slots[(e.at-i+n)%n]
-		t.calls += slot.calls
-		t.faults += slot.faults
-		t.slow += slot.slow
-	}
-	return t
+// faults is a finding of faults since then.
+func (e *evidence) faults(since time.Time, format string, args ...any) finding {
+	return finding{fmt.Sprintf(format, args...), e.prefixes(since, false)}
 }
 
-// finding names the prefixes which the bad calls since then came from.
-func (e *evidence) finding(since time.Time, slow bool, format string, args ...any) finding {
-	return finding{text: fmt.Sprintf(format, args...), prefixes: e.prefixes(since, slow)}
-}
-
+// prefixes counts the address prefixes that the bad calls since then came from.
 func (e *evidence) prefixes(since time.Time, slow bool) int {
 	seen := map[netip.Prefix]struct{}{}
-	for _, m := range e.faults[:min(e.met, recentFaults)] {
-		if m.slow == slow && !m.at.Before(since) {
-			seen[m.prefix] = struct{}{}
+	for _, b := range e.bad[:min(e.nBad, maxBadCalls)] {
+		if b.slow == slow && !b.ended.Before(since) {
+			seen[b.prefix] = struct{}{}
 		}
 	}
 	return len(seen)
@@ -230,36 +203,33 @@ func (e *evidence) prefixes(since time.Time, slow bool) int {
 // spotless reports whether as many calls as there are canaries ended, and none
 // of them badly.
 func (e *evidence) spotless(now time.Time) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.advance(now)
-	return e.total.calls >= canaryCalls && e.total.faults == 0 && e.total.slow == 0
+	whole, _ := e.totals(now)
+	return whole.calls >= canaryCalls && whole.faults == 0 && whole.slow == 0
 }
 
 // well reports whether the circuit may close: so few calls of the window ended
-// badly that what would open it is out of chance's reach. It does not flap.
+// badly that what would open it is out of chance's reach.
 func (e *evidence) well(now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.advance(now)
-	t := e.total
-	if e.prefixes(now.Add(-e.cfg.Window), false) < leastPrefixes {
-		t.faults = 0 // one place's own trouble
+	e.calls.slot(now)
+	whole := e.whole()
+	if e.prefixes(now.Add(-e.cfg.Window), false) < minPrefixes {
+		whole.faults = 0 // one place's own trouble
 	}
-	return t.few(t.faults, e.cfg.FailureRate) && t.few(t.slow, e.cfg.SlowRate)
+	return few(whole.faults, whole.calls, e.cfg.FailureRate) && few(whole.slow, whole.calls, e.cfg.SlowRate)
 }
 
-// closeAt is how far below an opening share the share must be for closing.
-const closeAt = 0.7
-
-func (t tally) few(bad int, opens float64) bool {
-	limit := closeAt * opens
-	return bad == 0 || rate(bad, t.calls) <= limit-chance(limit, t.calls)
+// few reports whether bad of so many calls is well below the share that opens.
+func few(bad, calls int, opens float64) bool {
+	limit := closeBelow * opens
+	return bad == 0 || ratio(bad, calls) <= limit-chance(limit, calls)
 }
 
-func rate(part, whole int) float64 {
-	if whole == 0 {
-		return 0
-	}
-	return float64(part) / float64(whole)
+// totals are the calls of the window, and the faults in a row.
+func (e *evidence) totals(now time.Time) (whole tally, inARow int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls.slot(now)
+	return e.whole(), e.streak.n
 }

@@ -62,7 +62,7 @@ func life(t *testing.T, names []string, lengths []int, rate int) (played *world,
 		cfg, limits := defaults()
 		w := &world{t: t}
 		w.becomes(ways[names[0]])
-		b, err := breaker.New(w, &fates{}, w, 190000001, cfg, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		b, err := breaker.New(w, breaker.Ports{Fates: &fates{}, Journal: w}, 190000001, []byte("the order of users"), cfg, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"captchagate/captcha"
 )
@@ -16,27 +17,28 @@ type metrics struct {
 	probes      *prometheus.CounterVec
 }
 
-// newMetrics registers the breaker's series; those whose labels are known
-// beforehand stand at 0 from the start.
-func newMetrics(reg prometheus.Registerer, b *Breaker) *metrics {
-	attempts := prometheus.NewCounterVec(prometheus.CounterOpts{
+// newMetrics registers what is counted; series whose labels are known beforehand
+// stand at 0 from the start.
+func newMetrics(reg prometheus.Registerer) *metrics {
+	auto := promauto.With(reg)
+	attempts := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "captchagate_upstream_attempts_total", Help: "Calls made to the Captcha API, by outcome.",
 	}, []string{"outcome"})
-	retries := prometheus.NewCounterVec(prometheus.CounterOpts{
+	retries := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "captchagate_retries_total", Help: "Retries that were sent, or not sent because the budget was spent.",
 	}, []string{"result"})
 	m := &metrics{
 		attempts: map[string]prometheus.Counter{},
-		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+		seconds: auto.NewHistogram(prometheus.HistogramOpts{
 			Name: "captchagate_upstream_attempt_seconds", Help: "Duration of a call to the Captcha API.",
 			Buckets: []float64{.005, .01, .02, .05, .1, .2, .3, .5, .8, 1, 2},
 		}),
 		sent:  retries.WithLabelValues("sent"),
 		spent: retries.WithLabelValues("budget_spent"),
-		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
+		transitions: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "captchagate_breaker_transitions_total", Help: "Changes of the circuit's state.",
 		}, []string{"from", "to"}),
-		probes: prometheus.NewCounterVec(prometheus.CounterOpts{
+		probes: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "captchagate_probes_total", Help: "Probes, by what they said of the Captcha API.",
 		}, []string{"result"}),
 	}
@@ -49,22 +51,22 @@ func newMetrics(reg prometheus.Registerer, b *Breaker) *metrics {
 	for _, name := range healthNames {
 		m.probes.WithLabelValues(name)
 	}
-	reg.MustRegister(attempts, retries, m.seconds, m.transitions, m.probes)
-	reg.MustRegister(
-		gauge("captchagate_upstream_in_flight", "Calls to the Captcha API in flight.", func() float64 { return float64(b.flight.inFlight()) }),
-		gauge("captchagate_breaker_state", "0 closed, 1 half open, 2 open, 3 recovering.", func() float64 { return float64(b.State()) }),
-		gauge("captchagate_account_refused", "1 while the Captcha API refuses the account.", func() float64 {
-			if b.account.Load().State == AccountRefused {
-				return 1
-			}
-			return 0
-		}),
-	)
 	return m
 }
 
-func gauge(name, help string, f func() float64) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
+// registerGauges registers what b is asked for when it is scraped.
+func registerGauges(reg prometheus.Registerer, b *Breaker) {
+	gauge := func(name, help string, value func() float64) {
+		promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	gauge("captchagate_upstream_in_flight", "Calls to the Captcha API in flight.", func() float64 { return float64(b.inFlight.count()) })
+	gauge("captchagate_breaker_state", "0 closed, 1 half open, 2 open, 3 recovering.", func() float64 { return float64(b.State()) })
+	gauge("captchagate_account_refused", "1 while the Captcha API refuses the account.", func() float64 {
+		if b.account.whole.Load().State == AccountRefused {
+			return 1
+		}
+		return 0
+	})
 }
 
 func (m *metrics) attempt(outcome string, took time.Duration) {

@@ -10,95 +10,94 @@ import (
 	"captchagate/captcha"
 )
 
-// bucketSize is how many retries may come at once.
-const bucketSize = 10
-
-// A bucket bounds retries to a share of first attempts over time. It is
-// counted, not timed: full at the start, fed by first attempts.
-type bucket struct {
-	feedBy float64
-	mu     sync.Mutex
-	tokens float64
+// A retrier repeats attempts, within its limits and the budget of all.
+type retrier struct {
+	attempter *attempter
+	limits    Limits
+	budget    *retryBudget
+	throttle  *throttle
+	metrics   *metrics
 }
 
-func newBucket(perRequest float64) *bucket {
-	b := &bucket{feedBy: perRequest}
-	if perRequest > 0 {
-		b.tokens = bucketSize
+// retry makes attempts until one is definite or no more may be made.
+func (r *retrier) retry(ctx context.Context, c *call) (captcha.Verdict, *captcha.Failure) {
+	r.budget.feed()
+	var so progress
+	var last *captcha.Failure
+	for n := 1; ; n++ {
+		v, f := r.attempter.attempt(ctx, c, n)
+		if f == nil {
+			v.Attempts = c.attempts
+			return v, nil
+		}
+		if last != nil && c.attempts < n {
+			return v, last // this retry was never sent
+		}
+		f.Attempts = c.attempts
+		if f.Answer == nil && last != nil {
+			f.Answer = last.Answer
+		}
+		if !r.mayRetry(f, n, &so) || !r.pause(ctx, c, &so) {
+			return v, f
+		}
+		last = f
 	}
-	return b
 }
 
-func (b *bucket) feed() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.tokens = min(b.tokens+b.feedBy, bucketSize)
-}
-
-func (b *bucket) take() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
-}
-
-// retry is what one request remembers from attempt to attempt.
-type retry struct {
-	pauses  *backoff.ExponentialBackOff
-	resigns bool // the signature's time was renewed already
-	at      bool // the next attempt needs no pause
+// progress is what one request remembers from attempt to attempt.
+type progress struct {
+	pauses    *backoff.ExponentialBackOff
+	signed    bool // the signature's time was renewed already
+	skipPause bool // before the next attempt
 }
 
 // mayRetry says whether another attempt may follow the n-th, which ended in f.
-func (b *Breaker) mayRetry(f *captcha.Failure, n int, r *retry) bool {
-	r.at = false
+func (r *retrier) mayRetry(f *captcha.Failure, n int, so *progress) bool {
+	so.skipPause = false
 	switch {
 	case !f.Retryable:
 		return false
 	case f.Kind == captcha.Misconfigured: // the signature expired on its way
-		first := !r.resigns
-		r.resigns, r.at = true, true
+		first := !so.signed
+		so.signed, so.skipPause = true, true
 		return first
-	case n >= b.limits.MaxAttempts:
+	case n >= r.limits.MaxAttempts:
 		return false
 	case f.Kind != captcha.Fault && f.Kind != captcha.Throttled:
 		return false
-	case f.Kind == captcha.Throttled && !b.throttle.admits(time.Now()):
+	case f.Kind == captcha.Throttled && !r.throttle.admits(time.Now()):
 		return false
 	}
-	if !b.retries.take() {
-		b.metrics.spent.Inc()
+	if !r.budget.take() {
+		r.metrics.spent.Inc()
 		return false
 	}
 	return true
 }
 
-// pause waits before a retry: a full-jitter share of a growing ceiling. False
-// where the deadline, the caller or the circuit ends the wait.
-func (b *Breaker) pause(ctx context.Context, c *call, r *retry, deadline time.Time) bool {
-	if r.at {
+// pause waits before a retry: a full-jitter share of a growing ceiling. It is
+// false if the deadline, the caller or the circuit ends the wait.
+func (r *retrier) pause(ctx context.Context, c *call, so *progress) bool {
+	if so.skipPause {
 		return true
 	}
-	if r.pauses == nil {
-		r.pauses = b.newPauses()
+	if so.pauses == nil {
+		so.pauses = newPauses(r.limits.Backoff)
 	}
-	d := r.pauses.NextBackOff()
-	if time.Now().Add(d).After(deadline) {
+	d := so.pauses.NextBackOff()
+	if time.Now().Add(d).After(c.deadline) {
 		return false
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		if c.life.isOpen() {
+		if c.generation.isOpen() {
 			return false
 		}
-		b.metrics.sent.Inc()
+		r.metrics.sent.Inc()
 		return true
-	case <-c.life.opened:
+	case <-c.generation.opened:
 	case <-ctx.Done():
 	}
 	return false
@@ -107,12 +106,48 @@ func (b *Breaker) pause(ctx context.Context, c *call, r *retry, deadline time.Ti
 // newPauses draws from [0, 2 × interval]: with a randomisation factor of one
 // and half the ceiling as the interval that is full jitter. The deadline bounds
 // the sum, so the library's own limit of 15 minutes is put away.
-func (b *Breaker) newPauses() *backoff.ExponentialBackOff {
+func newPauses(b Backoff) *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(b.limits.Backoff.Initial/2),
-		backoff.WithMaxInterval(b.limits.Backoff.Max/2),
+		backoff.WithInitialInterval(b.Initial/2),
+		backoff.WithMaxInterval(b.Max/2),
 		backoff.WithMultiplier(2),
 		backoff.WithRandomizationFactor(1),
 		backoff.WithMaxElapsedTime(0),
 	)
+}
+
+// maxSavedRetries is how many retries may come at once.
+const maxSavedRetries = 10
+
+// A retryBudget bounds retries to a share of requests over time. It is a token
+// bucket that is counted, not timed: full at the start, fed by requests.
+type retryBudget struct {
+	perRequest float64
+
+	mu     sync.Mutex
+	tokens float64
+}
+
+func newRetryBudget(perRequest float64) *retryBudget {
+	b := &retryBudget{perRequest: perRequest}
+	if perRequest > 0 {
+		b.tokens = maxSavedRetries
+	}
+	return b
+}
+
+func (b *retryBudget) feed() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tokens = min(b.tokens+b.perRequest, maxSavedRetries)
+}
+
+func (b *retryBudget) take() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
 }

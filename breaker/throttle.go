@@ -4,10 +4,16 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 const (
-	throttleSlots = 20 // of span each: two seconds
+	// throttleWindow is what the throttle looks back on.
+	throttleWindow = 2 * time.Second
+	// throttleLasts is how long after the last throttled answer calls are held
+	// back.
+	throttleLasts = 5 * time.Second
 	// throttleFloor is how many calls a second are sent whatever the API last
 	// accepted, so that it is noticed when it accepts more.
 	throttleFloor = 10
@@ -21,62 +27,56 @@ const (
 // a call is refused here with probability (wanted - k × accepted) / wanted.
 type throttle struct {
 	mu    sync.Mutex
-	slots [throttleSlots]struct{ wanted, accepted, throttled int }
-	base  time.Time // what slots are counted from
-	at    int64
-	on    time.Time // until when calls are held back at all
-	floor pace
+	calls window[demand]
+	until time.Time // until when calls are held back at all
+	floor *rate.Limiter
 }
 
-// throttleLasts is how long after the last throttled answer calls are held back.
-const throttleLasts = 5 * time.Second
+// demand is what was wanted of the API, and what it did.
+type demand struct{ wanted, accepted, throttled int }
+
+func newThrottle(now time.Time) *throttle {
+	return &throttle{
+		calls: newWindow[demand](now, throttleWindow),
+		floor: rate.NewLimiter(throttleFloor, throttleFloor),
+	}
+}
 
 // admits says whether a call may be sent. It costs nothing as long as the API
 // does not throttle.
 func (t *throttle) admits(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now.After(t.on) {
+	if now.After(t.until) {
 		return true
 	}
-	t.advance(now)
-	t.slots[t.at%throttleSlots].wanted++
-	var wanted, accepted, throttled int
-	for i, s := range t.slots {
-		wanted += s.wanted
-		accepted += s.accepted
-		if age := (t.at - int64(i) + throttleSlots) % throttleSlots; age < lastSecond {
-			throttled += s.throttled
-		}
+	t.calls.slot(now).wanted++
+	var wanted, accepted int
+	for d := range t.calls.last(throttleWindow) {
+		wanted += d.wanted
+		accepted += d.accepted
 	}
 	k := float64(headroomFree)
-	if throttled > 0 {
-		k = headroomThrottled
+	for d := range t.calls.last(time.Second) {
+		if d.throttled > 0 {
+			k = headroomThrottled
+		}
 	}
 	refuse := (float64(wanted) - k*float64(accepted)) / float64(wanted+1)
-	return rand.Float64() >= refuse || t.floor.take(now)
+	return rand.Float64() >= refuse || t.floor.AllowN(now, 1)
 }
 
-// observe counts an answer: one that the API gave, or its refusal.
-func (t *throttle) observe(now time.Time, throttled bool) {
+// accepted counts an answer that the API gave.
+func (t *throttle) accepted(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.advance(now)
-	slot := &t.slots[t.at%throttleSlots]
-	if throttled {
-		slot.throttled++
-		t.on = now.Add(throttleLasts)
-	} else {
-		slot.accepted++
-	}
+	t.calls.slot(now).accepted++
 }
 
-func (t *throttle) advance(now time.Time) {
-	for slot := slotOf(t.base, now); t.at < slot; {
-		if slot-t.at > throttleSlots {
-			t.at = slot - throttleSlots
-		}
-		t.at++
-		t.slots[t.at%throttleSlots] = struct{ wanted, accepted, throttled int }{}
-	}
+// refused counts a call that the API throttled.
+func (t *throttle) refused(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls.slot(now).throttled++
+	t.until = now.Add(throttleLasts)
 }

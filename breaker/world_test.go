@@ -69,7 +69,7 @@ func inWorldOf(t *testing.T, cfg breaker.Config, limits breaker.Limits, story fu
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, answer: after(20*time.Millisecond, passes)}
-		b, err := breaker.New(w, &fates{}, w, 190000001, cfg, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		b, err := breaker.New(w, breaker.Ports{Fates: &fates{}, Journal: w}, 190000001, []byte("the order of users"), cfg, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,7 +65,8 @@ func BenchmarkCorridor(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	br, err := breaker.New(client, once.NewSet(captcha.TicketLife, 1000), forgetful{}, cfg.Upstream.Apps[0].CaptchaAppID, cfg.Breaker, cfg.Upstream.Limits, log, reg)
+	ports := breaker.Ports{Fates: once.NewSet(captcha.TicketLife, 1000), Journal: forgetful{}}
+	br, err := breaker.New(client, ports, cfg.Upstream.Apps[0].CaptchaAppID, []byte("the order of users"), cfg.Breaker, cfg.Upstream.Limits, log, reg)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -96,7 +96,12 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	}
 	g.closers = append(g.closers, g.upstream.Close)
 	fates := once.NewSet(captcha.TicketLife, maxTickets)
-	if g.breaker, err = breaker.New(g.upstream, fates, events, cfg.Upstream.Apps[0].CaptchaAppID, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
+	placement, err := keptKey(ctx, g.store, placementKey)
+	if err != nil {
+		return nil, err
+	}
+	ports := breaker.Ports{Fates: fates, Journal: events, Peers: breaker.Alone{}}
+	if g.breaker, err = breaker.New(g.upstream, ports, cfg.Upstream.Apps[0].CaptchaAppID, placement, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
 		return nil, err
 	}
 	g.situation = newSituation(g.control, g.breaker, g.script)

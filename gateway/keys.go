@@ -13,6 +13,7 @@ import (
 const (
 	challengeKey = "challenge" // signs challenges if the configuration has no secret
 	sealKey      = "seal"      // seals what the store holds of users
+	placementKey = "placement" // orders users: who returns first after an outage
 )
 
 // keyBytes is the length of a key that is made here.

@@ -1,0 +1,208 @@
+package breaker
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"captchagate/captcha"
+)
+
+// A call is one request's way through the breaker: one attempt at a time.
+type call struct {
+	generation *generation
+	ticket     captcha.Ticket
+	key        captcha.Key
+	prefix     netip.Prefix
+	deadline   time.Time
+	attempts   int         // made so far
+	released   atomic.Bool // the circuit opened while it waited
+
+	// Guarded by inFlight.mu while in flight.
+	started    time.Time
+	lagBefore  time.Duration // our own lag until it started
+	cancel     context.CancelFunc
+	prev, next *call
+}
+
+func newCall(t captcha.Ticket, g *generation, deadline time.Time) *call {
+	return &call{generation: g, ticket: t, key: t.Key(), prefix: prefixOf(t.UserIP), deadline: deadline}
+}
+
+// prefixOf is the neighbourhood of an address: who has one address of it may
+// well have them all.
+func prefixOf(ip netip.Addr) netip.Prefix {
+	ip = ip.Unmap()
+	bits := 24
+	if ip.Is6() {
+		bits = 48
+	}
+	p, _ := ip.Prefix(bits)
+	return p
+}
+
+// inFlight holds the calls in flight, oldest first. It takes our own lag off
+// wherever it says how long something took.
+type inFlight struct {
+	max int
+
+	mu         sync.Mutex
+	n          int
+	oldest     *call
+	newest     *call
+	lag        lag
+	lastReturn time.Time // when any call came back
+}
+
+// begin enters c, whose attempt cancel ends. ok is false if too many are in
+// flight already; first is true if it is the only one.
+func (f *inFlight) begin(c *call, cancel context.CancelFunc, now time.Time) (ok, first bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n >= f.max {
+		return false, false
+	}
+	if f.n == 0 {
+		f.lag.lastTick = now // nobody ticked while nothing was in flight
+	}
+	c.started, c.cancel = now, cancel
+	c.lagBefore = f.lag.until(now)
+	c.prev, c.next = f.newest, nil
+	if f.newest != nil {
+		f.newest.next = c
+	} else {
+		f.oldest = c
+	}
+	f.newest = c
+	f.n++
+	return true, f.n == 1
+}
+
+// end takes c out. returned says that it came back by itself, and was not given
+// up by its caller or by us. age is how long it was in flight; lagged says that
+// we ourselves lagged meanwhile.
+func (f *inFlight) end(c *call, now time.Time, returned bool) (age time.Duration, lagged bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		f.oldest = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	} else {
+		f.newest = c.prev
+	}
+	c.prev, c.next = nil, nil
+	f.n--
+	if returned {
+		f.lastReturn = now
+	}
+	lag := f.lag.until(now) - c.lagBefore
+	return now.Sub(c.started) - lag, lag > 0
+}
+
+// tick says that we do not stand ourselves, and returns how many calls are in
+// flight. It is to be called every tickEvery as long as there are any.
+func (f *inFlight) tick(now time.Time) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lag.tick(now)
+	return f.n
+}
+
+// waiting is what the calls of a generation that are in flight amount to.
+type waiting struct {
+	calls    int
+	silence  time.Duration // how long none has come back
+	older    int           // distinct tickets that wait for longer than was asked about
+	prefixes int           // distinct address prefixes of those
+}
+
+// waiting looks at the calls of g, and at those older than minAge.
+func (f *inFlight) waiting(g *generation, now time.Time, minAge time.Duration) (w waiting) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lag := f.lag.until(now)
+	tickets, prefixes := map[captcha.Key]struct{}{}, map[netip.Prefix]struct{}{}
+	for c := f.oldest; c != nil; c = c.next {
+		if c.generation != g {
+			continue
+		}
+		ownLag := lag - c.lagBefore
+		age := now.Sub(c.started) - ownLag
+		if w.calls == 0 {
+			w.silence = min(age, now.Sub(f.lastReturn)-ownLag)
+		}
+		w.calls++
+		if age > minAge {
+			tickets[c.key] = struct{}{}
+			prefixes[c.prefix] = struct{}{}
+		}
+	}
+	w.older, w.prefixes = len(tickets), len(prefixes)
+	return w
+}
+
+// hasTwin reports whether a call about the ticket that started before then is
+// in flight.
+func (f *inFlight) hasTwin(k captcha.Key, then time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := f.oldest; c != nil && c.started.Before(then); c = c.next {
+		if c.key == k {
+			return true
+		}
+	}
+	return false
+}
+
+// release ends the waiting of every call of g.
+func (f *inFlight) release(g *generation) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := f.oldest; c != nil; c = c.next {
+		if c.generation == g {
+			c.released.Store(true)
+			c.cancel()
+		}
+	}
+}
+
+func (f *inFlight) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.n
+}
+
+const (
+	// tickEvery is how often the calls in flight are looked at.
+	tickEvery = 10 * time.Millisecond
+	// lateTick is the gap between two looks above which this process was
+	// standing itself: stopped, starved or collecting garbage.
+	lateTick = 3 * tickEvery
+)
+
+// lag is for how long this process stood still itself. What seems to have taken
+// long then is not the API's doing.
+type lag struct {
+	lastTick time.Time
+	total    time.Duration
+}
+
+// tick books the lag since the last tick.
+func (l *lag) tick(now time.Time) {
+	l.total = l.until(now)
+	l.lastTick = now
+}
+
+// until is all the lag so far, that which no tick has booked yet included.
+func (l *lag) until(now time.Time) time.Duration {
+	if gap := now.Sub(l.lastTick); gap > lateTick {
+		return l.total + gap - tickEvery
+	}
+	return l.total
+}

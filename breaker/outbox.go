@@ -1,0 +1,73 @@
+package breaker
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+)
+
+// A Journal is told what happened to the circuits, in order, and before those
+// who wait on it go on. It may ask the breaker anything, but its methods must
+// not block, and must not change the breaker.
+type Journal interface {
+	Transition(t Transition)
+	Account(a Account)
+}
+
+// An outbox keeps what happened until it can be told without a lock that others
+// wait for. What is put into it under one lock is told in the order in which it
+// happened there.
+type outbox struct {
+	journal Journal
+	peers   Peers
+	log     *slog.Logger
+
+	delivering sync.Mutex // so that no later event overtakes an earlier one
+	mu         sync.Mutex
+	waiting    []func()
+}
+
+// transition notes a transition for delivery.
+func (o *outbox) transition(t Transition) {
+	o.put(func() {
+		o.peers.Report(t)
+		o.journal.Transition(t)
+		level := slog.LevelInfo
+		if t.To == Open {
+			level = slog.LevelWarn
+		}
+		o.log.Log(context.Background(), level, "circuit "+t.To.String(), "from", t.From.String(), "evidence", t.Evidence)
+	})
+}
+
+// account notes a change of the account for delivery.
+func (o *outbox) account(a Account) {
+	o.put(func() {
+		o.journal.Account(a)
+		if a.State == AccountRefused {
+			o.log.Error("the Captcha API refuses the account; nobody can be verified: check secret_id, secret_key, permissions and billing", "code", a.Code)
+		} else {
+			o.log.Info("the Captcha API accepts the account again")
+		}
+	})
+}
+
+func (o *outbox) put(tell func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waiting = append(o.waiting, tell)
+}
+
+// deliver tells all that waits. When it returns, whatever was put in before it
+// was called has been told.
+func (o *outbox) deliver() {
+	o.delivering.Lock()
+	defer o.delivering.Unlock()
+	o.mu.Lock()
+	events := o.waiting
+	o.waiting = nil
+	o.mu.Unlock()
+	for _, tell := range events {
+		tell()
+	}
+}
