@@ -2,9 +2,10 @@ package reverify
 
 import (
 	"context"
-	"encoding/hex"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"captchagate/captcha"
 )
@@ -12,211 +13,187 @@ import (
 const (
 	// askTimeout bounds one question.
 	askTimeout = time.Second
-	// atOnce is how many questions may be on their way together.
-	atOnce = 4
-	// After a failure nothing is asked for a second, and up to maxPause where
-	// they go on; the ticket that met it waits longer, so that one on which the
-	// API chokes does not hold up the others.
+	// maxAsking is how many questions may be on their way together.
+	maxAsking = 4
+	// After a failure nothing is asked for a second, and up to maxPause if they
+	// go on; the ticket that met it waits longer, so that one on which the API
+	// chokes does not hold up the others.
 	minPause = time.Second
 	maxPause = 15 * time.Second
-	maxLater = time.Minute
+	minRetry = 2 * time.Second
+	maxRetry = time.Minute
 )
 
-// askAll asks about what waits, newest first: the oldest tickets are lost
+// An asker asks about its backlog, newest first: the oldest tickets are lost
 // first anyway, and those who were let through last may still be stopped.
-func (q *Queue) askAll(ctx context.Context) {
+type asker struct {
+	verifier captcha.Verifier
+	ramp     Ramp
+	records  *records
+	refuted  *refuted
+	tallies  *tallies
+	batcher  *batcher
+	capacity *capacity
+	timing   *timing
+
+	mu      sync.Mutex
+	backlog backlog
+	backoff backoff
+}
+
+func (a *asker) add(it *item) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.backlog.add(it)
+}
+
+func (a *asker) run(ctx context.Context) {
 	var asking sync.WaitGroup
 	defer asking.Wait()
-	places := make(chan struct{}, atOnce)
-	allowed, last := 0.0, time.Now()
+	free := make(chan struct{}, maxAsking)
+	tokens := rate.NewLimiter(0, 1)
 	for ctx.Err() == nil {
 		now := time.Now()
-		q.giveUp(now)
-		share := q.share()
-		allowed = min(allowed+now.Sub(last).Seconds()*q.tempo.rate*share, 1)
-		last = now
-		if share > 0 && allowed >= 1 && len(places) < atOnce {
-			if it := q.next(now); it != nil {
-				allowed--
-				places <- struct{}{}
+		a.expire(now)
+		share := a.share()
+		tokens.SetLimitAt(now, a.timing.askRate*rate.Limit(share))
+		if share > 0 && tokens.TokensAt(now) >= 1 && len(free) < maxAsking {
+			if it := a.next(now); it != nil {
+				tokens.AllowN(now, 1)
+				free <- struct{}{}
 				asking.Go(func() {
 					// A question is not cut off: its ticket would be used up for nothing.
-					q.ask(context.WithoutCancel(ctx), it)
-					<-places
+					a.ask(context.WithoutCancel(ctx), it)
+					<-free
 				})
 			}
 		}
-		rest(ctx, q.untilNextLook(share))
+		pause(ctx, a.untilNextLook(share))
 	}
 }
 
-func (q *Queue) untilNextLook(share float64) time.Duration {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if share > 0 && q.line.waiting() > 0 {
-		return q.tempo.step
+func (a *asker) untilNextLook(share float64) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if share > 0 && a.backlog.len() > 0 {
+		return a.timing.askEvery
 	}
-	return q.tempo.look
+	return a.timing.idle
 }
 
-// share is the pace's, whatever it says within 0..1.
-func (q *Queue) share() float64 {
-	if s := q.pace.Share(); s > 0 {
+// share is the ramp's, whatever it says within 0..1.
+func (a *asker) share() float64 {
+	if s := a.ramp.Share(); s > 0 {
 		return min(s, 1)
 	}
 	return 0
 }
 
-// next takes the newest entry that may be asked about now; nil where none may.
-func (q *Queue) next(now time.Time) *item {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.ails.lasts(now) {
+// next takes the newest entry that may be asked about now; nil if none may.
+func (a *asker) next(now time.Time) *item {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.backoff.lasts(now) {
 		return nil
 	}
-	return q.line.next(now)
+	return a.backlog.takeNewest(now)
 }
 
-// giveUp finds what the API knows nothing of any more.
-func (q *Queue) giveUp(now time.Time) {
-	q.mu.Lock()
-	old := q.line.old(now)
-	q.mu.Unlock()
-	for _, it := range old {
-		q.find(it, &finding{Result: Unverifiable, At: now})
+// expire gives up what the API knows nothing of any more.
+func (a *asker) expire(now time.Time) {
+	a.mu.Lock()
+	expired := a.backlog.takeExpired(now)
+	a.mu.Unlock()
+	for _, it := range expired {
+		a.found(it, &finding{Result: Unverifiable, At: now})
 	}
 }
 
 // ask asks about an entry once. That it does is in the store before: should
 // the process die before the answer is there, a ticket that was used is no
 // proof against its user.
-func (q *Queue) ask(ctx context.Context, it *item) {
-	rec, ok, err := q.read(ctx, it.id)
+func (a *asker) ask(ctx context.Context, it *item) {
+	rec, ok, err := a.records.entry(ctx, it.id)
 	if err != nil {
-		q.again(it, "the store cannot be read", err)
+		a.retryLater(it, "the store cannot be read", err)
 		return
 	}
 	if !ok || rec.Ticket == nil {
-		q.lose(it)
+		a.drop(it)
 		return
 	}
-	doubt := rec.Attempted || rec.Asking
+	mayBeUsed := rec.Attempted || rec.Asking
 	if !rec.Asking {
 		rec.Asking = true
-		if err := q.write(ctx, it, rec); err != nil {
-			q.again(it, "the store cannot be written", err)
+		if err := a.records.putEntry(ctx, it, rec); err != nil {
+			a.retryLater(it, "the store cannot be written", err)
 			return
 		}
 	}
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	verdict, err := q.verifier.Verify(asking, *rec.Ticket)
+	verdict, err := a.verifier.Verify(asking, *rec.Ticket)
 	if err != nil {
-		q.failed(ctx, it, rec, doubt, captcha.AsFailure(err))
+		a.failed(ctx, it, rec, mayBeUsed, captcha.AsFailure(err))
 		return
 	}
-	q.answered(ctx, it, rec, judge(verdict, doubt))
+	a.answered(ctx, it, rec, findingOf(verdict, mayBeUsed))
 }
 
-// failed has an entry asked about again. Where the API did not take the ticket
+// failed has an entry asked about again. If the API did not take the ticket
 // that is noted, or a later "used before" would prove nothing.
-func (q *Queue) failed(ctx context.Context, it *item, rec record, doubt bool, f *captcha.Failure) {
-	if !f.FateUnknown && !doubt {
+func (a *asker) failed(ctx context.Context, it *item, rec entryRecord, mayBeUsed bool, f *captcha.Failure) {
+	if !f.FateUnknown && !mayBeUsed {
 		rec.Asking = false
-		if err := q.write(ctx, it, rec); err != nil {
-			q.log.Debug("an entry for re-verification keeps a doubt", "error", err)
+		if err := a.records.putEntry(ctx, it, rec); err != nil {
+			a.records.log.Debug("an entry for re-verification keeps a doubt", "error", err)
 		}
 	}
-	q.again(it, "the Captcha API could not tell", f)
+	a.retryLater(it, "the Captcha API could not tell", f)
 }
 
-// answered keeps a finding, and of the entry only what its report needs.
-// Where that fails memory holds it until it is in a batch.
-func (q *Queue) answered(ctx context.Context, it *item, rec record, f *finding) {
-	if f.Result == Refuted {
-		q.refute(ctx, *rec.Ticket)
+// answered keeps a finding, and of the entry only what its report needs. If
+// that fails memory holds it until it is in a batch.
+func (a *asker) answered(ctx context.Context, it *item, rec entryRecord, f *finding) {
+	if f.Result == Refuted { // before the finding: whoever reads the report finds the user refuted
+		a.refuted.add(ctx, *rec.Ticket)
 	}
-	q.spend(ctx, rec)
+	if err := a.records.putLetThrough(ctx, rec); err != nil {
+		a.records.log.Warn("a ticket that let somebody in would be forgotten by a restart", "error", err)
+	}
 	rec.Ticket, rec.Found = nil, f
-	if err := q.write(ctx, it, rec); err != nil {
-		q.log.Warn("a finding of re-verification could not be kept yet", "error", err)
+	if err := a.records.putEntry(ctx, it, rec); err != nil {
+		a.records.log.Warn("a finding of re-verification could not be kept yet", "error", err)
 	}
-	q.mu.Lock()
-	q.ails = ailment{}
-	q.mu.Unlock()
-	q.find(it, f)
+	a.mu.Lock()
+	a.backoff = backoff{}
+	a.mu.Unlock()
+	a.found(it, f)
 }
 
-// spend keeps the name of a ticket that let somebody in, for as long as it
-// could do so again: what else is known of it goes.
-func (q *Queue) spend(ctx context.Context, rec record) {
-	left := time.Until(rec.DecidedAt.Add(captcha.TicketLife))
-	if left <= 0 {
-		return
-	}
-	key := rec.Ticket.Key()
-	if err := q.store.Put(ctx, spentBucket, hex.EncodeToString(key[:]), nil, left); err != nil {
-		q.log.Warn("a ticket that let somebody in would be forgotten by a restart", "error", err)
-	}
-}
-
-// find puts what was found about an entry on its pile.
-func (q *Queue) find(it *item, f *finding) {
-	q.found.WithLabelValues(string(f.Result)).Inc()
-	q.mu.Lock()
-	defer q.mu.Unlock()
+func (a *asker) found(it *item, f *finding) {
 	it.found = f
-	q.pile(it)
-	t := q.tally(it.incident)
-	t.Waiting--
-	t.count(f.Result, 1)
+	a.batcher.add(it)
+	a.tallies.found(it.incident, f.Result)
 }
 
-// lose forgets an entry that the store has no more: its day is over.
-func (q *Queue) lose(it *item) {
-	q.log.Error("an entry for re-verification is gone from the store before it could be reported")
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.held--
-	q.tally(it.incident).Waiting--
+// drop forgets an entry that the store has no more: its day is over.
+func (a *asker) drop(it *item) {
+	a.records.log.Error("an entry for re-verification is gone from the store before it could be reported")
+	a.capacity.release(1)
+	a.tallies.waiting(it.incident, -1)
 }
 
-// again puts an entry back, to be asked about later.
-func (q *Queue) again(it *item, what string, err error) {
+// retryLater puts an entry back, to be asked about later.
+func (a *asker) retryLater(it *item, what string, err error) {
 	now := time.Now()
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	it.tries++
-	it.due = now.Add(doubled(2*time.Second, it.tries-1, maxLater))
-	q.line.later = append(q.line.later, it)
-	if q.ails.n == 0 {
-		q.log.Warn("re-verification waits: "+what, "error", err)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	it.retryAt = now.Add(doubled(minRetry, it.failures, maxRetry))
+	it.failures++
+	a.backlog.addRetry(it)
+	if a.backoff.failures == 0 {
+		a.records.log.Warn("re-verification waits: "+what, "error", err)
 	}
-	q.ails.add(now)
-}
-
-// An ailment is failures without a success between, and how long to wait.
-type ailment struct {
-	n     int
-	until time.Time
-}
-
-func (a *ailment) lasts(now time.Time) bool { return now.Before(a.until) }
-
-func (a *ailment) add(now time.Time) {
-	if a.lasts(now) {
-		return // of questions that were on their way together
-	}
-	a.until = now.Add(doubled(minPause, a.n, maxPause))
-	a.n++
-}
-
-// doubled is first, doubled n times, and at most the most.
-func doubled(first time.Duration, n int, most time.Duration) time.Duration {
-	for range n {
-		if first *= 2; first >= most {
-			return most
-		}
-	}
-	return min(first, most)
+	a.backoff.fail(now, minPause, maxPause)
 }

@@ -3,7 +3,6 @@ package reverify
 import (
 	"errors"
 	"net/url"
-	"time"
 )
 
 // Config is the section "reverify" of the configuration.
@@ -27,17 +26,4 @@ func (c Config) Validate() error {
 		mistakes = append(mistakes, errors.New("secret: is empty, but reports to webhook must be signed; set one, for instance ${REVERIFY_SECRET}"))
 	}
 	return errors.Join(mistakes...)
-}
-
-// tempo is how fast things go. Tests with a real clock hurry.
-type tempo struct {
-	rate  float64       // questions a second at a share of 1
-	step  time.Duration // between looks while there is something to ask
-	look  time.Duration // between looks else
-	flush time.Duration // the longest that a finding waits for company in a batch
-	most  int           // entries
-}
-
-func usual() tempo {
-	return tempo{rate: 20, step: 25 * time.Millisecond, look: time.Second, flush: 5 * time.Second, most: mostEntries}
 }

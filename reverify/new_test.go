@@ -81,16 +81,27 @@ func TestNew_RefusesWhatItCannotWorkWith(t *testing.T) {
 	if err := make(webhook, key[:16], prometheus.NewRegistry(), kept); err == nil {
 		t.Error("takes a short key")
 	}
-	reg := prometheus.NewRegistry()
-	_ = make(webhook, key, reg, kept)
-	if err := make(webhook, key, reg, kept); err == nil {
-		t.Error("takes a registry that has the metric already")
-	}
 	closed := open(t)
 	_ = closed.Close()
 	if err := make(webhook, key, prometheus.NewRegistry(), closed); err == nil {
 		t.Error("takes a store that cannot be read")
 	}
+}
+
+func TestNew_PanicsOnARegistryThatHasTheMetricAlready(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	make := func() {
+		if _, err := reverify.New(t.Context(), newAPI(), open(t), &share{}, nil, webhook, key, nil, quiet, reg); err != nil {
+			t.Error(err)
+		}
+	}
+	make()
+	defer func() {
+		if recover() == nil {
+			t.Error("takes a registry that has the metric already")
+		}
+	}()
+	make()
 }
 
 func TestNew_SaysThatTheKeyWasLost(t *testing.T) {

@@ -3,14 +3,14 @@
 //
 // An entry goes one way, and each step is in the store before the next begins:
 //
-//	Add → entry → asked, or too old to ask → batch of reports → acknowledged
+//	Add → backlog → asked, or expired → pending → batch of reports → acknowledged
 //
-// Three loops move it: asking (ask.go), gathering findings into batches
-// (gather.go) and sending those to the webhook (send.go). The process may die
-// at any moment. An entry leaves the store only after a batch with its report
-// is there, and a batch is sent only after its entries are gone, under the key
-// that it was stored with. So nothing is lost, and nothing is reported under
-// two keys.
+// Three loops move it: asker (ask.go) takes entries out of its backlog and asks
+// about them, batcher (batch.go) makes batches of the findings that are pending,
+// and sender (send.go) delivers batches to the webhook. The process may die at
+// any moment. An entry leaves the store only after a batch with its report is
+// there, and a batch is sent only after its entries are gone, under the key that
+// it was stored with. So nothing is lost, and nothing is reported under two keys.
 //
 // All that the store gets is sealed. An entry's ticket, address and subject go
 // with the answer, or when the ticket is too old; the rest goes when the report
@@ -24,6 +24,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -34,15 +35,10 @@ import (
 )
 
 const (
-	// mostEntries bounds what is kept: about 150 bytes of memory each, and in
-	// the store about 500 until it was asked about and 250 after.
-	mostEntries = 1_000_000
-	// life is how long after a decision anything of it is kept.
-	life = 24 * time.Hour
-	// patience is how long Add waits for the store. A user waits for it.
-	patience = 250 * time.Millisecond
-	// mostStrays bounds how many entries are remembered whose writing failed.
-	mostStrays = 10_000
+	// retention is how long after a decision anything of it is kept.
+	retention = 24 * time.Hour
+	// addTimeout is how long Add waits for the store. A user waits for it.
+	addTimeout = 250 * time.Millisecond
 )
 
 // ErrFull says that the queue holds as much as it may.
@@ -66,49 +62,39 @@ type Store interface {
 	Get(ctx context.Context, bucket, key string) (value []byte, ok bool, err error)
 	Put(ctx context.Context, bucket, key string, value []byte, life time.Duration) error
 	Delete(ctx context.Context, bucket, key string) error
-	List(ctx context.Context, bucket string, most int) (iter.Seq2[string, []byte], error)
+	List(ctx context.Context, bucket string, limit int) (iter.Seq2[string, []byte], error)
 }
 
-// A Pace says how much the Captcha API can bear: 0 while it is away, 1 when all
+// A Ramp says how much the Captcha API can bear: 0 while it is away, 1 when all
 // is well, and between while it recovers.
-type Pace interface{ Share() float64 }
+type Ramp interface{ Share() float64 }
 
 // A Queue holds entries until they were reported. It is safe for concurrent
 // use. Run sets it going.
 type Queue struct {
-	verifier captcha.Verifier
-	store    Store
-	pace     Pace
-	tell     func(captcha.Ticket)
-	cfg      Config
-	client   *http.Client
-	sealer   *sealer
 	log      *slog.Logger
-	found    *prometheus.CounterVec
-	tempo    tempo
+	timing   *timing
+	records  *records
+	capacity *capacity
+	tallies  *tallies
+	refuted  *refuted
+	asker    *asker
+	batcher  *batcher
+	outbox   *outbox
+	sender   *sender // nil if there is no webhook
 
-	mu      sync.Mutex
-	held    int // entries, and reports that the webhook must still acknowledge
-	line    line
-	piles   map[string]*pile // findings without a batch yet, by incident
-	batches []*batch         // whose reports are kept, oldest first
-	tallies map[string]*Tally
-	strays  []string // may be in the store although Add failed
-	refuted marks
-	ails    ailment
-
-	open   *openBatch    // being made; gathering's own
-	before []captcha.Key // that let somebody in before this process began
+	letThrough []captcha.Key // by earlier processes
 }
 
 // New returns a queue that goes on with what store holds. Verifier makes one
-// attempt a call. Refuted, which may be nil, is told of each ticket that turned
-// out bad, and must not block. Key, at least 32 bytes, seals what the store
-// holds; with another key nothing there can be read. Transport carries the
+// attempt a call. OnRefuted, which may be nil, is called with each ticket that
+// turned out bad, and must not block. Key, at least 32 bytes, seals what the
+// store holds; with another key nothing there can be read. Transport carries the
 // reports to the webhook; nil is one of its own.
 //
-// It fails where cfg is wrong or the store cannot be read.
-func New(ctx context.Context, verifier captcha.Verifier, store Store, pace Pace, refuted func(captcha.Ticket), cfg Config, key []byte, transport http.RoundTripper, log *slog.Logger, reg prometheus.Registerer) (*Queue, error) {
+// It fails if cfg or key is wrong or the store cannot be read, and panics if reg
+// has its metric already.
+func New(ctx context.Context, verifier captcha.Verifier, store Store, ramp Ramp, onRefuted func(captcha.Ticket), cfg Config, key []byte, transport http.RoundTripper, log *slog.Logger, reg prometheus.Registerer) (*Queue, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -116,39 +102,35 @@ func New(ctx context.Context, verifier captcha.Verifier, store Store, pace Pace,
 	if err != nil {
 		return nil, err
 	}
-	if refuted == nil {
-		refuted = func(captcha.Ticket) {}
-	}
 	q := &Queue{
-		verifier: verifier, store: store, pace: pace, tell: refuted, cfg: cfg,
-		client: newClient(transport), sealer: sealer, log: log, tempo: usual(),
-		piles: map[string]*pile{}, tallies: map[string]*Tally{}, refuted: newMarks(),
+		log:      log,
+		timing:   usualTiming(),
+		records:  &records{store: store, sealer: sealer, log: log},
+		capacity: &capacity{limit: maxEntries},
+		tallies:  newTallies(reg),
 	}
-	if q.found, err = newMetric(reg); err != nil {
-		return nil, err
+	q.refuted = newRefuted(q.records, onRefuted)
+	q.outbox = &outbox{records: q.records, capacity: q.capacity, delivers: cfg.Webhook != ""}
+	q.batcher = &batcher{
+		records: q.records, capacity: q.capacity, outbox: q.outbox, timing: q.timing,
+		pending: map[string]*pending{},
 	}
-	if err := q.load(ctx); err != nil {
+	q.asker = &asker{
+		verifier: verifier, ramp: ramp, records: q.records, refuted: q.refuted,
+		tallies: q.tallies, batcher: q.batcher, capacity: q.capacity, timing: q.timing,
+	}
+	if cfg.Webhook != "" {
+		hook := &webhook{address: cfg.Webhook, secret: cfg.Secret, client: newClient(transport)}
+		q.sender = &sender{records: q.records, outbox: q.outbox, webhook: hook, timing: q.timing}
+	}
+	if err := q.restore(ctx); err != nil {
 		return nil, fmt.Errorf("reading what waits for re-verification: %w", err)
 	}
 	return q, nil
 }
 
-// newMetric registers the counter of findings; each stands at 0 from the start.
-func newMetric(reg prometheus.Registerer) (*prometheus.CounterVec, error) {
-	found := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "captchagate_reverified_total", Help: "Users let through in degraded mode, by what asking again found.",
-	}, []string{"result"})
-	for _, r := range []Result{Confirmed, Refuted, Unverifiable} {
-		found.WithLabelValues(string(r))
-	}
-	if err := reg.Register(found); err != nil {
-		return nil, fmt.Errorf("registering the metric of re-verification: %w", err)
-	}
-	return found, nil
-}
-
 // Add keeps e, so that it survives the death of the process from when Add
-// returns. It takes at most 250 ms and goes on where ctx ends.
+// returns. It takes at most 250 ms and goes on if ctx ends.
 //
 // On an error e is not kept, and its user must not be let through; an id that
 // failed must not be added again. ErrFull says that there is no room.
@@ -156,66 +138,64 @@ func (q *Queue) Add(ctx context.Context, e Entry) error {
 	if e.DecisionID == "" {
 		return errors.New("reverify: an entry needs a decision id")
 	}
-	if !q.reserve() {
+	if !q.capacity.reserve() {
 		return ErrFull
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), addTimeout)
 	defer cancel()
-	it := &item{id: e.DecisionID, incident: e.Incident, at: e.DecidedAt}
-	if err := q.write(ctx, it, recordOf(e)); err != nil {
-		q.stray(e.DecisionID)
+	it := &item{id: e.DecisionID, incident: e.Incident, decidedAt: e.DecidedAt}
+	if err := q.records.putEntry(ctx, it, recordOf(e)); err != nil {
+		// The write may still happen; then the ticket would be asked about, and
+		// so used up, although its user was not let in.
+		q.capacity.release(1)
+		q.batcher.addOrphan(e.DecisionID)
 		return fmt.Errorf("reverify: an entry could not be kept: %w", err)
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.line.add(it)
-	q.tally(e.Incident).Waiting++
+	q.tallies.waiting(e.Incident, 1) // before it can be asked about
+	q.asker.add(it)
 	return nil
 }
-
-func (q *Queue) reserve() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.held >= q.tempo.most {
-		return false
-	}
-	q.held++
-	return true
-}
-
-// stray gives the place of an entry back that could not be written. The write
-// may still happen; then the ticket would be asked about, and so used up,
-// although its user was not let in. Gathering deletes it.
-func (q *Queue) stray(id string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.held--
-	if len(q.strays) < mostStrays {
-		q.strays = append(q.strays, id)
-	}
-}
-
-// LetThrough yields the tickets with which an earlier process let somebody in,
-// and which could let somebody in again.
-func (q *Queue) LetThrough() iter.Seq[captcha.Key] { return slices.Values(q.before) }
 
 // Run asks and reports until ctx ends. Questions on their way are waited for,
 // at most about a second.
 func (q *Queue) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	wg.Go(func() { q.askAll(ctx) })
-	wg.Go(func() { q.gatherAll(ctx) })
-	wg.Go(func() { q.sendAll(ctx) })
+	wg.Go(func() { q.asker.run(ctx) })
+	wg.Go(func() { q.gather(ctx) })
+	if q.sender != nil {
+		wg.Go(func() { q.sender.run(ctx) })
+	}
 	wg.Wait()
-	q.client.CloseIdleConnections()
 }
 
-// rest waits for d, or until ctx ends.
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+// gather makes batches of what was found, and clears away. What fails is tried
+// again the next time.
+func (q *Queue) gather(ctx context.Context) {
+	for ctx.Err() == nil {
+		q.refuted.save(ctx)
+		q.batcher.deleteOrphans(ctx)
+		q.outbox.expire(ctx)
+		q.batcher.batchPending(ctx)
+		pause(ctx, q.timing.idle)
 	}
+}
+
+// LetThrough yields the tickets with which an earlier process let somebody in,
+// and which could let somebody in again.
+func (q *Queue) LetThrough() iter.Seq[captcha.Key] { return slices.Values(q.letThrough) }
+
+// Counts tells what became of an incident's entries: those of this process,
+// and of earlier ones for a day. "" stands for all outside incidents.
+func (q *Queue) Counts(incident string) Tally { return q.tallies.of(incident) }
+
+// Refuted reports whether re-verification refuted a ticket of the address, of
+// its /64 for IPv6, or of the subject, within the last 24 hours; restarts do
+// not change that.
+func (q *Queue) Refuted(ip netip.Addr, subject string) bool { return q.refuted.has(ip, subject) }
+
+// Reports returns up to limit of the reports that nobody has acknowledged,
+// newest first, together by incident. What was found in the last seconds may be
+// missing. It is never nil.
+func (q *Queue) Reports(ctx context.Context, limit int) ([]Reports, error) {
+	return q.outbox.reports(ctx, limit)
 }

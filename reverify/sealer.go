@@ -61,9 +61,9 @@ func (s *sealer) unseal(bucket, key string, sealed []byte, v any) error {
 	return json.Unmarshal(plain, v)
 }
 
-// name is a keyed one-way name of value among things of one kind.
-func (s *sealer) name(kind, value string) mark {
+// pseudonym is a keyed one-way name of value among things of one kind.
+func (s *sealer) pseudonym(kind, value string) pseudonym {
 	h := hmac.New(sha256.New, s.mac)
 	h.Write([]byte(kind + "\x00" + value))
-	return mark(h.Sum(nil)[:len(mark{})])
+	return pseudonym(h.Sum(nil)[:len(pseudonym{})])
 }

@@ -1,0 +1,92 @@
+package reverify
+
+import (
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// A Tally counts the entries of an incident by what became of them.
+type Tally struct {
+	Waiting      int `json:"waiting"`
+	Confirmed    int `json:"confirmed"`
+	Refuted      int `json:"refuted"`
+	Unverifiable int `json:"unverifiable"`
+}
+
+// Checked is how many could be verified in the end.
+func (t Tally) Checked() int { return t.Confirmed + t.Refuted }
+
+func (t *Tally) count(r Result, n int) {
+	switch r {
+	case Confirmed:
+		t.Confirmed += n
+	case Refuted:
+		t.Refuted += n
+	case Unverifiable:
+		t.Unverifiable += n
+	}
+}
+
+// tallies are those of all incidents; "" stands for outside incidents.
+type tallies struct {
+	results *prometheus.CounterVec
+
+	mu         sync.Mutex
+	byIncident map[string]*Tally
+}
+
+// newTallies registers the counter of results; each stands at 0 from the start.
+func newTallies(reg prometheus.Registerer) *tallies {
+	results := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+		Name: "captchagate_reverified_total", Help: "Users let through in degraded mode, by what asking again found.",
+	}, []string{"result"})
+	for _, r := range []Result{Confirmed, Refuted, Unverifiable} {
+		results.WithLabelValues(string(r))
+	}
+	return &tallies{results: results, byIncident: map[string]*Tally{}}
+}
+
+func (t *tallies) of(incident string) Tally {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if tally := t.byIncident[incident]; tally != nil {
+		return *tally
+	}
+	return Tally{}
+}
+
+// waiting counts n entries more that wait.
+func (t *tallies) waiting(incident string, n int) {
+	t.change(incident, func(tally *Tally) { tally.Waiting += n })
+}
+
+// found counts one entry that waited by what was found.
+func (t *tallies) found(incident string, r Result) {
+	t.results.WithLabelValues(string(r)).Inc()
+	t.change(incident, func(tally *Tally) {
+		tally.Waiting--
+		tally.count(r, 1)
+	})
+}
+
+// restore counts what earlier processes found.
+func (t *tallies) restore(incident string, earlier Tally) {
+	t.change(incident, func(tally *Tally) {
+		tally.Confirmed += earlier.Confirmed
+		tally.Refuted += earlier.Refuted
+		tally.Unverifiable += earlier.Unverifiable
+	})
+}
+
+func (t *tallies) change(incident string, change func(*Tally)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tally := t.byIncident[incident]
+	if tally == nil {
+		tally = new(Tally)
+		t.byIncident[incident] = tally
+	}
+	change(tally)
+}
