@@ -22,7 +22,7 @@ const maxBody = 64 << 10
 type fields map[string]func(value json.RawMessage) string
 
 // readBody reads the request's body into known and reports whether it could be
-// read at all; where not, the request is answered. The mistakes are what is
+// read at all; if not, the request is answered. The mistakes are what is
 // wrong in single fields.
 func readBody(c *gin.Context, known fields) (mistakes []control.Mistake, ok bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
@@ -43,7 +43,7 @@ func readBody(c *gin.Context, known fields) (mistakes []control.Mistake, ok bool
 }
 
 // parse is strict: names must be exact and known and come once, and nothing
-// may follow the object. detail is set where body is not such an object.
+// may follow the object. detail is set if body is not such an object.
 func parse(body []byte, known fields) (mistakes []control.Mistake, detail string) {
 	if !utf8.Valid(body) {
 		return nil, "the body is not valid UTF-8"

@@ -26,11 +26,11 @@ const TokenVariable = "GATEWAY_ADMIN_TOKEN"
 // Client asks a running gateway. It is what the commands use.
 type Client struct {
 	URL   string       // of the operators' listener, such as http://127.0.0.1:8081
-	Token string       // may be empty where the gateway has no tokens
+	Token string       // may be empty if the gateway has no tokens
 	HTTP  *http.Client // nil = one that waits ten seconds and follows no redirects
 }
 
-// Status returns how the gateway is. The error is a *Problem where the gateway
+// Status returns how the gateway is. The error is a *Problem if the gateway
 // refuses; in any case it says what to do.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	return c.ask(ctx, http.MethodGet, "/admin/v1/status", nil)

@@ -10,7 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// A guard lets operators in: by their token, or, where no token is configured,
+// A guard lets operators in: by their token, or, if no token is configured,
 // from this machine.
 type guard struct {
 	tokens []known

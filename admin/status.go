@@ -10,7 +10,7 @@ import (
 // fills it and the client reads it.
 type Status struct {
 	Mode     string            `json:"mode"`     // of the process: normal or degraded
-	Override *control.Override `json:"override"` // null where the switch is on auto
+	Override *control.Override `json:"override"` // null if the switch is on auto
 	Drills   []control.Drill   `json:"drills"`
 	Breaker  Breaker           `json:"breaker"`
 	Account  Account           `json:"account"`
@@ -28,7 +28,7 @@ type Breaker struct {
 	Failures            int          `json:"failures"`
 	Slow                int          `json:"slow"`
 	ConsecutiveFailures int          `json:"consecutive_failures"`
-	NextProbeAt         *time.Time   `json:"next_probe_at"` // null where none is due
+	NextProbeAt         *time.Time   `json:"next_probe_at"` // null if none is due
 	Transitions         []Transition `json:"transitions"`   // the last ones, newest first
 }
 

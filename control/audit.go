@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Kind says what an entry of the audit is about.
-type Kind string
+// EntryKind says what an entry of the audit is about.
+type EntryKind string
 
 // The kinds.
 const (
-	KindSwitch     Kind = "switch"     // the switch or a drill
-	KindTransition Kind = "transition" // of the circuit
-	KindIncident   Kind = "incident"   // an outage, summed up
-	KindReload     Kind = "reload"     // of the configuration
+	KindSwitch     EntryKind = "switch"     // the switch or a drill
+	KindTransition EntryKind = "transition" // of the circuit
+	KindIncident   EntryKind = "incident"   // an outage, summed up
+	KindReload     EntryKind = "reload"     // of the configuration
 )
 
 // An Entry is one thing that happened. It holds nothing that a user sent.
 type Entry struct {
 	At      time.Time       `json:"at"` // different in each entry
-	Kind    Kind            `json:"kind"`
+	Kind    EntryKind       `json:"kind"`
 	Actor   string          `json:"actor"` // name of the token, or "gateway"
 	Summary string          `json:"summary"`
 	Detail  json.RawMessage `json:"detail"` // what belongs to the kind; may be null
@@ -30,21 +30,21 @@ type Entry struct {
 // How many entries may wait for the store, and how long the last ones get when
 // the process ends.
 const (
-	maxQueue  = 1024
-	lastWords = time.Second
-	retryIn   = time.Second
+	maxQueued     = 1024
+	maxFinalWrite = time.Second
+	retryInterval = time.Second
 )
 
-// queued is an entry on its way to the store.
-type queued struct {
+// queuedEntry is an entry on its way to the store.
+type queuedEntry struct {
 	at   time.Time
 	text []byte
 }
 
-// Audit enters what happened. It never blocks: Run does the writing, and where
+// Audit enters what happened. It never blocks: Run does the writing, and if
 // the store is away for long and too many wait the newest are dropped and
 // counted in the log. detail is anything that becomes JSON; nil is nothing.
-func (c *Control) Audit(kind Kind, actor, summary string, detail any) {
+func (c *Control) Audit(kind EntryKind, actor, summary string, detail any) {
 	c.enqueue(newEntry(time.Now().UTC(), kind, actor, summary, detail))
 }
 
@@ -67,7 +67,7 @@ func (c *Control) AuditEntries(ctx context.Context, since time.Time, limit int) 
 	return entries, nil
 }
 
-func newEntry(at time.Time, kind Kind, actor, summary string, detail any) Entry {
+func newEntry(at time.Time, kind EntryKind, actor, summary string, detail any) Entry {
 	text, err := json.Marshal(detail)
 	if err != nil {
 		text = []byte("null")
@@ -112,7 +112,7 @@ func (e Entry) encode() []byte {
 
 func (c *Control) enqueue(e Entry) {
 	select {
-	case c.queue <- queued{e.At, e.encode()}:
+	case c.queue <- queuedEntry{e.At, e.encode()}:
 	default:
 		if n := c.dropped.Add(1); n == 1 || n%1000 == 0 {
 			c.log.Error("entries of the audit are lost: the store takes none", "lost", n)

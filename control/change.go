@@ -41,7 +41,7 @@ func (m Mistakes) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// Validate returns everything wrong in ch where these scenes exist, or nil.
+// Validate returns everything wrong in ch if these scenes exist, or nil.
 func (ch Change) Validate(scenes []string) Mistakes {
 	var wrong Mistakes
 	add := func(field, format string, args ...any) {

@@ -1,7 +1,7 @@
 // Package control owns the operators' switch and the drills, and the audit of
 // what was switched.
 //
-// Whoever decides about a user asks Forced first: one atomic load where
+// Whoever decides about a user asks Forced first: one atomic load if
 // nothing is forced. What is forced is written to the store, with its entry in
 // the audit, before it holds, and is loaded again at the next start. An end
 // that was set is compared with the clock on every reading, so a late timer
@@ -26,23 +26,23 @@ import (
 	"captchagate/captcha"
 )
 
-// State is where the switch is kept: a value and an entry of a log in one
+// SwitchStore keeps the switch: it writes a value and an entry of a log in one
 // write, both or neither.
-type State interface {
+type SwitchStore interface {
 	Get(ctx context.Context, bucket, key string) (value []byte, ok bool, err error)
 	PutWithEntry(ctx context.Context, bucket, key string, value []byte, log string, at time.Time, entry []byte) error
 }
 
-// Journal is where the audit is kept.
-type Journal interface {
+// AuditStore keeps the audit.
+type AuditStore interface {
 	Append(ctx context.Context, log string, at time.Time, entry []byte) error
 	Entries(ctx context.Context, log string, since time.Time, limit int) (iter.Seq2[time.Time, []byte], error)
 }
 
 // Store is both.
 type Store interface {
-	State
-	Journal
+	SwitchStore
+	AuditStore
 }
 
 // Names in the store.
@@ -66,7 +66,7 @@ type Control struct {
 	followers []func()
 	wakeups   chan struct{} // wakes Run
 
-	queue   chan queued // entries of the audit that wait for the store
+	queue   chan queuedEntry // entries of the audit that wait for the store
 	dropped atomic.Int64
 }
 
@@ -85,7 +85,7 @@ func New(ctx context.Context, store Store, scenes []string, log *slog.Logger) (*
 	c := &Control{
 		store: store, log: log,
 		wakeups: make(chan struct{}, 1),
-		queue:   make(chan queued, maxQueue),
+		queue:   make(chan queuedEntry, maxQueued),
 	}
 	c.SetScenes(scenes)
 	loaded, err := load(ctx, store)
@@ -93,7 +93,7 @@ func New(ctx context.Context, store Store, scenes []string, log *slog.Logger) (*
 		return nil, err
 	}
 	c.state.Store(loaded)
-	c.lapse(ctx)
+	c.expire(ctx)
 	return c, nil
 }
 
@@ -114,7 +114,7 @@ func (c *Control) tellFollowers() {
 	}
 }
 
-func load(ctx context.Context, store State) (*state, error) {
+func load(ctx context.Context, store SwitchStore) (*state, error) {
 	kept, ok, err := store.Get(ctx, bucket, switchKey)
 	if err != nil {
 		return nil, fmt.Errorf("control: the switch cannot be read from the store: %w", err)
@@ -144,7 +144,7 @@ func (c *Control) SetScenes(scenes []string) {
 // nothing.
 func (c *Control) Mode() Mode {
 	s := c.state.Load()
-	if s.Override == nil || over(s.Override.Until, time.Now()) {
+	if s.Override == nil || expired(s.Override.Until, time.Now()) {
 		return Auto
 	}
 	return s.Override.Mode
@@ -153,33 +153,33 @@ func (c *Control) Mode() Mode {
 // Forced returns what is forced on the user of a ticket in a scene, by the
 // switch or else by a drill. The same user is always on the same side of a
 // drill's share.
-func (c *Control) Forced(scene string, of captcha.Ticket) Mode {
+func (c *Control) Forced(scene string, ticket captcha.Ticket) Mode {
 	if mode := c.Mode(); mode != Auto {
 		return mode
 	}
 	s := c.state.Load()
-	if drill, ok := s.Drills[scene]; ok && !over(drill.Until, time.Now()) && s.chosen(scene, of, drill.Share) {
+	if drill, ok := s.Drills[scene]; ok && !expired(drill.Until, time.Now()) && s.inShare(scene, ticket, drill.Share) {
 		return Degraded
 	}
 	return Auto
 }
 
-// chosen reports whether a user is in the share of a scene's users. The key
+// inShare reports whether a user is in the share of a scene's users. The key
 // keeps users from computing it, the scene from meeting the same users always.
-func (s *state) chosen(scene string, of captcha.Ticket, share float64) bool {
-	var room [512]byte // holds any scene and user of lawful length
-	text := append(room[:0], s.Key...)
+func (s *state) inShare(scene string, ticket captcha.Ticket, share float64) bool {
+	var buffer [512]byte // holds any scene and user of lawful length
+	text := append(buffer[:0], s.Key...)
 	text = append(text, scene...)
 	text = append(text, 0)
-	text = of.AppendUser(text)
+	text = ticket.AppendUser(text)
 	sum := sha256.Sum256(text)
 	return float64(binary.BigEndian.Uint64(sum[:])>>11)/(1<<53) < share
 }
 
-// Override returns the switch where it is not on auto, else nil.
+// Override returns the switch if it is not on auto, else nil.
 func (c *Control) Override() *Override {
 	s := c.state.Load()
-	if s.Override == nil || over(s.Override.Until, time.Now()) {
+	if s.Override == nil || expired(s.Override.Until, time.Now()) {
 		return nil
 	}
 	o := *s.Override
@@ -192,7 +192,7 @@ func (c *Control) Drills() []Drill {
 	drills := []Drill{}
 	s := c.state.Load()
 	for _, scene := range slices.Sorted(maps.Keys(s.Drills)) {
-		if drill := s.Drills[scene]; !over(drill.Until, now) {
+		if drill := s.Drills[scene]; !expired(drill.Until, now) {
 			drills = append(drills, drill)
 		}
 	}

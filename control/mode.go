@@ -34,7 +34,7 @@ func (m *Mode) UnmarshalText(text []byte) error {
 	return fmt.Errorf("must be auto, degraded or normal, is %.40q", text)
 }
 
-// An Override is the one unscoped switch, where it is not on auto.
+// An Override is the one unscoped switch, if it is not on auto.
 type Override struct {
 	Mode   Mode       `json:"mode"` // Degraded or Normal
 	Reason string     `json:"reason"`
@@ -53,7 +53,7 @@ type Drill struct {
 	Until  *time.Time `json:"until"` // nil = until changed
 }
 
-func over(until *time.Time, now time.Time) bool { return until != nil && !now.Before(*until) }
+func expired(until *time.Time, now time.Time) bool { return until != nil && !now.Before(*until) }
 
 // untilText ends a sentence of the audit.
 func untilText(until *time.Time) string {

@@ -16,7 +16,7 @@ func (c *Control) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { c.writeAudit(ctx) })
 	for ctx.Err() == nil {
-		c.lapse(ctx)
+		c.expire(ctx)
 		c.waitForEnd(ctx)
 	}
 	wg.Wait()
@@ -49,19 +49,19 @@ func (c *Control) writeAudit(ctx context.Context) {
 	for {
 		select {
 		case q := <-c.queue:
-			c.appendUntilTaken(ctx, q)
+			c.appendWithRetry(ctx, q)
 		case <-ctx.Done():
-			c.writeLastWords()
+			c.writeRest()
 			return
 		}
 	}
 }
 
-// appendUntilTaken tries again for as long as the store is away; others wait
-// in the queue behind it, so the order stays. At the end of ctx the entry goes
-// the way of the last words. An append that began is not cut off: it could be
-// written all the same, and then twice.
-func (c *Control) appendUntilTaken(ctx context.Context, q queued) {
+// appendWithRetry tries again for as long as the store is away; others wait
+// in the queue behind it, so the order stays. At the end of ctx the entry gets
+// one more try. An append that began is not cut off: it could be written all
+// the same, and then twice.
+func (c *Control) appendWithRetry(ctx context.Context, q queuedEntry) {
 	for {
 		err := c.store.Append(context.WithoutCancel(ctx), auditLog, q.at, q.text)
 		if err == nil {
@@ -69,28 +69,28 @@ func (c *Control) appendUntilTaken(ctx context.Context, q queued) {
 		}
 		c.log.Warn("the audit could not be written; trying again", "error", err)
 		select {
-		case <-time.After(retryIn):
+		case <-time.After(retryInterval):
 		case <-ctx.Done():
-			c.appendLast(q)
+			c.appendFinal(q)
 			return
 		}
 	}
 }
 
-func (c *Control) writeLastWords() {
-	deadline := time.Now().Add(lastWords)
+func (c *Control) writeRest() {
+	deadline := time.Now().Add(maxFinalWrite)
 	for time.Now().Before(deadline) {
 		select {
 		case q := <-c.queue:
-			c.appendLast(q)
+			c.appendFinal(q)
 		default:
 			return
 		}
 	}
 }
 
-func (c *Control) appendLast(q queued) {
-	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+func (c *Control) appendFinal(q queuedEntry) {
+	ctx, cancel := context.WithTimeout(context.Background(), maxFinalWrite)
 	defer cancel()
 	if err := c.store.Append(ctx, auditLog, q.at, q.text); err != nil {
 		c.log.Error("an entry of the audit is lost", "error", err)

@@ -10,15 +10,15 @@ import (
 )
 
 // Set makes a change. It holds, for this process and those after it, once Set
-// has returned nil. The error is Mistakes where the change makes no sense, and
-// anything else where it could not be stored; what was forced before then goes
+// has returned nil. The error is Mistakes if the change makes no sense, and
+// anything else if it could not be stored; what was forced before then goes
 // on.
 func (c *Control) Set(ctx context.Context, ch Change) error {
 	if wrong := c.Check(ch); wrong != nil {
 		return wrong
 	}
-	c.lapse(ctx) // what is over is entered before what follows
-	if err := c.replace(ctx, ch); err != nil {
+	c.expire(ctx) // what is over is entered before what follows
+	if err := c.apply(ctx, ch); err != nil {
 		return err
 	}
 	c.tellFollowers()
@@ -29,21 +29,21 @@ func (c *Control) Set(ctx context.Context, ch Change) error {
 // Check returns everything that Set would find wrong in ch, or nil.
 func (c *Control) Check(ch Change) Mistakes { return ch.Validate(*c.scenes.Load()) }
 
-// replace stores what ch makes of the state and puts it in force.
-func (c *Control) replace(ctx context.Context, ch Change) error {
+// apply stores what ch makes of the state and puts it in force.
+func (c *Control) apply(ctx context.Context, ch Change) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now().UTC().Round(0) // by the clock on the wall, as after a restart
-	if err := c.keep(ctx, c.state.Load().with(ch, now), ch.entry(now)); err != nil {
+	if err := c.persist(ctx, c.state.Load().with(ch, now), ch.entry(now)); err != nil {
 		return fmt.Errorf("control: the change could not be stored, so it was not made: %w", err)
 	}
 	return nil
 }
 
-// keep stores next with its entry and puts it in force. The lock is held. A
+// persist stores next with its entry and puts it in force. The lock is held. A
 // caller who goes away does not stop the write: whether it happened would then
 // not be known.
-func (c *Control) keep(ctx context.Context, next *state, e Entry) error {
+func (c *Control) persist(ctx context.Context, next *state, e Entry) error {
 	value, err := json.Marshal(next)
 	if err != nil {
 		return err
@@ -93,25 +93,25 @@ func (ch Change) share() float64 {
 	return *ch.Share
 }
 
-// lapse takes out what is over, tells the followers and enters it in the audit.
+// expire takes out what is over, tells the followers and enters it in the audit.
 // It does not need the store: what is over stays over, and if the store fails
 // the next start finds the old state there and comes to the same end.
-func (c *Control) lapse(ctx context.Context) {
-	entries := c.takeOut(time.Now().UTC().Round(0))
+func (c *Control) expire(ctx context.Context) {
+	entries := c.removeExpired(time.Now().UTC().Round(0))
 	c.tellFollowers() // before the store is asked: users come back from this moment on
 	for _, e := range entries {
-		c.settle(ctx, e)
+		c.persistCurrent(ctx, e)
 	}
 }
 
-// takeOut puts a state without what is over in force, and returns what the
+// removeExpired puts a state without what is over in force, and returns what the
 // audit should say.
-func (c *Control) takeOut(now time.Time) (entries []Entry) {
+func (c *Control) removeExpired(now time.Time) (entries []Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was := c.state.Load()
 	next := *was
-	if o := was.Override; o != nil && over(o.Until, now) {
+	if o := was.Override; o != nil && expired(o.Until, now) {
 		next.Override = nil
 		entries = append(entries, newEntry(now, KindSwitch, gatewayActor, "forced "+o.Mode.String()+" lapsed", o))
 	}
@@ -120,7 +120,7 @@ func (c *Control) takeOut(now time.Time) (entries []Entry) {
 		drill := was.Drills[scene]
 		summary := ""
 		switch {
-		case over(drill.Until, now):
+		case expired(drill.Until, now):
 			summary = "drill on " + scene + " lapsed"
 		case !slices.Contains(*c.scenes.Load(), scene): // nobody could end it by name
 			summary = "drill on " + scene + " ended: the scene is no longer configured"
@@ -136,11 +136,11 @@ func (c *Control) takeOut(now time.Time) (entries []Entry) {
 	return entries
 }
 
-// settle stores what is in force, whatever that is by now, with an entry.
-func (c *Control) settle(ctx context.Context, e Entry) {
+// persistCurrent stores what is in force, whatever that is by now, with an entry.
+func (c *Control) persistCurrent(ctx context.Context, e Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.keep(ctx, c.state.Load(), e); err != nil {
+	if err := c.persist(ctx, c.state.Load(), e); err != nil {
 		c.log.Warn("what lapsed could not be stored; it has lapsed all the same", "summary", e.Summary, "error", err)
 		c.enqueue(e)
 	}

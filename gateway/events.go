@@ -72,7 +72,7 @@ func (r *recorder) pagesFail(a watch.Alarm) {
 // incidentEnded is told when an outage is over. Most of those who were let
 // through in it were asked about again while users returned.
 func (r *recorder) incidentEnded(i watch.Incident) {
-	r.incidents.Reverified(i.ID, watch.Counts(r.queue.Counts(i.ID)))
+	r.incidents.SetReverified(i.ID, watch.Counts(r.queue.Counts(i.ID)))
 	if now, ok := r.incidents.Find(i.ID); ok {
 		i = now
 	}

@@ -89,7 +89,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	}
 	events.incidents = g.incidents
 	g.script = watch.NewScript(watch.ScriptConfig(cfg.ScriptProbe), transport, events.scriptChanged, log, g.registry)
-	g.reports = watch.NewReports(g.script.Sooner, events.pagesFail, log, g.registry)
+	g.reports = watch.NewReports(g.script.ProbeSoon, events.pagesFail, log, g.registry)
 
 	if g.upstream, err = upstream.New(cfg.Upstream.Config, cfg.Upstream.MaxInFlight, transport, g.registry); err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// Version is the module's version as the build recorded it, "devel" where it
+// Version is the module's version as the build recorded it, "devel" if it
 // did not.
 func Version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") {

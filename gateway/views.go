@@ -40,7 +40,7 @@ func (v *views) Status() admin.Status {
 // has found so far of those who were let through.
 func (v *views) Incidents(limit int) []watch.Incident {
 	for _, i := range v.incidents.List(limit) {
-		v.incidents.Reverified(i.ID, watch.Counts(v.queue.Counts(i.ID)))
+		v.incidents.SetReverified(i.ID, watch.Counts(v.queue.Counts(i.ID)))
 	}
 	return v.incidents.List(limit)
 }

@@ -80,7 +80,7 @@ func (s *Server) pageMode(c *gin.Context) {
 // pageEvents takes what a page reports of a captcha that failed to load. It
 // raises an alarm and is never evidence.
 func (s *Server) pageEvents(c *gin.Context) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, watch.MaxReport))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, watch.MaxReportBytes))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		refuse(c, http.StatusRequestEntityTooLarge, "the body is over 4 KiB")
 		return
@@ -90,6 +90,6 @@ func (s *Server) pageEvents(c *gin.Context) {
 		refuse(c, http.StatusBadRequest, "the body is not a report of a page", api.Mistake{Field: "body", Detail: strings.TrimPrefix(err.Error(), "watch: ")})
 		return
 	}
-	s.reports.Note(s.visitor(c.Request), events)
+	s.reports.Record(s.visitor(c.Request), events)
 	c.Status(http.StatusNoContent)
 }

@@ -52,12 +52,12 @@ type Challenger interface {
 
 // Incidents counts what was answered while an outage went on.
 type Incidents interface {
-	Decision(action, cause string)
+	CountDecision(action, cause string)
 }
 
 // Reports takes what pages report of captchas that failed to load.
 type Reports interface {
-	Note(visitor netip.Addr, events []watch.Event)
+	Record(visitor netip.Addr, events []watch.Event)
 }
 
 // Config is what the door needs to know of the configuration.

@@ -78,7 +78,7 @@ func (s *Server) verifyOnce(c *gin.Context, who *caller, key string, body []byte
 }
 
 func (s *Server) answer(c *gin.Context, d policy.Decision) {
-	s.incidents.Decision(d.Action.String(), string(d.Cause))
+	s.incidents.CountDecision(d.Action.String(), string(d.Cause))
 	body, err := d.AppendJSON(make([]byte, 0, usualAnswer))
 	if err != nil {
 		panic(err) // all fields are our own

@@ -9,9 +9,9 @@ import (
 
 // Bounds on one report of a page.
 const (
-	MaxReport   = 4 << 10 // bytes of a body
-	MaxEvents   = 16      // in one body
-	maxSceneLen = 128     // bytes of a scene's name
+	MaxReportBytes = 4 << 10 // bytes of a body
+	MaxEvents      = 16      // in one body
+	maxSceneLen    = 128     // bytes of a scene's name
 )
 
 // ErrReport says that a body is not a report. It repeats nothing of the body.
@@ -31,8 +31,8 @@ type Event struct {
 // with 1 to MaxEvents events; scene and app_id may be left out. An error is
 // always an ErrReport that says what is wrong.
 func ParseEvents(body []byte) ([]Event, error) {
-	if len(body) > MaxReport {
-		return nil, fmt.Errorf("%w: longer than %d bytes", ErrReport, MaxReport)
+	if len(body) > MaxReportBytes {
+		return nil, fmt.Errorf("%w: longer than %d bytes", ErrReport, MaxReportBytes)
 	}
 	var report struct {
 		Events []Event `json:"events"`

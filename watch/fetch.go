@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	mostScript  = 4 << 20 // bytes that are read of a script
-	leastScript = 64      // bytes below which nothing can be the script
+	maxScript = 4 << 20 // bytes that are read of a script
+	minScript = 64      // bytes below which nothing can be the script
 )
 
 // fetch gets the script once and says what is wrong with it; nil is nothing.
@@ -27,27 +27,27 @@ func (s *Script) fetch(ctx context.Context) error {
 	r.Header.Set("User-Agent", "captchagate")
 	answer, err := s.client.Do(r)
 	if err != nil {
-		return reasonOf(err)
+		return withoutAddress(err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("HTTP status %d", answer.StatusCode)
 	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, mostScript+1))
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxScript+1))
 	switch {
 	case err != nil:
-		return fmt.Errorf("broke off after %d bytes: %w", len(body), reasonOf(err))
-	case len(body) > mostScript:
-		return fmt.Errorf("longer than %d bytes", mostScript)
+		return fmt.Errorf("broke off after %d bytes: %w", len(body), withoutAddress(err))
+	case len(body) > maxScript:
+		return fmt.Errorf("longer than %d bytes", maxScript)
 	case answer.ContentLength >= 0 && int64(len(body)) != answer.ContentLength:
 		return fmt.Errorf("has %d of %d bytes", len(body), answer.ContentLength)
 	}
 	return plausible(answer.Header.Get("Content-Type"), body)
 }
 
-// reasonOf says why a fetch failed, without the address: it is known, and it
-// may hold what should not be repeated.
-func reasonOf(err error) error {
+// withoutAddress says why a fetch failed, without the address: it is known, and
+// it may hold what should not be repeated.
+func withoutAddress(err error) error {
 	if timeout, ok := errors.AsType[interface {
 		error
 		Timeout() bool
@@ -60,15 +60,15 @@ func reasonOf(err error) error {
 	return err
 }
 
-// plausible says why a body cannot be a page script; nil where it may be one.
+// plausible says why a body cannot be a page script; nil if it may be one.
 // The vendor may change its script at any time, so this looks only for what an
 // error page, a portal or a placeholder has and a script has not.
 func plausible(kind string, body []byte) error {
 	media, _, _ := mime.ParseMediaType(kind)
 	switch text := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff"))); {
-	case !scriptKind(media):
+	case !scriptMediaType(media):
 		return errors.New("is not sent as a script but as another type of content")
-	case len(text) < leastScript:
+	case len(text) < minScript:
 		return fmt.Errorf("is too short for a script: %d bytes", len(text))
 	case text[0] == '<':
 		return errors.New("is a page of HTML and not a script")
@@ -82,9 +82,9 @@ func plausible(kind string, body []byte) error {
 	return nil
 }
 
-// scriptKind reports whether a media type may be a script's. Servers are
+// scriptMediaType reports whether a media type may be a script's. Servers are
 // careless with it and browsers forgive them.
-func scriptKind(media string) bool {
+func scriptMediaType(media string) bool {
 	return media == "" || media == "text/plain" || media == "application/octet-stream" ||
 		strings.HasSuffix(media, "javascript") || strings.HasSuffix(media, "ecmascript")
 }

@@ -20,18 +20,18 @@ const (
 // An Incident is one outage: from the moment when its first part began to the
 // moment when none of them went on. It holds nothing that a user sent.
 type Incident struct {
-	ID          string     `json:"id"` // UUIDv7, so in the order of time
-	Began       time.Time  `json:"began"`
-	Ended       *time.Time `json:"ended"`       // nil while it goes on
-	Evidence    string     `json:"evidence"`    // of its first part
-	Parts       []Part     `json:"parts"`       // what it was, in the order of their beginnings
-	Interrupted bool       `json:"interrupted"` // the process ended while it went on: counts of a second or two may be missing
-	Answers     []Answers  `json:"answers"`     // those given while it went on
-	Reverified  Reverified `json:"reverified"`
+	ID          string        `json:"id"` // UUIDv7, so in the order of time
+	Began       time.Time     `json:"began"`
+	Ended       *time.Time    `json:"ended"`       // nil while it goes on
+	Evidence    string        `json:"evidence"`    // of its first part
+	Parts       []Part        `json:"parts"`       // what it was, in the order of their beginnings
+	Interrupted bool          `json:"interrupted"` // the process ended while it went on: counts of a second or two may be missing
+	Answers     []AnswerCount `json:"answers"`     // those given while it went on
+	Reverified  Reverified    `json:"reverified"`
 }
 
 // A Part is one cause of an incident from its beginning to its end. Parts may
-// overlap, as where an operator forces degraded mode while the circuit is open.
+// overlap, as when an operator forces degraded mode while the circuit is open.
 type Part struct {
 	Kind     Kind       `json:"kind"`
 	Began    time.Time  `json:"began"`
@@ -39,10 +39,10 @@ type Part struct {
 	Evidence string     `json:"evidence"`
 }
 
-// Answers is how many requests got a decision for a cause.
-type Answers struct {
+// AnswerCount is how many requests got a decision for a cause.
+type AnswerCount struct {
 	Decision string `json:"decision"`
-	Cause    string `json:"cause,omitempty"` // "" where the Captcha API decided
+	Cause    string `json:"cause,omitempty"` // "" if the Captcha API decided
 	Count    int64  `json:"count"`
 }
 
@@ -55,11 +55,11 @@ type Counts struct {
 }
 
 // Reverified is Counts with the two shares that belong side by side: a small
-// share refuted means little where only a small share could be checked.
+// share refuted means little if only a small share could be checked.
 type Reverified struct {
 	Counts
-	ShareChecked *float64 `json:"share_checked"` // confirmed or refuted, of all four; nil where there are none
-	ShareRefuted *float64 `json:"share_refuted"` // refuted, of those checked; nil where there are none
+	ShareChecked *float64 `json:"share_checked"` // confirmed or refuted, of all four; nil if there are none
+	ShareRefuted *float64 `json:"share_refuted"` // refuted, of those checked; nil if there are none
 }
 
 func (c Counts) shares() Reverified {
@@ -80,18 +80,18 @@ func share(part, whole int) *float64 {
 
 // Bounds on what one incident holds.
 const (
-	mostParts    = 32
-	mostEvidence = 1 << 10 // bytes of one text
+	maxParts    = 32
+	maxEvidence = 1 << 10 // bytes of one text
 )
 
-// begin opens a part of a kind, unless one is open. A part that was cut off at
-// that moment goes on.
+// begin opens a part of a kind, unless one is open. A part that was cut
+// off at that moment, when an earlier process ended, goes on.
 func (i *Incident) begin(kind Kind, evidence string, at, cut time.Time) {
 	if i.open(kind) >= 0 {
 		return // a fall-back in recovering, or told twice
 	}
 	last := i.last(kind)
-	if last >= 0 && (len(i.Parts) >= mostParts || !cut.IsZero() && i.Parts[last].Ended.Equal(cut)) {
+	if last >= 0 && (len(i.Parts) >= maxParts || !cut.IsZero() && i.Parts[last].Ended.Equal(cut)) {
 		i.Parts[last].Ended = nil
 		return
 	}
@@ -113,12 +113,12 @@ func (i *Incident) end(kind Kind, at time.Time) (over bool) {
 	return true
 }
 
-// open is the index of the kind's part that goes on; -1 where none does.
+// open is the index of the kind's part that goes on; -1 if none does.
 func (i *Incident) open(kind Kind) int {
 	return slices.IndexFunc(i.Parts, func(p Part) bool { return p.Kind == kind && p.Ended == nil })
 }
 
-// last is the index of the kind's newest part; -1 where there is none.
+// last is the index of the kind's newest part; -1 if there is none.
 func (i *Incident) last(kind Kind) int {
 	for n, p := range slices.Backward(i.Parts) {
 		if p.Kind == kind {
@@ -129,7 +129,7 @@ func (i *Incident) last(kind Kind) int {
 }
 
 func shorten(evidence string) string {
-	return strings.ToValidUTF8(evidence[:min(len(evidence), mostEvidence)], "")
+	return strings.ToValidUTF8(evidence[:min(len(evidence), maxEvidence)], "")
 }
 
 // clone is a copy that shares nothing which changes.

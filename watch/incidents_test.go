@@ -46,7 +46,7 @@ func wantShape(t *testing.T, i watch.Incident, want string) {
 
 func TestIncidents_SumAnOutageUp(t *testing.T) {
 	begun(t, func(t *testing.T, p *process, _ *shelf) {
-		p.Decision("allow", "")
+		p.CountDecision("allow", "")
 		if p.Current() != "" || len(p.List(10)) != 0 || p.List(10) == nil {
 			t.Fatalf("in peace: %q, %#v", p.Current(), p.List(10))
 		}
@@ -55,18 +55,18 @@ func TestIncidents_SumAnOutageUp(t *testing.T) {
 		id := p.Current()
 		p.Begin(watch.KindCircuit, "fell back in recovering", began.Add(time.Second))
 		for range 3 {
-			p.Decision("allow", "circuit_open")
+			p.CountDecision("allow", "circuit_open")
 		}
-		p.Decision("deny", "budget_spent")
-		p.Decision("challenge", "recovering")
-		p.Decision("allow", "")
-		p.Decision("allow", "a word of the future")
+		p.CountDecision("deny", "budget_spent")
+		p.CountDecision("challenge", "recovering")
+		p.CountDecision("allow", "")
+		p.CountDecision("allow", "a word of the future")
 		pass(30 * time.Second)
 		if open := p.List(1)[0]; open.ID != id || open.Ended != nil || count(open, "allow", "circuit_open") != 3 {
 			t.Errorf("while it goes on: %+v", open)
 		}
 		p.End(watch.KindCircuit, time.Now())
-		p.Decision("allow", "")
+		p.CountDecision("allow", "")
 		pass(time.Second)
 
 		if told := p.told(); len(told) != 1 || told[0].ID != id {
@@ -77,7 +77,7 @@ func TestIncidents_SumAnOutageUp(t *testing.T) {
 		if !i.Began.Equal(began) || i.Evidence != "10 tickets in a row" || i.Interrupted || p.Current() != "" {
 			t.Errorf("%+v", i)
 		}
-		want := []watch.Answers{
+		want := []watch.AnswerCount{
 			{Decision: "allow", Count: 1}, {Decision: "allow", Cause: "circuit_open", Count: 3}, {Decision: "allow", Cause: "other", Count: 1},
 			{Decision: "deny", Cause: "budget_spent", Count: 1}, {Decision: "challenge", Cause: "recovering", Count: 1},
 		}
@@ -126,12 +126,12 @@ func TestIncidents_LearnWhatReverificationFinds(t *testing.T) {
 		if r := p.List(1)[0].Reverified; r.ShareChecked != nil || r.ShareRefuted != nil {
 			t.Errorf("shares of nothing: %+v", r)
 		}
-		if p.Reverified("nobody's", watch.Counts{Refuted: 1}) {
+		if p.SetReverified("nobody's", watch.Counts{Refuted: 1}) {
 			t.Error("an incident that is not kept took counts")
 		}
-		p.Reverified(id, watch.Counts{Waiting: 100})
-		p.Reverified(id, watch.Counts{Confirmed: 45, Refuted: 5, Unverifiable: 30, Waiting: 20})
-		p.Reverified(id, watch.Counts{})
+		p.SetReverified(id, watch.Counts{Waiting: 100})
+		p.SetReverified(id, watch.Counts{Confirmed: 45, Refuted: 5, Unverifiable: 30, Waiting: 20})
+		p.SetReverified(id, watch.Counts{})
 		pass(2 * time.Second)
 		for name, p := range map[string]*process{"the same process": p, "the next one": open(t, disk.asOfNow())} {
 			i, ok := p.Find(id)
@@ -170,8 +170,8 @@ func TestIncidents_CountEveryAnswerOnce(t *testing.T) {
 		for range 8 {
 			wg.Go(func() {
 				for range 1000 {
-					p.Decision("allow", "circuit_open")
-					p.Decision("deny", "")
+					p.CountDecision("allow", "circuit_open")
+					p.CountDecision("deny", "")
 					_ = p.List(1)
 				}
 			})
@@ -187,7 +187,7 @@ func TestIncidents_CountEveryAnswerOnce(t *testing.T) {
 func TestIncident_IsWrittenAsOperatorsReadIt(t *testing.T) {
 	begun(t, func(t *testing.T, p *process, _ *shelf) {
 		p.Begin(watch.KindCircuit, "faults", time.Now())
-		p.Decision("allow", "")
+		p.CountDecision("allow", "")
 		i := p.List(1)[0]
 		i.ID = "x"
 		text, err := json.Marshal(i)

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	alarmPrefixes = 10          // distinct ones within alarmWithin
-	alarmWithin   = time.Minute // and the pause between two alarms
-	// mostPrefixes bounds what is remembered, about 40 bytes each. More would
+	minAlarmPrefixes = 10          // distinct ones within alarmWithin
+	alarmWithin      = time.Minute // and the pause between two alarms
+	// maxPrefixes bounds what is remembered, about 40 bytes each. More would
 	// only say "very many" more exactly.
-	mostPrefixes = 256
+	maxPrefixes = 256
 )
 
 // configFailed is the front-end code that is also what arrears, or a bad
@@ -34,11 +34,11 @@ const otherCode = "other"
 // anything there, so it is never evidence: it raises an alarm for people and
 // has the gateway look at the script for itself, nothing more.
 type Reports struct {
-	sooner func()
-	alarm  func(Alarm)
-	log    *slog.Logger
-	counts []prometheus.Counter // as reportCodes, then the others
-	seed   maphash.Seed         // keys the hashes of prefixes; never leaves the process
+	probeSoon func()
+	alarm     func(Alarm)
+	log       *slog.Logger
+	counts    []prometheus.Counter // as reportCodes, then the others
+	seed      maphash.Seed         // keys the hashes of prefixes; never leaves the process
 
 	mu       sync.Mutex
 	prefixes map[uint64]sighting
@@ -60,17 +60,17 @@ type Alarm struct {
 }
 
 // NewReports returns an empty Reports. With an alarm, at most once a minute,
-// it calls sooner, which brings the next script probe forward, and then alarm;
-// either may be nil. Both must not block.
-func NewReports(sooner func(), alarm func(Alarm), log *slog.Logger, reg prometheus.Registerer) *Reports {
-	if sooner == nil {
-		sooner = func() {}
+// it calls probeSoon, which brings the next script probe forward, and then
+// alarm; either may be nil. Both must not block.
+func NewReports(probeSoon func(), alarm func(Alarm), log *slog.Logger, reg prometheus.Registerer) *Reports {
+	if probeSoon == nil {
+		probeSoon = func() {}
 	}
 	if alarm == nil {
 		alarm = func(Alarm) {}
 	}
 	rs := &Reports{
-		sooner: sooner, alarm: alarm, log: log,
+		probeSoon: probeSoon, alarm: alarm, log: log,
 		seed: maphash.MakeSeed(), prefixes: map[uint64]sighting{},
 	}
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -83,8 +83,8 @@ func NewReports(sooner func(), alarm func(Alarm), log *slog.Logger, reg promethe
 	return rs
 }
 
-// Note takes what a page at an address reported. The caller limits its rate.
-func (rs *Reports) Note(from netip.Addr, events []Event) {
+// Record takes what a page at an address reported. The caller limits its rate.
+func (rs *Reports) Record(from netip.Addr, events []Event) {
 	var codes uint32
 	for _, e := range events {
 		i := codeIndex(e.Code)
@@ -94,8 +94,8 @@ func (rs *Reports) Note(from netip.Addr, events []Event) {
 	if codes == 0 || !from.IsValid() {
 		return
 	}
-	a, ring := rs.see(from, codes, time.Now())
-	if !ring {
+	a, raised := rs.remember(from, codes, time.Now())
+	if !raised {
 		return
 	}
 	text := "pages in many places cannot load the vendor's script"
@@ -103,12 +103,12 @@ func (rs *Reports) Note(from netip.Addr, events []Event) {
 		text += "; some report 1006, which is also what arrears or a bad aidEncrypted of our own look like"
 	}
 	rs.log.Warn(text, "prefixes", a.Prefixes, "codes", a.Codes, "config_failed", a.Config)
-	rs.sooner()
+	rs.probeSoon()
 	rs.alarm(a)
 }
 
-// see remembers a prefix and says whether that makes an alarm.
-func (rs *Reports) see(from netip.Addr, codes uint32, now time.Time) (Alarm, bool) {
+// remember notes a prefix and reports whether that makes an alarm.
+func (rs *Reports) remember(from netip.Addr, codes uint32, now time.Time) (Alarm, bool) {
 	key := maphash.Comparable(rs.seed, prefixOf(from))
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -122,18 +122,18 @@ func (rs *Reports) see(from netip.Addr, codes uint32, now time.Time) (Alarm, boo
 		}
 	}
 	s, known := rs.prefixes[key]
-	if !known && len(rs.prefixes) >= mostPrefixes {
+	if !known && len(rs.prefixes) >= maxPrefixes {
 		delete(rs.prefixes, oldest)
 	}
 	rs.prefixes[key] = sighting{at: now, codes: s.codes | codes}
-	if len(rs.prefixes) < alarmPrefixes || !rs.alarmed.IsZero() && now.Sub(rs.alarmed) < alarmWithin {
+	if len(rs.prefixes) < minAlarmPrefixes || !rs.alarmed.IsZero() && now.Sub(rs.alarmed) < alarmWithin {
 		return Alarm{}, false
 	}
 	rs.alarmed = now
-	return rs.sum(now), true
+	return rs.newAlarm(now), true
 }
 
-func (rs *Reports) sum(now time.Time) Alarm {
+func (rs *Reports) newAlarm(now time.Time) Alarm {
 	a := Alarm{At: now.UTC(), Prefixes: len(rs.prefixes), Codes: map[string]int{}}
 	for _, s := range rs.prefixes {
 		for codes := s.codes; codes != 0; codes &= codes - 1 {

@@ -44,12 +44,12 @@ func code(n int) []watch.Event { return []watch.Event{{Code: n}} }
 func TestReports_RingWhereManyPlacesReport(t *testing.T) {
 	reported(t, func(d *desk) {
 		for n := range 9 {
-			d.Note(place(n, 1), code(1001))
+			d.Record(place(n, 1), code(1001))
 		}
 		if len(d.alarms) != 0 || d.sooner != 0 {
 			t.Fatalf("nine places rang %d times", len(d.alarms))
 		}
-		d.Note(place(9, 1), code(1001))
+		d.Record(place(9, 1), code(1001))
 		if len(d.alarms) != 1 || d.sooner != 1 || d.alarms[0].Prefixes != 10 || d.alarms[0].Codes["1001"] != 10 {
 			t.Fatalf("ten places: %+v, probes brought forward %d times", d.alarms, d.sooner)
 		}
@@ -71,7 +71,7 @@ func TestReports_OnePlaceNeverRings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			reported(t, func(d *desk) {
 				for i := range 1000 {
-					d.Note(from(i), code(1001))
+					d.Record(from(i), code(1001))
 				}
 				if len(d.alarms) != 0 || d.sooner != 0 {
 					t.Errorf("rang: %+v", d.alarms)
@@ -84,7 +84,7 @@ func TestReports_OnePlaceNeverRings(t *testing.T) {
 func TestReports_RingOnlyWithinAMinuteAndOnceAMinute(t *testing.T) {
 	reported(t, func(d *desk) {
 		for n := range 100 { // seven seconds apart: nine in any minute
-			d.Note(place(n, 1), code(1001))
+			d.Record(place(n, 1), code(1001))
 			time.Sleep(7 * time.Second)
 		}
 		if len(d.alarms) != 0 {
@@ -92,7 +92,7 @@ func TestReports_RingOnlyWithinAMinuteAndOnceAMinute(t *testing.T) {
 		}
 		began := time.Now()
 		for n := range 600 { // for two minutes
-			d.Note(place(n, 2), code(1001))
+			d.Record(place(n, 2), code(1001))
 			time.Sleep(200 * time.Millisecond)
 		}
 		if len(d.alarms) != 2 || d.sooner != 2 || d.alarms[1].At.Sub(d.alarms[0].At) < time.Minute {
@@ -108,7 +108,7 @@ func TestReports_SayWhatMayBeOurOwnFault(t *testing.T) {
 			if n < 4 {
 				events = []watch.Event{{Code: 1006}, {Code: 1006}, {Code: 1001}}
 			}
-			d.Note(place(n, 1), events)
+			d.Record(place(n, 1), events)
 		}
 		if len(d.alarms) != 1 || d.alarms[0].Config != 4 || d.alarms[0].Codes["1001"] != 10 {
 			t.Fatalf("%+v", d.alarms)
@@ -125,7 +125,7 @@ func TestReports_SayWhatMayBeOurOwnFault(t *testing.T) {
 func TestReports_HaveABoundedSetOfLabelsAndOfPlaces(t *testing.T) {
 	reported(t, func(d *desk) {
 		for n := range 5000 {
-			d.Note(place(n, 1), code(n))
+			d.Record(place(n, 1), code(n))
 		}
 		families, err := d.reg.Gather()
 		if err != nil || len(families) != 1 || len(families[0].GetMetric()) != 16 {
@@ -138,10 +138,10 @@ func TestReports_HaveABoundedSetOfLabelsAndOfPlaces(t *testing.T) {
 		}
 		time.Sleep(59 * time.Second)
 		for n := range 5000 {
-			d.Note(place(5000+n, 1), code(1001))
+			d.Record(place(5000+n, 1), code(1001))
 		}
 		time.Sleep(time.Second)
-		d.Note(place(0, 1), code(1001))
+		d.Record(place(0, 1), code(1001))
 		if last := d.alarms[len(d.alarms)-1]; len(d.alarms) != 2 || last.Prefixes > 256 {
 			t.Errorf("%d alarms, the last of %d places, want at most 256", len(d.alarms), last.Prefixes)
 		}
@@ -206,7 +206,7 @@ func FuzzParseEvents(f *testing.F) {
 			}
 			return
 		}
-		if len(body) > watch.MaxReport || len(events) < 1 || len(events) > watch.MaxEvents {
+		if len(body) > watch.MaxReportBytes || len(events) < 1 || len(events) > watch.MaxEvents {
 			t.Errorf("%d events of %d bytes", len(events), len(body))
 		}
 		for _, e := range events {

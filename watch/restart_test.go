@@ -14,10 +14,10 @@ func TestIncidents_AKillLosesASecondOfCounts(t *testing.T) {
 		p.Begin(watch.KindCircuit, "first", time.Now())
 		id := p.Current()
 		for range 20 { // two seconds
-			p.Decision("deny", "circuit_open")
+			p.CountDecision("deny", "circuit_open")
 			pass(100 * time.Millisecond)
 		}
-		p.Decision("deny", "circuit_open")
+		p.CountDecision("deny", "circuit_open")
 		disk = disk.asOfNow() // kill -9
 		pass(30 * time.Second)
 
@@ -32,7 +32,7 @@ func TestIncidents_AKillLosesASecondOfCounts(t *testing.T) {
 		kept := count(next.List(1)[0], "deny", "circuit_open")
 		pass(30 * time.Second)
 		next.Begin(watch.KindCircuit, "again", time.Now())
-		next.Decision("deny", "circuit_open")
+		next.CountDecision("deny", "circuit_open")
 		if next.Current() != id {
 			t.Fatalf("the incident is %q, want %q to go on", next.Current(), id)
 		}

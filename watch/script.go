@@ -19,7 +19,7 @@ import (
 
 const (
 	probeTimeout = 5 * time.Second // of one fetch, body included
-	soonest      = time.Second     // from the start of a probe to the next one's
+	minProbeGap  = time.Second     // from the start of a probe to the next one's
 	jitter       = 0.1             // share of the interval, either way
 )
 
@@ -34,13 +34,13 @@ const (
 // away: no route and no name are failures like any other. What a forger gains
 // by that is the scene's own action, within its budget.
 type Script struct {
-	cfg     ScriptConfig
-	client  *http.Client
-	changed func(ScriptStatus)
-	log     *slog.Logger
-	results map[bool]prometheus.Counter // by success
-	down    atomic.Bool
-	sooner  chan struct{}
+	cfg       ScriptConfig
+	client    *http.Client
+	changed   func(ScriptStatus)
+	log       *slog.Logger
+	results   map[bool]prometheus.Counter // by success
+	down      atomic.Bool
+	probeSoon chan struct{}
 
 	mu     sync.Mutex
 	status ScriptStatus
@@ -54,13 +54,13 @@ type ScriptStatus struct {
 	Since     time.Time `json:"since"`     // of Down as it is; zero before the first probe
 	Succeeded bool      `json:"succeeded"` // at least once since the process began
 	Failures  int       `json:"failures"`  // in a row
-	Last      time.Time `json:"last"`      // end of the last probe; zero where none
-	Problem   string    `json:"problem"`   // of the last probe; "" where it succeeded
+	Last      time.Time `json:"last"`      // end of the last probe; zero if none
+	Problem   string    `json:"problem"`   // of the last probe; "" if it succeeded
 }
 
 // NewScript returns a Script that Run sets going. cfg must be valid. transport
 // carries the fetches; nil is one of its own, with a new connection each time,
-// so that name, route and certificate are looked at too. changed, where not
+// so that name, route and certificate are looked at too. changed, if not
 // nil, is told when the script goes down and when it is up again, from Run's
 // goroutine.
 func NewScript(cfg ScriptConfig, transport http.RoundTripper, changed func(ScriptStatus), log *slog.Logger, reg prometheus.Registerer) *Script {
@@ -72,9 +72,9 @@ func NewScript(cfg ScriptConfig, transport http.RoundTripper, changed func(Scrip
 	}
 	s := &Script{
 		cfg: cfg, changed: changed, log: log,
-		client: &http.Client{Transport: transport, CheckRedirect: stay, Timeout: probeTimeout},
-		sooner: make(chan struct{}, 1),
-		status: ScriptStatus{Watched: cfg.URL != ""},
+		client:    &http.Client{Transport: transport, CheckRedirect: refuseRedirect, Timeout: probeTimeout},
+		probeSoon: make(chan struct{}, 1),
+		status:    ScriptStatus{Watched: cfg.URL != ""},
 	}
 	probes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "captchagate_script_probes_total", Help: "Fetches of the page's script, by result.",
@@ -102,9 +102,9 @@ func newTransport() *http.Transport {
 	}
 }
 
-// stay follows no redirect: the script is told to be at this address, and who
-// sends us elsewhere may be a portal in our own network.
-func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+// refuseRedirect follows no redirect: the script is told to be at this address,
+// and who sends us elsewhere may be a portal in our own network.
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Down reports whether the script is known to be away. It takes no lock.
 func (s *Script) Down() bool { return s.down.Load() }
@@ -116,16 +116,16 @@ func (s *Script) Status() ScriptStatus {
 	return s.status
 }
 
-// Sooner brings the next probe forward. However often it is called, a second
+// ProbeSoon brings the next probe forward. However often it is called, a second
 // lies between the starts of two probes. It never blocks.
-func (s *Script) Sooner() {
+func (s *Script) ProbeSoon() {
 	select {
-	case s.sooner <- struct{}{}:
+	case s.probeSoon <- struct{}{}:
 	default: // asked for already
 	}
 }
 
-// Run probes until ctx ends; at once where the probe is off.
+// Run probes until ctx ends; at once if the probe is off.
 func (s *Script) Run(ctx context.Context) {
 	if s.cfg.URL == "" {
 		return
@@ -136,13 +136,13 @@ func (s *Script) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return // our own end says nothing of the script
 		}
-		s.note(problem)
-		s.pause(ctx, started)
+		s.evaluate(problem)
+		s.wait(ctx, started)
 	}
 }
 
-// pause waits for the time of the next probe.
-func (s *Script) pause(ctx context.Context, started time.Time) {
+// wait waits for the time of the next probe.
+func (s *Script) wait(ctx context.Context, started time.Time) {
 	spread := 1 + jitter*(2*rand.Float64()-1)
 	next := time.NewTimer(time.Duration(spread * float64(s.cfg.Interval)))
 	defer next.Stop()
@@ -151,9 +151,9 @@ func (s *Script) pause(ctx context.Context, started time.Time) {
 		return
 	case <-next.C:
 		return
-	case <-s.sooner:
+	case <-s.probeSoon:
 	}
-	soon := time.NewTimer(time.Until(started.Add(soonest)))
+	soon := time.NewTimer(time.Until(started.Add(minProbeGap)))
 	defer soon.Stop()
 	select {
 	case <-ctx.Done():
@@ -162,8 +162,8 @@ func (s *Script) pause(ctx context.Context, started time.Time) {
 	}
 }
 
-// note counts a probe and draws the conclusion.
-func (s *Script) note(problem error) {
+// evaluate counts a probe and concludes whether the script is away.
+func (s *Script) evaluate(problem error) {
 	s.results[problem == nil].Inc()
 	s.mu.Lock()
 	st := &s.status
@@ -187,10 +187,10 @@ func (s *Script) note(problem error) {
 	s.warned = s.warned || never
 	now := *st
 	s.mu.Unlock()
-	s.tell(now, changed, never)
+	s.announce(now, changed, never)
 }
 
-func (s *Script) tell(now ScriptStatus, changed, never bool) {
+func (s *Script) announce(now ScriptStatus, changed, never bool) {
 	switch {
 	case never:
 		s.log.Warn("the page's script could never be fetched from here, so this probe corroborates nothing; look at script_probe.url and at the way out of this machine",

@@ -101,13 +101,13 @@ func TestScript_ProbesAtJitteredIntervals(t *testing.T) {
 func TestScript_SoonerIsSoonerAndNotTooOften(t *testing.T) {
 	probed(t, quiet, well, func(s *watch.Script, at *site, _ *[]bool) {
 		pass(5 * time.Second)
-		s.Sooner()
+		s.ProbeSoon()
 		synctest.Wait()
 		if n := len(at.seen()); n != 2 {
 			t.Fatalf("%d probes, want the second at once", n)
 		}
 		for range 100 { // a flood for ten seconds
-			s.Sooner()
+			s.ProbeSoon()
 			pass(100 * time.Millisecond)
 		}
 		visits := at.seen()
@@ -136,7 +136,7 @@ func TestScript_GivesUpOnAHangAndGoesOn(t *testing.T) {
 func TestScript_IsOffWithoutAnAddress(t *testing.T) {
 	at := &site{serve: well}
 	s := watch.NewScript(watch.ScriptConfig{}, at, nil, quiet, prometheus.NewRegistry())
-	s.Sooner()
+	s.ProbeSoon()
 	s.Run(t.Context()) // returns
 	if s.Down() || s.Status().Watched || len(at.seen()) != 0 {
 		t.Errorf("%+v after %d probes", s.Status(), len(at.seen()))

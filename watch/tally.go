@@ -33,12 +33,12 @@ func (t *tally) sum() (n int64) {
 }
 
 // answers lists the counts that are not 0; never nil.
-func (t *tally) answers() []Answers {
-	as := []Answers{}
+func (t *tally) answers() []AnswerCount {
+	as := []AnswerCount{}
 	for d := range t.counts {
 		for c := range t.counts[d] {
 			if n := t.counts[d][c].Load(); n > 0 {
-				as = append(as, Answers{Decision: decisions[d], Cause: causes[c], Count: n})
+				as = append(as, AnswerCount{Decision: decisions[d], Cause: causes[c], Count: n})
 			}
 		}
 	}

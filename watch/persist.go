@@ -8,22 +8,22 @@ import (
 
 const (
 	incidentBucket = "incidents"
-	writeEvery     = time.Second      // at most, and at least while counts change
-	signOfLife     = 10 * time.Second // between writes of an incident in which nothing happens
+	writeInterval  = time.Second      // at most, and at least while counts change
+	heartbeat      = 10 * time.Second // between writes of an incident in which nothing happens
 	resumeWithin   = 2 * time.Minute  // from the last sign of life to the new process's Begin
-	lastWords      = time.Second      // for the writes when the process ends
-	mostRead       = 1000             // more than mostIncidents: a kill may leave some undeleted
+	maxFinalWrite  = time.Second      // for the writes when the process ends
+	maxRead        = 1000             // more than maxIncidents: a kill may leave some undeleted
 )
 
 // record is an incident with what belongs to its keeping.
 type record struct {
-	incident Incident
-	tally    *tally    // of the open incident; nil: incident.Answers holds
-	cut      time.Time // last sign of life of the process before; zero where there was none
-	seen     time.Time // time of the last write
-	written  int64     // answers counted at the last write
-	dirty    bool      // to be written
-	untold   bool      // over, and ended was not called yet
+	incident       Incident
+	tally          *tally    // of the ongoing incident; nil: incident.Answers holds
+	lastAlive      time.Time // of the process before; zero if there was none
+	writtenAt      time.Time
+	writtenAnswers int64 // counted at the last write
+	dirty          bool  // to be written
+	unannounced    bool  // over, and ended was not called yet
 }
 
 // stored is the form in the store.
@@ -32,8 +32,8 @@ type stored struct {
 	Seen time.Time `json:"seen"` // the process lived then
 }
 
-// shown is the incident as it stands now.
-func (r *record) shown() Incident {
+// snapshot is the incident as it stands now.
+func (r *record) snapshot() Incident {
 	i := r.incident.clone()
 	if r.tally != nil {
 		i.Answers = r.tally.answers()
@@ -44,7 +44,7 @@ func (r *record) shown() Incident {
 // load reads what is stored. Of two open ones, which only a store that lost
 // writes can have, the older one is closed.
 func (is *Incidents) load(ctx context.Context) error {
-	found, err := is.store.List(ctx, incidentBucket, mostRead)
+	found, err := is.store.List(ctx, incidentBucket, maxRead)
 	if err != nil {
 		return err
 	}
@@ -52,76 +52,76 @@ func (is *Incidents) load(ctx context.Context) error {
 		var s stored
 		if err := json.Unmarshal(text, &s); err != nil || s.ID != id {
 			is.log.Warn("a stored incident cannot be read and is left out", "id", id)
-			is.gone = append(is.gone, id)
+			is.deletions = append(is.deletions, id)
 			continue
 		}
-		r := &record{incident: s.Incident, seen: s.Seen}
+		r := &record{incident: s.Incident, writtenAt: s.Seen}
 		is.records = append(is.records, r)
 		if r.incident.Ended == nil {
 			is.abandon()
-			is.left = r
+			is.resumable = r
 		}
 	}
-	for len(is.records) > mostIncidents {
-		is.gone = append(is.gone, is.records[0].incident.ID)
+	for len(is.records) > maxIncidents {
+		is.deletions = append(is.deletions, is.records[0].incident.ID)
 		is.records = is.records[1:]
 	}
-	if is.left != nil {
-		is.left.interrupt()
+	if is.resumable != nil {
+		is.resumable.interrupt()
 	}
 	return nil
 }
 
 // interrupt closes the parts that went on when the process ended.
 func (r *record) interrupt() {
-	r.cut = r.seen
+	r.lastAlive = r.writtenAt
 	r.incident.Interrupted = true
 	for n := range r.incident.Parts {
 		if r.incident.Parts[n].Ended == nil {
-			r.incident.Parts[n].Ended = &r.cut
+			r.incident.Parts[n].Ended = &r.lastAlive
 		}
 	}
 }
 
-// resume goes on with the incident that an earlier process left open, where
+// resume goes on with the incident that an earlier process left open, if
 // that was not long ago.
 func (is *Incidents) resume(at time.Time) bool {
-	r := is.left
+	r := is.resumable
 	if r == nil {
 		return false
 	}
-	if at.Sub(r.cut) > resumeWithin {
+	if at.Sub(r.lastAlive) > resumeWithin {
 		is.abandon()
 		return false
 	}
-	is.left = nil
+	is.resumable = nil
 	r.tally = &tally{id: r.incident.ID}
 	for _, a := range r.incident.Answers {
 		r.tally.add(a.Decision, a.Cause, a.Count)
 	}
-	is.goOn(r)
+	is.setOngoing(r)
 	return true
 }
 
 // abandon closes the incident that an earlier process left open.
 func (is *Incidents) abandon() {
-	if r := is.left; r != nil {
+	if r := is.resumable; r != nil {
 		r.interrupt()
-		r.incident.Ended = &r.cut
-		r.dirty, r.untold, is.left = true, true, nil
+		r.incident.Ended = &r.lastAlive
+		r.dirty, r.unannounced, is.resumable = true, true, nil
 	}
 }
 
 // Run writes what changed, and tells of incidents that are over, until ctx
 // ends; then it writes once more. Without it nothing is kept.
 func (is *Incidents) Run(ctx context.Context) {
-	tick := time.NewTicker(writeEvery)
+	tick := time.NewTicker(writeInterval)
 	defer tick.Stop()
 	for {
 		is.flush(ctx)
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxFinalWrite)
 			defer cancel()
 			is.flush(last)
 			return
@@ -135,14 +135,14 @@ func (is *Incidents) Run(ctx context.Context) {
 type write struct {
 	r    *record
 	text []byte
-	over *Incident // to be told of; nil where not
+	over *Incident // to be told of; nil if not
 }
 
 // flush writes what changed. Only Run calls it, so an older form of an incident
-// never comes after a newer one. What is over is told even where the store is
+// never comes after a newer one. What is over is told even if the store is
 // away: people must know.
 func (is *Incidents) flush(ctx context.Context) {
-	writes, gone := is.pending(time.Now().UTC().Round(0))
+	writes, deletions := is.pending(time.Now().UTC().Round(0))
 	var failed error
 	for _, w := range writes {
 		if err := is.store.Put(ctx, incidentBucket, w.r.incident.ID, w.text, 0); err != nil {
@@ -155,50 +155,50 @@ func (is *Incidents) flush(ctx context.Context) {
 			is.ended(*w.over)
 		}
 	}
-	for _, id := range gone {
+	for _, id := range deletions {
 		if err := is.store.Delete(ctx, incidentBucket, id); err != nil {
 			failed = err
 			is.mu.Lock()
-			is.gone = append(is.gone, id)
+			is.deletions = append(is.deletions, id)
 			is.mu.Unlock()
 		}
 	}
-	if failed != nil && !is.sick && ctx.Err() == nil {
+	if failed != nil && !is.storeAway && ctx.Err() == nil {
 		is.log.Error("incidents cannot be kept; they are in memory until the store takes writes again", "error", failed)
 	}
-	is.sick = failed != nil
+	is.storeAway = failed != nil
 }
 
 // pending takes what is to be written and deleted.
-func (is *Incidents) pending(now time.Time) (writes []write, gone []string) {
+func (is *Incidents) pending(now time.Time) (writes []write, deletions []string) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	if is.left != nil && now.Sub(is.left.cut) > resumeWithin {
+	if is.resumable != nil && now.Sub(is.resumable.lastAlive) > resumeWithin {
 		is.abandon()
 	}
-	if r := is.open; r != nil {
-		r.dirty = r.dirty || r.tally.sum() != r.written || now.Sub(r.seen) >= signOfLife
+	if r := is.ongoing; r != nil {
+		r.dirty = r.dirty || r.tally.sum() != r.writtenAnswers || now.Sub(r.writtenAt) >= heartbeat
 	}
 	for _, r := range is.records {
 		if r.dirty {
-			writes = append(writes, r.take(now))
+			writes = append(writes, r.prepare(now))
 		}
 	}
-	gone, is.gone = is.gone, nil
-	return writes, gone
+	deletions, is.deletions = is.deletions, nil
+	return writes, deletions
 }
 
-// take makes the form to be written.
-func (r *record) take(now time.Time) write {
+// prepare makes the form to be written.
+func (r *record) prepare(now time.Time) write {
 	if r.tally != nil {
-		r.written, r.seen = r.tally.sum(), now
+		r.writtenAnswers, r.writtenAt = r.tally.sum(), now
 	}
-	shown := r.shown()
-	text, _ := json.Marshal(stored{Incident: shown, Seen: r.seen}) // strings, numbers, times: cannot fail
+	snapshot := r.snapshot()
+	text, _ := json.Marshal(stored{Incident: snapshot, Seen: r.writtenAt}) // strings, numbers, times: cannot fail
 	w := write{r: r, text: text}
-	if r.untold {
-		w.over = &shown
+	if r.unannounced {
+		w.over = &snapshot
 	}
-	r.dirty, r.untold = false, false
+	r.dirty, r.unannounced = false, false
 	return w
 }

@@ -18,7 +18,7 @@ func TestIncidents_GoOnWithoutTheStore(t *testing.T) {
 	begun(t, func(t *testing.T, p *process, disk *shelf) {
 		disk.be(true)
 		p.Begin(watch.KindCircuit, "faults", time.Now())
-		p.Decision("deny", "circuit_open")
+		p.CountDecision("deny", "circuit_open")
 		pass(10 * time.Second)
 		p.End(watch.KindCircuit, time.Now())
 		pass(10 * time.Second)
@@ -47,7 +47,7 @@ func TestIncidents_WriteOnceASecondAndRarelyInSilence(t *testing.T) {
 		}
 		p.Begin(watch.KindCircuit, "faults", time.Now())
 		for range 1000 { // ten seconds
-			p.Decision("deny", "circuit_open")
+			p.CountDecision("deny", "circuit_open")
 			pass(10 * time.Millisecond)
 		}
 		busy := disk.wrote()
@@ -82,7 +82,7 @@ func TestIncidents_OutliveARestartInTheRealStore(t *testing.T) {
 			func(p *process) {
 				p.Begin(watch.KindCircuit, "faults", time.Now())
 				id = p.Current()
-				p.Decision("deny", "circuit_open")
+				p.CountDecision("deny", "circuit_open")
 			},
 			func(p *process) {
 				p.Begin(watch.KindCircuit, "faults", time.Now())
