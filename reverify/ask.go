@@ -2,6 +2,7 @@ package reverify
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,8 +12,6 @@ import (
 )
 
 const (
-	// askTimeout bounds one question.
-	askTimeout = time.Second
 	// maxAsking is how many questions may be on their way together.
 	maxAsking = 4
 	// After a failure nothing is asked for a second, and up to maxPause if they
@@ -50,21 +49,21 @@ func (a *asker) add(it *item) {
 func (a *asker) run(ctx context.Context) {
 	var asking sync.WaitGroup
 	defer asking.Wait()
-	free := make(chan struct{}, maxAsking)
+	slots := make(chan struct{}, maxAsking)
 	tokens := rate.NewLimiter(0, 1)
 	for ctx.Err() == nil {
 		now := time.Now()
 		a.expire(now)
 		share := a.share()
 		tokens.SetLimitAt(now, a.timing.askRate*rate.Limit(share))
-		if share > 0 && tokens.TokensAt(now) >= 1 && len(free) < maxAsking {
+		if share > 0 && tokens.TokensAt(now) >= 1 && len(slots) < maxAsking {
 			if it := a.next(now); it != nil {
 				tokens.AllowN(now, 1)
-				free <- struct{}{}
+				slots <- struct{}{}
 				asking.Go(func() {
 					// A question is not cut off: its ticket would be used up for nothing.
 					a.ask(context.WithoutCancel(ctx), it)
-					<-free
+					<-slots
 				})
 			}
 		}
@@ -75,7 +74,7 @@ func (a *asker) run(ctx context.Context) {
 func (a *asker) untilNextLook(share float64) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if share > 0 && a.backlog.len() > 0 {
+	if share > 0 && len(a.backlog.items)+len(a.backlog.retries) > 0 {
 		return a.timing.askEvery
 	}
 	return a.timing.idle
@@ -109,81 +108,6 @@ func (a *asker) expire(now time.Time) {
 	}
 }
 
-// ask asks about an entry once. That it does is in the store before: should
-// the process die before the answer is there, a ticket that was used is no
-// proof against its user.
-func (a *asker) ask(ctx context.Context, it *item) {
-	rec, ok, err := a.records.entry(ctx, it.id)
-	if err != nil {
-		a.retryLater(it, "the store cannot be read", err)
-		return
-	}
-	if !ok || rec.Ticket == nil {
-		a.drop(it)
-		return
-	}
-	mayBeUsed := rec.Attempted || rec.Asking
-	if !rec.Asking {
-		rec.Asking = true
-		if err := a.records.putEntry(ctx, it, rec); err != nil {
-			a.retryLater(it, "the store cannot be written", err)
-			return
-		}
-	}
-	asking, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	verdict, err := a.verifier.Verify(asking, *rec.Ticket)
-	if err != nil {
-		a.failed(ctx, it, rec, mayBeUsed, captcha.AsFailure(err))
-		return
-	}
-	a.answered(ctx, it, rec, findingOf(verdict, mayBeUsed))
-}
-
-// failed has an entry asked about again. If the API did not take the ticket
-// that is noted, or a later "used before" would prove nothing.
-func (a *asker) failed(ctx context.Context, it *item, rec entryRecord, mayBeUsed bool, f *captcha.Failure) {
-	if !f.FateUnknown && !mayBeUsed {
-		rec.Asking = false
-		if err := a.records.putEntry(ctx, it, rec); err != nil {
-			a.records.log.Debug("an entry for re-verification keeps a doubt", "error", err)
-		}
-	}
-	a.retryLater(it, "the Captcha API could not tell", f)
-}
-
-// answered keeps a finding, and of the entry only what its report needs. If
-// that fails memory holds it until it is in a batch.
-func (a *asker) answered(ctx context.Context, it *item, rec entryRecord, f *finding) {
-	if f.Result == Refuted { // before the finding: whoever reads the report finds the user refuted
-		a.refuted.add(ctx, *rec.Ticket)
-	}
-	if err := a.records.putLetThrough(ctx, rec); err != nil {
-		a.records.log.Warn("a ticket that let somebody in would be forgotten by a restart", "error", err)
-	}
-	rec.Ticket, rec.Found = nil, f
-	if err := a.records.putEntry(ctx, it, rec); err != nil {
-		a.records.log.Warn("a finding of re-verification could not be kept yet", "error", err)
-	}
-	a.mu.Lock()
-	a.backoff = backoff{}
-	a.mu.Unlock()
-	a.found(it, f)
-}
-
-func (a *asker) found(it *item, f *finding) {
-	it.found = f
-	a.batcher.add(it)
-	a.tallies.found(it.incident, f.Result)
-}
-
-// drop forgets an entry that the store has no more: its day is over.
-func (a *asker) drop(it *item) {
-	a.records.log.Error("an entry for re-verification is gone from the store before it could be reported")
-	a.capacity.release(1)
-	a.tallies.waiting(it.incident, -1)
-}
-
 // retryLater puts an entry back, to be asked about later.
 func (a *asker) retryLater(it *item, what string, err error) {
 	now := time.Now()
@@ -191,9 +115,98 @@ func (a *asker) retryLater(it *item, what string, err error) {
 	defer a.mu.Unlock()
 	it.retryAt = now.Add(doubled(minRetry, it.failures, maxRetry))
 	it.failures++
-	a.backlog.addRetry(it)
+	a.backlog.retries = append(a.backlog.retries, it)
 	if a.backoff.failures == 0 {
 		a.records.log.Warn("re-verification waits: "+what, "error", err)
 	}
 	a.backoff.fail(now, minPause, maxPause)
+}
+
+// A backoff is failures without a success between, and until when to pause.
+type backoff struct {
+	failures int
+	until    time.Time
+}
+
+// lasts reports whether it is still time to pause.
+func (b *backoff) lasts(now time.Time) bool { return now.Before(b.until) }
+
+// fail begins a pause between first and longest, twice as long as the last one.
+func (b *backoff) fail(now time.Time, first, longest time.Duration) {
+	if b.lasts(now) {
+		return // of questions that were on their way together
+	}
+	b.until = now.Add(doubled(first, b.failures, longest))
+	b.failures++
+}
+
+// An item is what memory knows of an entry; the rest is in the store.
+type item struct {
+	id        string
+	incident  string
+	decidedAt time.Time
+	found     *finding  // nil until asked
+	failures  int       // questions without an answer
+	retryAt   time.Time // not to be asked about again before
+}
+
+// expired reports whether the API knows nothing of the item's ticket any more.
+func (it *item) expired(now time.Time) bool { return now.Sub(it.decidedAt) >= captcha.TicketLife }
+
+// A backlog holds what waits to be asked about.
+type backlog struct {
+	items   []*item // oldest first
+	retries []*item // were asked about in vain; few, in no order
+}
+
+func (b *backlog) add(it *item) {
+	if n := len(b.items); n == 0 || !b.items[n-1].decidedAt.After(it.decidedAt) { // nearly always
+		b.items = append(b.items, it)
+		return
+	}
+	i, _ := slices.BinarySearchFunc(b.items, it, func(x, y *item) int {
+		if x.decidedAt.After(y.decidedAt) {
+			return 1
+		}
+		return -1 // of one time, those that came later are newer
+	})
+	b.items = slices.Insert(b.items, i, it)
+}
+
+// takeNewest takes the newest item out; nil if none may be asked about now.
+func (b *backlog) takeNewest(now time.Time) *item {
+	b.retries = slices.DeleteFunc(b.retries, func(it *item) bool {
+		due := !it.retryAt.After(now)
+		if due {
+			b.add(it)
+		}
+		return due
+	})
+	if len(b.items) == 0 {
+		return nil
+	}
+	last := len(b.items) - 1
+	it := b.items[last]
+	b.items[last] = nil
+	b.items = b.items[:last]
+	return it
+}
+
+// takeExpired takes those out whose tickets are too old.
+func (b *backlog) takeExpired(now time.Time) (expired []*item) {
+	n := 0
+	for n < len(b.items) && b.items[n].expired(now) {
+		n++
+	}
+	expired = slices.Clone(b.items[:n])
+	clear(b.items[:n])
+	b.items = b.items[n:]
+	b.retries = slices.DeleteFunc(b.retries, func(it *item) bool {
+		if it.expired(now) {
+			expired = append(expired, it)
+			return true
+		}
+		return false
+	})
+	return expired
 }

@@ -71,6 +71,18 @@ func (b *batcher) add(it *item) {
 	p.items = append(p.items, it)
 }
 
+// gather makes batches of what was found, and clears away. What fails is tried
+// again the next time.
+func (q *Queue) gather(ctx context.Context) {
+	for ctx.Err() == nil {
+		q.refuted.save(ctx)
+		q.batcher.deleteOrphans(ctx)
+		q.outbox.expire(ctx)
+		q.batcher.batchPending(ctx)
+		pause(ctx, q.timing.idle)
+	}
+}
+
 // batchPending makes batches of what is ready. What fails is tried again the
 // next time.
 func (b *batcher) batchPending(ctx context.Context) {
@@ -149,6 +161,13 @@ func (b *batcher) fill(ctx context.Context, open *openBatch, items []*item) (rep
 		}
 	}
 	return reports, gone, nil
+}
+
+func (r entryRecord) report(id string, f *finding) Report {
+	return Report{
+		DecisionID: id, Result: f.Result, Scene: r.Scene, Reference: r.Reference,
+		CaptchaCode: f.Code, DecidedAt: r.DecidedAt.UTC(), ReverifiedAt: f.At.UTC(),
+	}
 }
 
 // take removes the first n findings of an incident.

@@ -2,7 +2,6 @@ package reverify
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"slices"
@@ -34,20 +33,6 @@ type entryRecord struct {
 	Attempted bool            `json:"attempted,omitempty"`
 	Asking    bool            `json:"asking,omitempty"` // a question of ours began, and its end is not known
 	Found     *finding        `json:"found,omitempty"`
-}
-
-func recordOf(e Entry) entryRecord {
-	return entryRecord{
-		Scene: e.Scene, Reference: e.Reference, Incident: e.Incident,
-		DecidedAt: e.DecidedAt, Ticket: &e.Ticket, Attempted: e.Attempted,
-	}
-}
-
-func (r entryRecord) report(id string, f *finding) Report {
-	return Report{
-		DecisionID: id, Result: f.Result, Scene: r.Scene, Reference: r.Reference,
-		CaptchaCode: f.Code, DecidedAt: r.DecidedAt.UTC(), ReverifiedAt: f.At.UTC(),
-	}
 }
 
 // batchRecord is a batch in the store. Once acknowledged its body is gone and
@@ -104,21 +89,6 @@ func (r *records) put(ctx context.Context, bucket, key string, v any, until time
 		return err
 	}
 	return r.store.Put(ctx, bucket, key, sealed, max(time.Until(until), time.Second)) // 0 would be for ever
-}
-
-// putLetThrough keeps the name of a ticket that let somebody in, for as long as
-// it could do so again: what else is known of it goes.
-func (r *records) putLetThrough(ctx context.Context, rec entryRecord) error {
-	left := time.Until(rec.DecidedAt.Add(captcha.TicketLife))
-	if left <= 0 {
-		return nil
-	}
-	key := rec.Ticket.Key()
-	return r.store.Put(ctx, letThroughBucket, hex.EncodeToString(key[:]), nil, left)
-}
-
-func (r *records) deleteBatch(ctx context.Context, key string) error {
-	return r.store.Delete(ctx, batchBucket, key)
 }
 
 // deleteEntries returns those that are still there, with an error if there are any.

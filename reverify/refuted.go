@@ -40,6 +40,11 @@ func newRefuted(r *records, notify func(captcha.Ticket)) *refuted {
 	}
 }
 
+// Refuted reports whether re-verification refuted a ticket of the address, of
+// its /64 for IPv6, or of the subject, within the last 24 hours; restarts do
+// not change that.
+func (q *Queue) Refuted(ip netip.Addr, subject string) bool { return q.refuted.has(ip, subject) }
+
 func (r *refuted) has(ip netip.Addr, subject string) bool {
 	r.mu.Lock()
 	none := len(r.until) == 0
@@ -118,19 +123,4 @@ func (r *refuted) save(ctx context.Context) {
 		delete(r.unsaved, name)
 		r.mu.Unlock()
 	}
-}
-
-func (r *refuted) restore(ctx context.Context) error {
-	found, err := r.records.store.List(ctx, refutedBucket, 4*maxEntries)
-	if err != nil {
-		return err
-	}
-	for name, value := range found {
-		raw, err := hex.DecodeString(name)
-		until, wrong := strconv.ParseInt(string(value), 10, 64)
-		if err == nil && wrong == nil && len(raw) == len(pseudonym{}) {
-			r.until[pseudonym(raw)] = time.Unix(until, 0)
-		}
-	}
-	return nil
 }

@@ -2,8 +2,6 @@ package reverify
 
 import (
 	"time"
-
-	"captchagate/captcha"
 )
 
 // A Result is what asking again found.
@@ -39,23 +37,3 @@ type finding struct {
 	Code   *int64    `json:"code,omitempty"`
 	At     time.Time `json:"at"`
 }
-
-// findingOf turns the API's answer into a finding. MayBeUsed says that an
-// attempt of our own may have used the ticket up.
-func findingOf(v captcha.Verdict, mayBeUsed bool) *finding {
-	f := &finding{Result: Refuted, At: time.Now()}
-	if v.Answer != nil {
-		f.Code = &v.Answer.Code
-	}
-	switch {
-	case v.Outcome == captcha.Passed:
-		f.Result = Confirmed
-	case v.Outcome == captcha.Malicious || f.Code == nil:
-	case *f.Code == codeExpired, captcha.Reused(*f.Code) && mayBeUsed:
-		f.Result = Unverifiable
-	}
-	return f
-}
-
-// codeExpired is the CaptchaCode of a ticket that is too old.
-const codeExpired = 8

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"captchagate/captcha"
@@ -11,7 +12,7 @@ import (
 
 // restore goes on with what an earlier process left in the store.
 func (q *Queue) restore(ctx context.Context) error {
-	if err := q.refuted.restore(ctx); err != nil {
+	if err := q.restoreRefuted(ctx); err != nil {
 		return err
 	}
 	if err := q.restoreLetThrough(ctx); err != nil {
@@ -22,6 +23,21 @@ func (q *Queue) restore(ctx context.Context) error {
 		return err
 	}
 	return q.restoreEntries(ctx, reported)
+}
+
+func (q *Queue) restoreRefuted(ctx context.Context) error {
+	found, err := q.records.store.List(ctx, refutedBucket, 4*maxEntries)
+	if err != nil {
+		return err
+	}
+	for name, value := range found {
+		raw, err := hex.DecodeString(name)
+		until, wrong := strconv.ParseInt(string(value), 10, 64)
+		if err == nil && wrong == nil && len(raw) == len(pseudonym{}) {
+			q.refuted.until[pseudonym(raw)] = time.Unix(until, 0)
+		}
+	}
+	return nil
 }
 
 // restoreLetThrough reads which tickets let somebody in and were asked about

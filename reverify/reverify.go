@@ -6,11 +6,12 @@
 //	Add → backlog → asked, or expired → pending → batch of reports → acknowledged
 //
 // Three loops move it: asker (ask.go) takes entries out of its backlog and asks
-// about them, batcher (batch.go) makes batches of the findings that are pending,
-// and sender (send.go) delivers batches to the webhook. The process may die at
-// any moment. An entry leaves the store only after a batch with its report is
-// there, and a batch is sent only after its entries are gone, under the key that
-// it was stored with. So nothing is lost, and nothing is reported under two keys.
+// about each (question.go), batcher (batch.go) makes batches of the findings that
+// are pending, and sender (send.go) delivers them from its outbox to the webhook.
+// The process may die at any moment. An entry leaves the store only after a batch
+// with its report is there, and a batch is sent only after its entries are gone,
+// under the key that it was stored with. So nothing is lost, and nothing is
+// reported under two keys.
 //
 // All that the store gets is sealed. An entry's ticket, address and subject go
 // with the answer, or when the ticket is too old; the rest goes when the report
@@ -24,7 +25,6 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -104,7 +104,7 @@ func New(ctx context.Context, verifier captcha.Verifier, store Store, ramp Ramp,
 	}
 	q := &Queue{
 		log:      log,
-		timing:   usualTiming(),
+		timing:   &timing{askRate: 20, askEvery: 25 * time.Millisecond, idle: time.Second, flush: 5 * time.Second},
 		records:  &records{store: store, sealer: sealer, log: log},
 		capacity: &capacity{limit: maxEntries},
 		tallies:  newTallies(reg),
@@ -156,6 +156,13 @@ func (q *Queue) Add(ctx context.Context, e Entry) error {
 	return nil
 }
 
+func recordOf(e Entry) entryRecord {
+	return entryRecord{
+		Scene: e.Scene, Reference: e.Reference, Incident: e.Incident,
+		DecidedAt: e.DecidedAt, Ticket: &e.Ticket, Attempted: e.Attempted,
+	}
+}
+
 // Run asks and reports until ctx ends. Questions on their way are waited for,
 // at most about a second.
 func (q *Queue) Run(ctx context.Context) {
@@ -168,34 +175,6 @@ func (q *Queue) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// gather makes batches of what was found, and clears away. What fails is tried
-// again the next time.
-func (q *Queue) gather(ctx context.Context) {
-	for ctx.Err() == nil {
-		q.refuted.save(ctx)
-		q.batcher.deleteOrphans(ctx)
-		q.outbox.expire(ctx)
-		q.batcher.batchPending(ctx)
-		pause(ctx, q.timing.idle)
-	}
-}
-
 // LetThrough yields the tickets with which an earlier process let somebody in,
 // and which could let somebody in again.
 func (q *Queue) LetThrough() iter.Seq[captcha.Key] { return slices.Values(q.letThrough) }
-
-// Counts tells what became of an incident's entries: those of this process,
-// and of earlier ones for a day. "" stands for all outside incidents.
-func (q *Queue) Counts(incident string) Tally { return q.tallies.of(incident) }
-
-// Refuted reports whether re-verification refuted a ticket of the address, of
-// its /64 for IPv6, or of the subject, within the last 24 hours; restarts do
-// not change that.
-func (q *Queue) Refuted(ip netip.Addr, subject string) bool { return q.refuted.has(ip, subject) }
-
-// Reports returns up to limit of the reports that nobody has acknowledged,
-// newest first, together by incident. What was found in the last seconds may be
-// missing. It is never nil.
-func (q *Queue) Reports(ctx context.Context, limit int) ([]Reports, error) {
-	return q.outbox.reports(ctx, limit)
-}

@@ -48,6 +48,10 @@ func newTallies(reg prometheus.Registerer) *tallies {
 	return &tallies{results: results, byIncident: map[string]*Tally{}}
 }
 
+// Counts tells what became of an incident's entries: those of this process,
+// and of earlier ones for a day. "" stands for all outside incidents.
+func (q *Queue) Counts(incident string) Tally { return q.tallies.of(incident) }
+
 func (t *tallies) of(incident string) Tally {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -15,10 +15,6 @@ type timing struct {
 	flush    time.Duration // the longest that a finding waits for company in a batch
 }
 
-func usualTiming() *timing {
-	return &timing{askRate: 20, askEvery: 25 * time.Millisecond, idle: time.Second, flush: 5 * time.Second}
-}
-
 // pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
@@ -27,4 +23,14 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+// doubled is first, doubled n times, and at most longest.
+func doubled(first time.Duration, n int, longest time.Duration) time.Duration {
+	for range n {
+		if first *= 2; first >= longest {
+			return longest
+		}
+	}
+	return min(first, longest)
 }
