@@ -28,19 +28,7 @@ type call struct {
 }
 
 func newCall(t captcha.Ticket, g *generation, deadline time.Time) *call {
-	return &call{generation: g, ticket: t, key: t.Key(), prefix: prefixOf(t.UserIP), deadline: deadline}
-}
-
-// prefixOf is the neighbourhood of an address: who has one address of it may
-// well have them all.
-func prefixOf(ip netip.Addr) netip.Prefix {
-	ip = ip.Unmap()
-	bits := 24
-	if ip.Is6() {
-		bits = 48
-	}
-	p, _ := ip.Prefix(bits)
-	return p
+	return &call{generation: g, ticket: t, key: t.Key(), prefix: captcha.Network(t.UserIP), deadline: deadline}
 }
 
 // inFlight holds the calls in flight, oldest first. It takes our own lag off

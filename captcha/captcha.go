@@ -39,7 +39,7 @@ type Ticket struct {
 }
 
 // WellFormed reports whether t can be sent to the Captcha API at all: printable
-// ASCII without spaces, within the lengths, a randstr where one is needed.
+// ASCII without spaces, within the lengths, a randstr if one is needed.
 func (t Ticket) WellFormed() bool {
 	return printable(t.Value, MaxTicket) && (t.Mini || printable(t.Randstr, MaxRandstr))
 }
@@ -63,16 +63,8 @@ func (t Ticket) Named() Ticket {
 	return t
 }
 
-// Household is what counts as one user's address: the /64 of IPv6, within which
-// a user's address changes at will.
-func (t Ticket) Household() netip.Prefix {
-	ip, bits := t.UserIP.Unmap(), 32
-	if ip.Is6() {
-		bits = 64
-	}
-	p, _ := ip.Prefix(bits)
-	return p
-}
+// Household is the user's; see the function.
+func (t Ticket) Household() netip.Prefix { return Household(t.UserIP) }
 
 // AppendUser appends a stable name of whose the ticket is: the subject, or else
 // the household.
@@ -93,8 +85,8 @@ func KeyOf(value string) Key {
 	return Key(sum[:16])
 }
 
-func printable(s string, most int) bool {
-	if s == "" || len(s) > most {
+func printable(s string, maxLen int) bool {
+	if s == "" || len(s) > maxLen {
 		return false
 	}
 	for i := range len(s) {
@@ -136,7 +128,7 @@ func (o Outcome) String() string {
 // A Verdict is a definite answer of the Captcha API about one ticket.
 type Verdict struct {
 	Outcome  Outcome
-	Answer   *Answer // nil where the API refused the call as invalid
+	Answer   *Answer // nil if the API refused the call as invalid
 	Attempts int     // calls made for it; set by the breaker
 }
 

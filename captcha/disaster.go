@@ -1,6 +1,7 @@
 package captcha
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,10 +13,24 @@ import (
 type DisasterTicket struct {
 	Form  Form
 	Code  int       // front-end error code, 1001 and up
-	AppID uint64    // 0 where the page left it out
-	At    time.Time // the browser's clock, whole seconds; zero where left out
+	AppID uint64    // 0 if the page left it out
+	At    time.Time // the browser's clock, whole seconds; zero if left out
 	Extra string    // a fifth part, as the script itself adds
 }
+
+// errorCodes are the front-end error codes that Tencent documents or that its
+// script was seen to give.
+var errorCodes = []int{1001, 1002, 1003, 1004, 1005, CodeConfigFailed, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1085}
+
+// CodeConfigFailed is the front-end error code that arrears, or a bad
+// aidEncrypted, of our own look like too.
+const CodeConfigFailed = 1006
+
+// ErrorCodes lists every known front-end error code, in ascending order.
+func ErrorCodes() []int { return slices.Clone(errorCodes) }
+
+// KnownErrorCode reports whether code is one of ErrorCodes.
+func KnownErrorCode(code int) bool { return slices.Contains(errorCodes, code) }
 
 // Form is the shape of a disaster ticket, as met in the field.
 type Form string
@@ -48,7 +63,7 @@ func LooksDisaster(ticket string) bool {
 	return strings.HasPrefix(ticket, "trerror_") || strings.HasPrefix(ticket, "terror_")
 }
 
-// ParseDisaster parses a disaster ticket of any known form; ok is false where
+// ParseDisaster parses a disaster ticket of any known form; ok is false if
 // ticket has none of them.
 func ParseDisaster(ticket string) (d DisasterTicket, ok bool) {
 	prefix, rest, _ := strings.Cut(ticket, "_")
@@ -78,7 +93,7 @@ func ParseDisaster(ticket string) (d DisasterTicket, ok bool) {
 
 // parseLone reads the only part behind the code: a time, an app id, or both
 // glued together. A time has ten digits and app ids met have nine or ten, so a
-// lone ten-digit number is a time where it could be one of this age.
+// lone ten-digit number is a time if it could be one of this age.
 func (d *DisasterTicket) parseLone(s string) bool {
 	switch {
 	case digits(s, 11, 20): // glued: the time is the last ten digits
@@ -122,8 +137,8 @@ func (d *DisasterTicket) parseTime(s string) bool {
 	return true
 }
 
-func digits(s string, least, most int) bool {
-	if len(s) < least || len(s) > most {
+func digits(s string, minLen, maxLen int) bool {
+	if len(s) < minLen || len(s) > maxLen {
 		return false
 	}
 	for i := range len(s) {

@@ -33,7 +33,7 @@ type Failure struct {
 	Err  error // what happened; holds nothing that a user sent and no secret
 
 	// Code is the Cloud API's error code ("AuthFailure.SecretIdNotFound"), or
-	// the CaptchaCode that stands for one; empty where there was no answer.
+	// the CaptchaCode that stands for one; empty if there was no answer.
 	Code string
 
 	// FateUnknown says that the API may have used the ticket up.
@@ -42,7 +42,7 @@ type Failure struct {
 	// Retryable says that another attempt could end otherwise.
 	Retryable bool
 
-	Answer   *Answer // the last parsed answer; nil where there was none
+	Answer   *Answer // the last parsed answer; nil if there was none
 	Attempts int     // calls made for the request; set by the breaker
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"captchagate/captcha"
 	"captchagate/challenge"
 	"captchagate/once"
 	"captchagate/policy"
@@ -117,7 +118,7 @@ func (c *challenger) Check(ctx context.Context, solution string, b policy.Bindin
 	r, _ := c.inner.Load().Check(ctx, solution, binding(b)) // its errors are outcomes too
 	c.results.WithLabelValues(r.Outcome.String()).Inc()
 	return policy.Solution{
-		Valid: r.Outcome == challenge.Solved, Cause: policy.Cause(r.Cause),
+		Valid: r.Outcome == challenge.Solved, Cause: captcha.Cause(r.Cause),
 		ForUser: r.ForUser,
 	}
 }
@@ -129,6 +130,6 @@ func binding(b policy.Binding) challenge.Binding {
 }
 
 // IssueForPage issues a challenge that a page fetched: it is bound to the scene.
-func (c *challenger) IssueForPage(scene string, cause policy.Cause, visitor netip.Addr) any {
+func (c *challenger) IssueForPage(scene string, cause captcha.Cause, visitor netip.Addr) any {
 	return c.issue(policy.Binding{Scene: scene, Cause: cause}, 1, visitor)
 }

@@ -88,14 +88,14 @@ func (s *situation) drill(scene string) bool {
 }
 
 // Cause is why a scene is degraded now.
-func (s *situation) Cause(scene string) policy.Cause {
+func (s *situation) Cause(scene string) captcha.Cause {
 	switch {
 	case s.control.Mode() == control.Degraded || s.drill(scene):
-		return policy.Forced
+		return captcha.CauseForced
 	case s.breaker.State() == breaker.Recovering:
-		return policy.Recovering
+		return captcha.CauseRecovering
 	}
-	return policy.CircuitOpen
+	return captcha.CauseCircuitOpen
 }
 
 // Forced returns what is forced on the user of a ticket in the scene.

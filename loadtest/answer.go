@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"captchagate/captcha"
 	"captchagate/loadtest/scenario"
 )
 
@@ -62,17 +63,11 @@ func (a *answer) refuses() bool {
 	return a.Decision == "deny" && a.Reason != "degraded_deny" && a.Reason != "outcome_unknown"
 }
 
-// causes are those of the contract.
-var causes = []string{
-	"budget_spent", "disaster_ticket", "forced", "misconfigured", "circuit_open",
-	"recovering", "throttled", "overloaded", "upstream_fault",
-}
-
 // degraded says which degraded answer of the contract this is; failed where it
 // is none.
 func (a *answer) degraded() fate {
 	forcedNormal := a.Mode == "normal" && a.Reason == "degraded_deny"
-	if !forcedNormal && (a.Mode != "degraded" || !slices.Contains(causes, a.Cause)) {
+	if !forcedNormal && (a.Mode != "degraded" || !slices.Contains(captcha.Causes(), captcha.Cause(a.Cause))) {
 		return failed
 	}
 	f, reason := failed, ""

@@ -30,7 +30,7 @@ func (away) Refuted(netip.Addr, string) bool            { return false }
 func (away) LetThrough(captcha.Key) bool                { return false }
 func (away) Seen(captcha.Key) bool                      { return false }
 func (away) Check(context.Context, string, policy.Binding) policy.Solution {
-	return policy.Solution{Valid: true, Cause: policy.CircuitOpen, ForUser: true}
+	return policy.Solution{Valid: true, Cause: captcha.CauseCircuitOpen, ForUser: true}
 }
 
 // A scene may be taken out of the configuration between the reading of a

@@ -24,47 +24,6 @@ const (
 	ReasonOutcomeUnknown    Reason = "outcome_unknown"
 )
 
-// A Cause is why the Captcha API did not decide.
-type Cause string
-
-// The causes, in the order in which the first that applies is named.
-const (
-	NoCause        Cause = ""
-	BudgetSpent    Cause = "budget_spent"
-	DisasterTicket Cause = "disaster_ticket"
-	Forced         Cause = "forced"
-	Misconfigured  Cause = "misconfigured"
-	CircuitOpen    Cause = "circuit_open"
-	Recovering     Cause = "recovering"
-	Throttled      Cause = "throttled"
-	Overloaded     Cause = "overloaded"
-	UpstreamFault  Cause = "upstream_fault"
-)
-
-// Causes lists every cause but BudgetSpent, which stands over another.
-func Causes() []Cause {
-	return []Cause{DisasterTicket, Forced, Misconfigured, CircuitOpen, Recovering, Throttled, Overloaded, UpstreamFault}
-}
-
-// causeOf is the one table from a failure's kind to the cause that is told.
-func causeOf(k captcha.Kind) Cause {
-	switch k {
-	case captcha.Misconfigured:
-		return Misconfigured
-	case captcha.CircuitOpen:
-		return CircuitOpen
-	case captcha.Recovering:
-		return Recovering
-	case captcha.Throttled:
-		return Throttled
-	case captcha.Overloaded:
-		return Overloaded
-	case captcha.Fault, captcha.OutcomeUnknown, captcha.Cancelled:
-		return UpstreamFault
-	}
-	return UpstreamFault
-}
-
 // An Assurance is how sure an allowance is.
 type Assurance string
 
@@ -90,8 +49,8 @@ type Decision struct {
 	Reason     Reason          `json:"reason"`
 	Assurance  Assurance       `json:"assurance"`
 	Mode       Mode            `json:"mode"`
-	Cause      Cause           `json:"cause,omitempty"`
-	DegradedBy Cause           `json:"degraded_by,omitempty"` // the cause that budget_spent stands over
+	Cause      captcha.Cause   `json:"cause,omitempty"`
+	DegradedBy captcha.Cause   `json:"degraded_by,omitempty"` // the cause that budget_spent stands over
 	Answer     *captcha.Answer `json:"captcha,omitempty"`     // last parsed answer of the API
 	Attempts   int             `json:"attempts"`              // calls made to the API for this request
 	ID         string          `json:"decision_id"`           // UUIDv7
@@ -106,10 +65,10 @@ func (d *Decision) AppendJSON(b []byte) ([]byte, error) {
 	b = appendText(append(b, `,"reason":`...), string(d.Reason))
 	b = appendText(append(b, `,"assurance":`...), string(d.Assurance))
 	b = appendText(append(b, `,"mode":`...), string(d.Mode))
-	if d.Cause != NoCause {
+	if d.Cause != captcha.NoCause {
 		b = appendText(append(b, `,"cause":`...), string(d.Cause))
 	}
-	if d.DegradedBy != NoCause {
+	if d.DegradedBy != captcha.NoCause {
 		b = appendText(append(b, `,"degraded_by":`...), string(d.DegradedBy))
 	}
 	if d.Answer != nil {

@@ -19,7 +19,7 @@ func TestDecision_WritesTheJSONOfItsTags(t *testing.T) {
 		"verified":              {Action: policy.Allow, Reason: policy.ReasonVerified, Assurance: policy.AssuranceFull, Mode: policy.ModeNormal, Answer: answer, Attempts: 3, ID: "01939d5e"},
 		"an empty answer":       {Action: policy.Deny, Reason: policy.ReasonRejected, Answer: &captcha.Answer{}},
 		"a negative code":       {Action: policy.Deny, Answer: &captcha.Answer{Code: -1, Score: -1 << 63}},
-		"over budget":           {Action: policy.Deny, Cause: policy.BudgetSpent, DegradedBy: policy.CircuitOpen},
+		"over budget":           {Action: policy.Deny, Cause: captcha.CauseBudgetSpent, DegradedBy: captcha.CauseCircuitOpen},
 		"a challenge":           {Action: policy.Challenge, Challenge: map[string]any{"signature": "<x>", "cost": 5000}},
 		"a challenge of null":   {Action: policy.Challenge, Challenge: json.RawMessage("null")},
 	}
@@ -42,8 +42,8 @@ func TestDecision_WritesAnyText(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		d := policy.Decision{
 			Action: rapid.SampledFrom([]policy.Action{policy.Allow, policy.Challenge, policy.Deny}).Draw(r, "action"),
-			Reason: policy.Reason(rapid.String().Draw(r, "reason")), Cause: policy.Cause(rapid.String().Draw(r, "cause")),
-			DegradedBy: policy.Cause(rapid.String().Draw(r, "degraded by")), ID: rapid.String().Draw(r, "id"),
+			Reason: policy.Reason(rapid.String().Draw(r, "reason")), Cause: captcha.Cause(rapid.String().Draw(r, "cause")),
+			DegradedBy: captcha.Cause(rapid.String().Draw(r, "degraded by")), ID: rapid.String().Draw(r, "id"),
 			Answer:   &captcha.Answer{Code: rapid.Int64().Draw(r, "code"), Message: string(rapid.SliceOf(rapid.Byte()).Draw(r, "message"))},
 			Attempts: rapid.Int().Draw(r, "attempts"),
 		}

@@ -9,7 +9,7 @@ import (
 
 // A fallback is what the scene would do because nobody could tell, and fb.
 type fallback struct {
-	cause    Cause
+	cause    captcha.Cause
 	action   Action
 	reason   Reason // instead of the action's own; "" = that
 	answer   *captcha.Answer
@@ -18,7 +18,7 @@ type fallback struct {
 
 // failed turns a failure of the corridor into a decision.
 func (p *Policy) failed(ctx context.Context, s *scene, r Request, f *captcha.Failure) Decision {
-	fb := fallback{cause: causeOf(f.Kind), action: s.Degraded, answer: f.Answer, attempts: f.Attempts}
+	fb := fallback{cause: f.Kind.Cause(), action: s.Degraded, answer: f.Answer, attempts: f.Attempts}
 	switch f.Kind {
 	case captcha.Cancelled:
 		fb.action = Deny // nobody reads it; it must not cost a budget
@@ -64,7 +64,7 @@ var reasons = map[Action]Reason{
 // letThrough lets a user in within the budget, once a ticket; beyond it d
 // becomes what the scene does then.
 func (p *Policy) letThrough(ctx context.Context, s *scene, r Request, d *Decision) {
-	if d.Cause == DisasterTicket { // all users of one second hold the same, and it can never be verified
+	if d.Cause == captcha.CauseDisasterTicket { // all users of one second hold the same, and it can never be verified
 		if !p.withinBudget(s.allowed, r) {
 			s.overBudget(d)
 		}
@@ -89,13 +89,13 @@ func (p *Policy) withinBudget(limiter *Limiter, r Request) bool {
 
 // overBudget makes of d what the scene does beyond its budget.
 func (s *scene) overBudget(d *Decision) {
-	d.Action, d.Cause, d.DegradedBy = s.OverAction(), BudgetSpent, d.Cause
+	d.Action, d.Cause, d.DegradedBy = s.OverAction(), captcha.CauseBudgetSpent, d.Cause
 }
 
 // costFactor is how many times the usual cost a challenge has: if load alone may
 // have brought it about, work is dearer.
-func costFactor(c Cause) int {
-	if c == Throttled || c == Overloaded {
+func costFactor(c captcha.Cause) int {
+	if c == captcha.CauseThrottled || c == captcha.CauseOverloaded {
 		return 4
 	}
 	return 1
@@ -105,7 +105,7 @@ func costFactor(c Cause) int {
 func (p *Policy) solution(ctx context.Context, s *scene, r Request) Decision {
 	got := p.challenger.Check(ctx, *r.Solution, Binding{Scene: s.name, User: r.Ticket})
 	d := Decision{Action: Deny, Reason: ReasonChallengeFailed, Assurance: AssuranceNone, Mode: ModeDegraded, Cause: got.Cause}
-	if got.Cause == NoCause {
+	if got.Cause == captcha.NoCause {
 		d.Mode = ModeNormal // not a challenge of ours: nothing degraded decided
 	}
 	if p.situation.Forced(s.name, r.Ticket) == ForceNormal {

@@ -11,10 +11,6 @@ import (
 // clockSkew is how far a browser's clock may be ahead of ours.
 const clockSkew = time.Minute
 
-// knownCodes are the front-end error codes that Tencent documents or that its
-// script was seen to give.
-var knownCodes = []int{1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1085}
-
 // disaster decides about a disaster ticket, which anybody can mint. It takes
 // the scene's action only if we know for ourselves that the script is away
 // or an operator says so; else the stricter of that and what is configured. It
@@ -31,14 +27,14 @@ func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
 	if corroborated {
 		action = max(s.Degraded, Action(p.rules.Load().Disaster.WhenCorroborated))
 	}
-	d := p.degraded(ctx, s, r, fallback{cause: DisasterTicket, action: action})
+	d := p.degraded(ctx, s, r, fallback{cause: captcha.CauseDisasterTicket, action: action})
 	p.metrics.disaster(string(t.Form), corroborated, d.Action)
 	return d
 }
 
 // plausible reports whether what the ticket says of itself could be true.
 func (p *Policy) plausible(t captcha.DisasterTicket) bool {
-	if !slices.Contains(knownCodes, t.Code) {
+	if !captcha.KnownErrorCode(t.Code) {
 		return false
 	}
 	if t.AppID != 0 && !slices.Contains(p.rules.Load().Apps, t.AppID) {

@@ -1,8 +1,8 @@
 package policy
 
 // Entries returns how many buckets the limiter remembers.
-func (p *Limiter) Entries() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.buckets.times)
+func (l *Limiter) Entries() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.buckets.times)
 }

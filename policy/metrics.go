@@ -54,8 +54,8 @@ func (m *metrics) seed(name string, s Scene) {
 	m.decisions.WithLabelValues(name, "deny", string(ReasonRejected), "")
 	m.decisions.WithLabelValues(name, "deny", string(ReasonMalicious), "")
 	m.decisions.WithLabelValues(name, "deny", string(ReasonChallengeFailed), "")
-	m.decisions.WithLabelValues(name, s.Degraded.String(), string(ReasonOutcomeUnknown), string(UpstreamFault))
-	for _, c := range append(Causes(), BudgetSpent) {
+	m.decisions.WithLabelValues(name, s.Degraded.String(), string(ReasonOutcomeUnknown), string(captcha.CauseUpstreamFault))
+	for _, c := range captcha.Causes() {
 		m.decisions.WithLabelValues(name, "deny", string(ReasonChallengeFailed), string(c))
 		if s.Degraded != Deny {
 			m.decisions.WithLabelValues(name, "allow", string(ReasonChallengeSolved), string(c))

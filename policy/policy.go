@@ -51,14 +51,14 @@ type Challenger interface {
 type Binding struct {
 	Scene string
 	User  captcha.Ticket // UserIP and Subject; no UserIP: any user of the scene
-	Cause Cause
+	Cause captcha.Cause
 }
 
 // A Solution is what became of the check of a solution.
 type Solution struct {
 	Valid   bool
-	Cause   Cause // under which the challenge was issued; "" if it was not ours
-	ForUser bool  // issued for this very user by a decision of ours
+	Cause   captcha.Cause // under which the challenge was issued; "" if it was not ours
+	ForUser bool          // issued for this very user by a decision of ours
 }
 
 // A Ledger remembers for captcha.TicketLife which tickets let somebody in. None
@@ -220,7 +220,7 @@ func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
 		return rejected(nil, 0)
 	}
 	if p.situation.Forced(s.name, r.Ticket) == ForceDegraded {
-		return p.degraded(ctx, s, r, fallback{cause: Forced, action: s.Degraded})
+		return p.degraded(ctx, s, r, fallback{cause: captcha.CauseForced, action: s.Degraded})
 	}
 	if p.ledger.LetThrough(r.Ticket.Key()) {
 		return rejected(nil, 0) // it let somebody in while nobody could verify it

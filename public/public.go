@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"captchagate/captcha"
 	"captchagate/once"
 	"captchagate/policy"
 	"captchagate/watch"
@@ -40,14 +41,14 @@ type Situation interface {
 	// SceneMode is who decides about the scene now, whoever its user is.
 	SceneMode(scene string) policy.Mode
 	// Cause is why the scene is degraded.
-	Cause(scene string) policy.Cause
+	Cause(scene string) captcha.Cause
 	// Observe notes what is degraded at this moment.
 	Observe()
 }
 
 // A Challenger issues alternate challenges to pages, as values that become JSON.
 type Challenger interface {
-	IssueForPage(scene string, cause policy.Cause, visitor netip.Addr) any
+	IssueForPage(scene string, cause captcha.Cause, visitor netip.Addr) any
 }
 
 // Incidents counts what was answered while an outage went on.

@@ -65,14 +65,9 @@ func (r *refuted) has(ip netip.Addr, subject string) bool {
 }
 
 func (r *refuted) pseudonyms(ip netip.Addr, subject string) []pseudonym {
-	ip = ip.Unmap().WithZone("")
-	bits := 64
-	if ip.Is4() {
-		bits = 32
-	}
 	var names []pseudonym
-	if prefix, err := ip.Prefix(bits); err == nil && ip.IsValid() {
-		names = append(names, r.records.sealer.pseudonym("prefix", prefix.String()))
+	if home := captcha.Household(ip); home.IsValid() {
+		names = append(names, r.records.sealer.pseudonym("prefix", home.String()))
 	}
 	if subject != "" {
 		names = append(names, r.records.sealer.pseudonym("subject", subject))

@@ -176,7 +176,7 @@ func (is *Incidents) start(at time.Time, evidence string) {
 	id := uuid.Must(uuid.NewV7()).String()
 	r := &record{
 		incident: Incident{ID: id, Began: at, Evidence: shorten(evidence)},
-		tally:    &tally{id: id},
+		tally:    newTally(id),
 	}
 	is.records = append(is.records, r)
 	is.setOngoing(r)

@@ -95,7 +95,7 @@ func (is *Incidents) resume(at time.Time) bool {
 		return false
 	}
 	is.resumable = nil
-	r.tally = &tally{id: r.incident.ID}
+	r.tally = newTally(r.incident.ID)
 	for _, a := range r.incident.Answers {
 		r.tally.add(a.Decision, a.Cause, a.Count)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"captchagate/captcha"
 )
 
 const (
@@ -21,12 +23,8 @@ const (
 	maxPrefixes = 256
 )
 
-// configFailed is the front-end code that is also what arrears, or a bad
-// aidEncrypted, of our own look like.
-const configFailed = 1006
-
-// reportCodes are the codes that are counted by themselves.
-var reportCodes = []int{1001, 1002, 1003, 1004, 1005, configFailed, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1085}
+// errorCodes are counted each by itself; the rest together as otherCode.
+var errorCodes = captcha.ErrorCodes()
 
 const otherCode = "other"
 
@@ -37,7 +35,7 @@ type Reports struct {
 	probeSoon func()
 	alarm     func(Alarm)
 	log       *slog.Logger
-	counts    []prometheus.Counter // as reportCodes, then the others
+	counts    []prometheus.Counter // as errorCodes, then the others
 	seed      maphash.Seed         // keys the hashes of prefixes; never leaves the process
 
 	mu       sync.Mutex
@@ -76,7 +74,7 @@ func NewReports(probeSoon func(), alarm func(Alarm), log *slog.Logger, reg prome
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "captchagate_client_events_total", Help: "Failures of the vendor's script that pages reported, by error code. Never evidence.",
 	}, []string{"code"})
-	for i := range len(reportCodes) + 1 {
+	for i := range len(errorCodes) + 1 {
 		rs.counts = append(rs.counts, events.WithLabelValues(codeName(i)))
 	}
 	reg.MustRegister(events)
@@ -109,7 +107,7 @@ func (rs *Reports) Record(from netip.Addr, events []Event) {
 
 // remember notes a prefix and reports whether that makes an alarm.
 func (rs *Reports) remember(from netip.Addr, codes uint32, now time.Time) (Alarm, bool) {
-	key := maphash.Comparable(rs.seed, prefixOf(from))
+	key := maphash.Comparable(rs.seed, captcha.Network(from))
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	oldest, longest := key, time.Duration(-1)
@@ -140,32 +138,20 @@ func (rs *Reports) newAlarm(now time.Time) Alarm {
 			a.Codes[codeName(bits.TrailingZeros32(codes))]++
 		}
 	}
-	a.Config = a.Codes[strconv.Itoa(configFailed)]
+	a.Config = a.Codes[strconv.Itoa(captcha.CodeConfigFailed)]
 	return a
 }
 
-// prefixOf is what counts as one place: a /24 or a /48, so that one customer
-// of a provider does not ring alone.
-func prefixOf(ip netip.Addr) netip.Prefix {
-	ip = ip.Unmap()
-	length := 48
-	if ip.Is4() {
-		length = 24
-	}
-	p, _ := ip.Prefix(length) // fits either family; a zone is dropped
-	return p
-}
-
 func codeIndex(code int) int {
-	if i := slices.Index(reportCodes, code); i >= 0 {
+	if i := slices.Index(errorCodes, code); i >= 0 {
 		return i
 	}
-	return len(reportCodes)
+	return len(errorCodes)
 }
 
 func codeName(i int) string {
-	if i < len(reportCodes) {
-		return strconv.Itoa(reportCodes[i])
+	if i < len(errorCodes) {
+		return strconv.Itoa(errorCodes[i])
 	}
 	return otherCode
 }

@@ -1,33 +1,41 @@
 package watch
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
 
-// The words of decisions and causes, as the answer of POST /v1/verify has
-// them. What is none of them is counted as "other".
-var (
-	decisions = [...]string{"allow", "deny", "challenge", "other"}
-	causes    = [...]string{
-		"", "budget_spent", "disaster_ticket", "forced", "misconfigured", "circuit_open",
-		"recovering", "throttled", "overloaded", "upstream_fault", "other",
-	}
+	"captchagate/captcha"
 )
+
+// other stands for a decision or cause that this release does not know, as a
+// record of another release may have.
+const other = "other"
+
+// decisions are as in the answer of POST /v1/verify.
+var decisions = []string{"allow", "deny", "challenge", other}
+
+// causes are all that answers name, and other.
+var causes = append(append([]captcha.Cause{captcha.NoCause}, captcha.Causes()...), other)
 
 // tally counts the answers of the incident that goes on.
 type tally struct {
 	id     string
-	counts [len(decisions)][len(causes)]atomic.Int64
+	counts []atomic.Int64 // by decision and cause
+}
+
+func newTally(id string) *tally {
+	return &tally{id: id, counts: make([]atomic.Int64, len(decisions)*len(causes))}
 }
 
 func (t *tally) add(decision, cause string, n int64) {
-	t.counts[decisionIndex(decision)][causeIndex(cause)].Add(n)
+	d := indexOrLast(decisions, decision)
+	t.counts[d*len(causes)+indexOrLast(causes, captcha.Cause(cause))].Add(n)
 }
 
 // sum is the number of all answers.
 func (t *tally) sum() (n int64) {
-	for d := range t.counts {
-		for c := range t.counts[d] {
-			n += t.counts[d][c].Load()
-		}
+	for i := range t.counts {
+		n += t.counts[i].Load()
 	}
 	return n
 }
@@ -35,52 +43,18 @@ func (t *tally) sum() (n int64) {
 // answers lists the counts that are not 0; never nil.
 func (t *tally) answers() []AnswerCount {
 	as := []AnswerCount{}
-	for d := range t.counts {
-		for c := range t.counts[d] {
-			if n := t.counts[d][c].Load(); n > 0 {
-				as = append(as, AnswerCount{Decision: decisions[d], Cause: causes[c], Count: n})
-			}
+	for i := range t.counts {
+		if n := t.counts[i].Load(); n > 0 {
+			as = append(as, AnswerCount{Decision: decisions[i/len(causes)], Cause: string(causes[i%len(causes)]), Count: n})
 		}
 	}
 	return as
 }
 
-// Switches and not maps: this is on every answer's way.
-
-func decisionIndex(word string) int {
-	switch word {
-	case "allow":
-		return 0
-	case "deny":
-		return 1
-	case "challenge":
-		return 2
+// indexOrLast is the place of a word in a list whose last stands for all others.
+func indexOrLast[W comparable](words []W, word W) int {
+	if i := slices.Index(words, word); i >= 0 {
+		return i
 	}
-	return len(decisions) - 1
-}
-
-func causeIndex(word string) int {
-	switch word {
-	case "":
-		return 0
-	case "budget_spent":
-		return 1
-	case "disaster_ticket":
-		return 2
-	case "forced":
-		return 3
-	case "misconfigured":
-		return 4
-	case "circuit_open":
-		return 5
-	case "recovering":
-		return 6
-	case "throttled":
-		return 7
-	case "overloaded":
-		return 8
-	case "upstream_fault":
-		return 9
-	}
-	return len(causes) - 1
+	return len(words) - 1
 }
