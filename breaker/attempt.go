@@ -131,15 +131,20 @@ func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
 	}
 }
 
+// outcomeOf names a failed call as the metric does: one that was released when
+// the circuit opened is cancelled.
+func outcomeOf(k captcha.Kind) string {
+	if k == captcha.CircuitOpen {
+		k = captcha.Cancelled
+	}
+	return k.String()
+}
+
 // complaints tell of faults now and then: an API that cannot be reached at all
 // would else be silent until the circuit opens.
 type complaints struct {
 	log    *slog.Logger
 	seldom rate.Sometimes
-}
-
-func newComplaints(log *slog.Logger) complaints {
-	return complaints{log: log, seldom: rate.Sometimes{Interval: time.Minute}}
 }
 
 func (c *complaints) fault(f *captcha.Failure) {

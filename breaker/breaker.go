@@ -71,17 +71,17 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 		peers = Alone{}
 	}
 	now := time.Now()
-	metrics := newMetrics(reg)
-	mailbox := newMailbox()
+	mailbox := mailbox{changed: make(chan struct{}, 1), suspicions: make(chan string, 1)}
 	outbox := &outbox{journal: ports.Journal, peers: peers, log: log}
 	throttle := newThrottle(now)
 
 	b := &Breaker{fates: ports.Fates, limits: limits, alarm: &foreignAlarm{log: log}}
+	metrics := newMetrics(reg, b)
 	b.inFlight = &inFlight{max: limits.MaxInFlight}
 	b.latencies = &latencies{}
 	b.circuit = newCircuit(cfg, b.inFlight, mailbox, outbox, metrics, now)
 	b.account = newAccount(mailbox, outbox, now)
-	b.watchdog = newWatchdog(cfg, b.inFlight, b.latencies, b.circuit, peers)
+	b.watchdog = &watchdog{cfg, b.inFlight, b.latencies, b.circuit, peers, make(chan struct{}, 1)}
 	b.prober = &prober{
 		next: next, cfg: cfg, usual: target{appID: appID}, circuit: b.circuit, account: b.account,
 		peers: peers, mailbox: mailbox, metrics: metrics,
@@ -90,11 +90,11 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	attempter := &attempter{
 		next: next, fates: ports.Fates, timeout: limits.AttemptTimeout, slowCall: cfg.SlowCall,
 		inFlight: b.inFlight, latencies: b.latencies, circuit: b.circuit, throttle: throttle,
-		watchdog: b.watchdog, metrics: metrics, complaints: newComplaints(log),
+		watchdog: b.watchdog, metrics: metrics,
+		complaints: complaints{log: log, seldom: rate.Sometimes{Interval: time.Minute}},
 	}
 	b.retrier = &retrier{attempter, limits, newRetryBudget(limits.RetryBudget), throttle, metrics}
 	b.admission = &admission{b.account, b.circuit, b.inFlight, throttle, order(placement), rate.NewLimiter(rampFloor, rampFloor)}
-	registerGauges(reg, b)
 	return b, nil
 }
 

@@ -11,17 +11,9 @@ import (
 // keptTransitions is how many transitions the status shows.
 const keptTransitions = 50
 
-// A Transition is a change of the circuit's state and why it came.
-type Transition struct {
-	At       time.Time `json:"at"`
-	From     State     `json:"from"`
-	To       State     `json:"to"`
-	Evidence string    `json:"evidence"`
-}
-
 // A circuit is the state machine that the others see: it holds the snapshot and
-// makes every step from one to the next. Each step is a method here; what the
-// next snapshot looks like is the snapshot's own business.
+// makes every step from one to the next: those that lead out of closed are in
+// generation.go with gobreaker, the others here.
 type circuit struct {
 	cfg      Config
 	inFlight *inFlight
@@ -39,66 +31,6 @@ func newCircuit(cfg Config, inFlight *inFlight, mailbox mailbox, outbox *outbox,
 	c := &circuit{cfg: cfg, inFlight: inFlight, mailbox: mailbox, outbox: outbox, metrics: m}
 	c.snapshot.Store(begins(c.newGeneration(now), now))
 	return c
-}
-
-func (c *circuit) newGeneration(now time.Time) *generation {
-	return newGeneration(c.cfg, now, c.readyToTrip)
-}
-
-// readyToTrip is gobreaker's question after each fault, asked under its lock.
-func (c *circuit) readyToTrip(g *generation) bool {
-	if reason := c.corroborated(c.judge(g, time.Now())); reason != "" {
-		g.tripReason.CompareAndSwap(nil, &reason)
-	}
-	return g.tripReason.Load() != nil
-}
-
-// judge says what the calls that have finished amount to.
-func (c *circuit) judge(g *generation, now time.Time) finding {
-	return g.evidence.judge(now, c.snapshot.Load().onTrial(g))
-}
-
-// corroborated returns the reason to trip that a finding is if it came from
-// enough places. One that did not is for the prober to confirm.
-func (c *circuit) corroborated(f finding) (reason string) {
-	if f.prefixes < minPrefixes {
-		c.suspect(f.text)
-		return ""
-	}
-	return fmt.Sprintf("%s, %d prefixes", f.text, f.prefixes)
-}
-
-// suspect has the prober look into what one probe would confirm; "" is nothing.
-func (c *circuit) suspect(why string) {
-	if why != "" {
-		c.mailbox.suspect(why)
-	}
-}
-
-// trip opens the circuit for a reason that no finished call brings to gobreaker.
-// The first reason stands.
-func (c *circuit) trip(g *generation, reason string) {
-	g.tripReason.CompareAndSwap(nil, &reason)
-	g.trip()
-	c.openIfTripped(g)
-}
-
-// openIfTripped does once what follows when gobreaker has opened: it says so,
-// and releases the calls that wait.
-func (c *circuit) openIfTripped(g *generation) {
-	if !g.tripped() {
-		return
-	}
-	g.openOnce.Do(func() {
-		c.step(func(s *snapshot) *snapshot {
-			if s.generation != g {
-				return nil // recovery has begun another since
-			}
-			return s.opens(*g.tripReason.Load(), time.Now())
-		})
-		close(g.opened)
-		c.inFlight.release(g)
-	})
 }
 
 // probeAnswered counts a successful probe: the first makes the circuit half
@@ -146,8 +78,11 @@ func (c *circuit) ramp(away time.Duration) {
 func (c *circuit) finishRamp() {
 	c.step(func(s *snapshot) *snapshot {
 		now := time.Now()
+		if s.state != Recovering || s.share(now) < 1 || s.generation.isOpen() {
+			return nil
+		}
 		early := now.Sub(s.since) < c.cfg.Ramp
-		if s.state != Recovering || s.share(now) < 1 || !s.generation.mayClose(now, early) {
+		if s.generation.sent.Load() && !s.generation.evidence.allowsClosing(now, early) {
 			return nil
 		}
 		return s.closes(now)
@@ -175,7 +110,7 @@ func (c *circuit) step(next func(*snapshot) *snapshot) {
 		c.history = slices.Delete(c.history, 0, 1)
 	}
 	c.history = append(c.history, t)
-	c.metrics.transition(t)
+	c.metrics.transitions.WithLabelValues(t.From.String(), t.To.String()).Inc()
 	c.outbox.transition(t)
 }
 
@@ -186,4 +121,101 @@ func (c *circuit) transitions() []Transition {
 	newest := slices.Clone(c.history)
 	slices.Reverse(newest)
 	return newest
+}
+
+// A snapshot is the state and what belongs to it. It is replaced, never changed;
+// how one follows another stands here and nowhere else.
+type snapshot struct {
+	state            State
+	since            time.Time
+	generation       *generation
+	outage           time.Time     // when the circuit first opened; zero while closed
+	ramp             time.Duration // length of the ramp while recovering
+	healthyProbes    int           // in a row, while half open
+	failedRecoveries int           // in a row, ended by their first calls
+	evidence         string        // what led here
+}
+
+// begins is the first snapshot of a process.
+func begins(g *generation, now time.Time) *snapshot {
+	return &snapshot{state: Closed, since: now, generation: g}
+}
+
+// opens follows s if its generation trips. An outage that goes on after a
+// recovery keeps its age; if probes were answered and the first calls were not,
+// probes are trusted later and later.
+func (s *snapshot) opens(reason string, now time.Time) *snapshot {
+	next := &snapshot{state: Open, since: now, generation: s.generation, outage: now, evidence: reason}
+	if s.state == Recovering {
+		next.outage = s.outage
+		if s.generation.onTrial() {
+			next.failedRecoveries = s.failedRecoveries + 1
+		}
+	}
+	return next
+}
+
+// halfOpens follows an open s, or one that is half open already, when a probe
+// was answered.
+func (s *snapshot) halfOpens(how string, now time.Time) *snapshot {
+	next := *s
+	next.healthyProbes++
+	if s.state == Open {
+		next.state, next.since, next.evidence = HalfOpen, now, "a probe was answered, "+how
+	}
+	return &next
+}
+
+// staysOpen follows s, open or half open, when a probe failed. The recovery
+// before it did not fail then: the API had been back for a moment.
+func (s *snapshot) staysOpen(why string, now time.Time) *snapshot {
+	next := *s
+	next.failedRecoveries, next.healthyProbes = 0, 0
+	if s.state == HalfOpen {
+		next.state, next.since, next.evidence = Open, now, "a probe failed: "+why
+	}
+	return &next
+}
+
+// recovers follows s when enough probes were answered.
+func (s *snapshot) recovers(g *generation, how string, maxRamp time.Duration, now time.Time) *snapshot {
+	evidence := fmt.Sprintf("%d probes in a row were answered, %s", s.healthyProbes+1, how)
+	return s.ramps(g, evidence, min(maxRamp, now.Sub(s.outage)), now)
+}
+
+// ramps follows s when users come back little by little, over d.
+func (s *snapshot) ramps(g *generation, evidence string, d time.Duration, now time.Time) *snapshot {
+	next := &snapshot{
+		state: Recovering, since: now, generation: g, ramp: d, evidence: evidence,
+		outage: s.outage, failedRecoveries: s.failedRecoveries,
+	}
+	if s.state == Closed {
+		next.outage = now
+	}
+	return next
+}
+
+// closes follows a recovering s when every user is sent on and all is well.
+func (s *snapshot) closes(now time.Time) *snapshot {
+	return &snapshot{state: Closed, since: now, generation: s.generation, evidence: "every user is sent on again"}
+}
+
+// sends reports whether users' calls are sent on, all or some of them.
+func (s *snapshot) sends() bool { return s.state == Closed || s.state == Recovering }
+
+// share of users that is sent on: while recovering it grows evenly over the
+// ramp.
+func (s *snapshot) share(now time.Time) float64 {
+	switch {
+	case !s.sends():
+		return 0
+	case s.state == Recovering && s.ramp > 0:
+		return min(float64(now.Sub(s.since))/float64(s.ramp), 1)
+	}
+	return 1
+}
+
+// onTrial reports whether g is a recovery whose first calls have not ended.
+func (s *snapshot) onTrial(g *generation) bool {
+	return s.state == Recovering && s.generation == g && g.onTrial()
 }

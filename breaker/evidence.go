@@ -200,20 +200,19 @@ func (e *evidence) prefixes(since time.Time, slow bool) int {
 	return len(seen)
 }
 
-// spotless reports whether as many calls as there are canaries ended, and none
-// of them badly.
-func (e *evidence) spotless(now time.Time) bool {
-	whole, _ := e.totals(now)
-	return whole.calls >= canaryCalls && whole.faults == 0 && whole.slow == 0
-}
-
-// well reports whether the circuit may close: so few calls of the window ended
-// badly that what would open it is out of chance's reach.
-func (e *evidence) well(now time.Time) bool {
+// allowsClosing reports whether enough speaks for the API to close the circuit:
+// so few calls of the window ended badly that what would open it is out of
+// chance's reach. A ramp as short as its outage was has sent few: early, only as
+// many calls as there are canaries that all went well are enough, or it would
+// flap.
+func (e *evidence) allowsClosing(now time.Time, early bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.calls.slot(now)
 	whole := e.whole()
+	if early {
+		return whole.calls >= canaryCalls && whole.faults == 0 && whole.slow == 0
+	}
 	if e.prefixes(now.Add(-e.cfg.Window), false) < minPrefixes {
 		whole.faults = 0 // one place's own trouble
 	}

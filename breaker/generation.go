@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,13 +30,12 @@ type generation struct {
 // put out of the way, because it moves only on a user's traffic.
 const never = 100 * 365 * 24 * time.Hour
 
-// newGeneration returns a closed circuit. readyToTrip is asked after each fault,
-// under gobreaker's lock.
-func newGeneration(cfg Config, now time.Time, readyToTrip func(*generation) bool) *generation {
-	g := &generation{evidence: newEvidence(cfg, now), opened: make(chan struct{})}
+// newGeneration returns a closed circuit.
+func (c *circuit) newGeneration(now time.Time) *generation {
+	g := &generation{evidence: newEvidence(c.cfg, now), opened: make(chan struct{})}
 	g.gobreaker = gobreaker.NewCircuitBreaker[captcha.Verdict](gobreaker.Settings{
 		Timeout:      never,
-		ReadyToTrip:  func(gobreaker.Counts) bool { return readyToTrip(g) },
+		ReadyToTrip:  func(gobreaker.Counts) bool { return c.readyToTrip(g) },
 		IsSuccessful: func(err error) bool { return err == nil },
 		IsExcluded:   func(err error) bool { return err != nil && !isEvidence(err) },
 	})
@@ -55,17 +55,6 @@ func (g *generation) run(call func() (captcha.Verdict, error)) (captcha.Verdict,
 	return v, captcha.AsFailure(err)
 }
 
-// trip has gobreaker open now, without waiting for a call to finish; readyToTrip
-// must agree.
-func (g *generation) trip() {
-	_, _ = g.gobreaker.Execute(func() (captcha.Verdict, error) { return captcha.Verdict{}, errTrip })
-}
-
-// tripped reports whether gobreaker has opened.
-func (g *generation) tripped() bool {
-	return g.tripReason.Load() != nil && g.gobreaker.State() == gobreaker.StateOpen
-}
-
 // isOpen reports whether the generation has ended, and its calls are released.
 func (g *generation) isOpen() bool {
 	select {
@@ -79,19 +68,59 @@ func (g *generation) isOpen() bool {
 // onTrial reports whether the generation's first calls have not all ended.
 func (g *generation) onTrial() bool { return g.ended.Load() <= canaryCalls }
 
-// mayClose reports whether nothing speaks against the generation and, if calls
-// were sent, enough speaks for it. A ramp as short as its outage was has sent
-// few: early, only calls that all went well are enough, or it would flap.
-func (g *generation) mayClose(now time.Time, early bool) bool {
-	switch {
-	case g.isOpen():
-		return false
-	case !g.sent.Load():
+// readyToTrip is gobreaker's question after each fault, asked under its lock.
+func (c *circuit) readyToTrip(g *generation) bool {
+	if g.tripReason.Load() != nil {
 		return true
-	case early:
-		return g.evidence.spotless(now)
 	}
-	return g.evidence.well(now)
+	reason := c.corroborated(g.evidence.judge(time.Now(), c.snapshot.Load().onTrial(g)))
+	if reason != "" {
+		g.tripReason.CompareAndSwap(nil, &reason)
+	}
+	return reason != ""
+}
+
+// corroborated returns the reason to trip that a finding is if it came from
+// enough places. One that did not is for the prober to confirm.
+func (c *circuit) corroborated(f finding) (reason string) {
+	if f.prefixes < minPrefixes {
+		c.suspect(f.text)
+		return ""
+	}
+	return fmt.Sprintf("%s, %d prefixes", f.text, f.prefixes)
+}
+
+// suspect has the prober look into what one probe would confirm; "" is nothing.
+func (c *circuit) suspect(why string) {
+	if why != "" {
+		c.mailbox.suspect(why)
+	}
+}
+
+// trip opens the circuit for a reason that no finished call brings to gobreaker.
+// The first reason stands.
+func (c *circuit) trip(g *generation, reason string) {
+	g.tripReason.CompareAndSwap(nil, &reason)
+	_, _ = g.gobreaker.Execute(func() (captcha.Verdict, error) { return captcha.Verdict{}, errTrip })
+	c.openIfTripped(g)
+}
+
+// openIfTripped does once what follows when gobreaker has opened: it says so,
+// and releases the calls that wait.
+func (c *circuit) openIfTripped(g *generation) {
+	if g.tripReason.Load() == nil || g.gobreaker.State() != gobreaker.StateOpen {
+		return
+	}
+	g.openOnce.Do(func() {
+		c.step(func(s *snapshot) *snapshot {
+			if s.generation != g {
+				return nil // recovery has begun another since
+			}
+			return s.opens(*g.tripReason.Load(), time.Now())
+		})
+		close(g.opened)
+		c.inFlight.release(g)
+	})
 }
 
 // errTrip is the failure by which evidence other than a finished call is put

@@ -5,8 +5,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
-
-	"captchagate/captcha"
 )
 
 type metrics struct {
@@ -17,9 +15,9 @@ type metrics struct {
 	probes      *prometheus.CounterVec
 }
 
-// newMetrics registers what is counted; series whose labels are known beforehand
-// stand at 0 from the start.
-func newMetrics(reg prometheus.Registerer) *metrics {
+// newMetrics registers what is counted and what b is asked for when it is scraped.
+// Series whose labels are known beforehand stand at 0 from the start.
+func newMetrics(reg prometheus.Registerer, b *Breaker) *metrics {
 	auto := promauto.With(reg)
 	attempts := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "captchagate_upstream_attempts_total", Help: "Calls made to the Captcha API, by outcome.",
@@ -51,13 +49,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, name := range healthNames {
 		m.probes.WithLabelValues(name)
 	}
+	registerGauges(auto, b)
 	return m
 }
 
-// registerGauges registers what b is asked for when it is scraped.
-func registerGauges(reg prometheus.Registerer, b *Breaker) {
+func registerGauges(auto promauto.Factory, b *Breaker) {
 	gauge := func(name, help string, value func() float64) {
-		promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+		auto.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	gauge("captchagate_upstream_in_flight", "Calls to the Captcha API in flight.", func() float64 { return float64(b.inFlight.count()) })
 	gauge("captchagate_breaker_state", "0 closed, 1 half open, 2 open, 3 recovering.", func() float64 { return float64(b.State()) })
@@ -72,19 +70,4 @@ func registerGauges(reg prometheus.Registerer, b *Breaker) {
 func (m *metrics) attempt(outcome string, took time.Duration) {
 	m.attempts[outcome].Inc()
 	m.seconds.Observe(took.Seconds())
-}
-
-func (m *metrics) transition(t Transition) {
-	m.transitions.WithLabelValues(t.From.String(), t.To.String()).Inc()
-}
-
-func (m *metrics) probe(h health) { m.probes.WithLabelValues(h.String()).Inc() }
-
-// outcomeOf names a failed call as the metric does: one that was released when
-// the circuit opened is cancelled.
-func outcomeOf(k captcha.Kind) string {
-	if k == captcha.CircuitOpen {
-		k = captcha.Cancelled
-	}
-	return k.String()
 }

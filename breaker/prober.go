@@ -25,8 +25,6 @@ type mailbox struct {
 	suspicions chan string   // evidence that one probe would confirm
 }
 
-func newMailbox() mailbox { return mailbox{make(chan struct{}, 1), make(chan string, 1)} }
-
 func (m mailbox) wakeProber() { offer(m.changed, struct{}{}) }
 
 func (m mailbox) suspect(why string) { offer(m.suspicions, why) }
@@ -138,7 +136,7 @@ func (p *prober) ask(ctx context.Context, about target) (health, string) {
 		}
 	}
 	h, what := diagnose(err, time.Since(start), p.cfg.SlowCall)
-	p.metrics.probe(h)
+	p.metrics.probes.WithLabelValues(h.String()).Inc()
 	return h, what
 }
 

@@ -22,10 +22,6 @@ type watchdog struct {
 	busy      chan struct{} // calls are in flight
 }
 
-func newWatchdog(cfg Config, inFlight *inFlight, latencies *latencies, circuit *circuit, peers Peers) *watchdog {
-	return &watchdog{cfg, inFlight, latencies, circuit, peers, make(chan struct{}, 1)}
-}
-
 // run watches whenever calls are in flight, until ctx ends.
 func (w *watchdog) run(ctx context.Context) {
 	for {
@@ -61,19 +57,20 @@ func (w *watchdog) tick(now time.Time) bool {
 	}
 	s := w.circuit.snapshot.Load()
 	if s.sends() {
-		if reason := w.reasonToTrip(s.generation, now); reason != "" {
+		if reason := w.reasonToTrip(s, now); reason != "" {
 			w.circuit.trip(s.generation, reason)
 		}
 	}
 	return true
 }
 
-// reasonToTrip returns why the circuit of g should open; "" if it should not.
-func (w *watchdog) reasonToTrip(g *generation, now time.Time) string {
+// reasonToTrip returns why the circuit should open; "" if it should not.
+func (w *watchdog) reasonToTrip(s *snapshot, now time.Time) string {
+	g := s.generation
 	if reason := w.circuit.corroborated(w.stalled(g, now)); reason != "" {
 		return reason
 	}
-	if reason := w.circuit.corroborated(w.circuit.judge(g, now)); reason != "" {
+	if reason := w.circuit.corroborated(g.evidence.judge(now, s.onTrial(g))); reason != "" {
 		return reason
 	}
 	return w.peers.Quorum()
