@@ -2,7 +2,6 @@ package breaker_test
 
 import (
 	"context"
-	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -10,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 
 	"captchagate/breaker"
@@ -40,7 +38,7 @@ func TestBreaker_StateMachine(t *testing.T) {
 		names := rapid.SliceOfN(rapid.SampledFrom(keys(ways)), 1, 6).Draw(rt, "ways")
 		lengths := rapid.SliceOfN(rapid.IntRange(1, 40), len(names), len(names)).Draw(rt, "half seconds")
 		rate := rapid.IntRange(1, 150).Draw(rt, "rate")
-		w, rs := life(t, names, lengths, rate)
+		w, rs := history(t, names, lengths, rate)
 		if w == nil {
 			rt.Fatal("the bubble failed")
 		}
@@ -56,20 +54,15 @@ func TestBreaker_StateMachine(t *testing.T) {
 	})
 }
 
-// life plays one history in a bubble of its own.
-func life(t *testing.T, names []string, lengths []int, rate int) (played *world, rs results) {
+// history plays one history in a bubble of its own.
+func history(t *testing.T, names []string, lengths []int, rate int) (played *world, rs results) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, limits := defaults()
-		w := &world{t: t}
+		w := newWorld(t, cfg, limits, nil)
 		w.becomes(ways[names[0]])
-		b, err := breaker.New(w, breaker.Ports{Fates: &fates{}, Journal: w}, 190000001, []byte("the order of users"), cfg, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.b = b
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { b.Run(ctx) })
+		running.Go(func() { w.b.Run(ctx) })
 		for i, name := range names {
 			w.becomes(ways[name])
 			rs = append(rs, w.traffic(rate, time.Duration(lengths[i])*500*time.Millisecond)...)
@@ -110,7 +103,7 @@ func checkSteps(rt *rapid.T, w *world) {
 // keys in a fixed order, so that a failing history can be played again.
 func keys(m map[string]answerer) []string { return slices.Sorted(maps.Keys(m)) }
 
-// Late results of an earlier life are ignored: calls that began before the
+// Late results of an earlier generation are ignored: calls that began before the
 // circuit opened, and end as faults when it is well again, open nothing.
 func TestBreaker_IgnoresLateResults(t *testing.T) {
 	inWorld(t, func(w *world) {

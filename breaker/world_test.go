@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -50,6 +51,28 @@ type world struct {
 	others sync.WaitGroup // users beside those that the story looks at
 	seen   []breaker.Transition
 	accts  []breaker.Account
+	log    lockedLog
+
+	registry *prometheus.Registry
+}
+
+// lockedLog is what was logged.
+type lockedLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// count counts the lines that say something.
+func (l *lockedLog) count(what string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), what)
 }
 
 // asked is one call that reached the API.
@@ -67,21 +90,41 @@ func inWorld(t *testing.T, story func(w *world)) {
 
 func inWorldOf(t *testing.T, cfg breaker.Config, limits breaker.Limits, story func(w *world)) {
 	t.Helper()
+	inWorldWith(t, cfg, limits, nil, story)
+}
+
+// inWorldWith is the same beside other instances.
+func inWorldWith(t *testing.T, cfg breaker.Config, limits breaker.Limits, peers breaker.Peers, story func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, answer: after(20*time.Millisecond, passes)}
-		b, err := breaker.New(w, breaker.Ports{Fates: &fates{}, Journal: w}, 190000001, []byte("the order of users"), cfg, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.b = b
+		w := newWorld(t, cfg, limits, peers)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { b.Run(ctx) })
+		running.Go(func() { w.b.Run(ctx) })
 		story(w)
 		w.becomes(refuses(captcha.Fault)) // whatever hangs comes back
 		cancel()
 		running.Wait()
 	})
+}
+
+// newWorld is a world whose breaker does not run yet.
+func newWorld(t *testing.T, cfg breaker.Config, limits breaker.Limits, peers breaker.Peers) *world {
+	t.Helper()
+	w := &world{t: t, answer: after(20*time.Millisecond, passes), registry: prometheus.NewRegistry()}
+	w.b = w.another("the order of users", cfg, limits, peers)
+	return w
+}
+
+// another is one more breaker before the same API, with a placement key.
+func (w *world) another(placement string, cfg breaker.Config, limits breaker.Limits, peers breaker.Peers) *breaker.Breaker {
+	w.t.Helper()
+	ports := breaker.Ports{Fates: &fates{}, Journal: w, Peers: peers}
+	b, err := breaker.New(w, ports, 190000001, []byte(placement), cfg, limits, slog.New(slog.NewTextHandler(&w.log, nil)), w.registry)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return b
 }
 
 // Verify is the Captcha API.
@@ -105,7 +148,9 @@ func (w *world) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, 
 	return answer(ctx, t)
 }
 
+// Transition may ask the breaker back: no lock of the circuit is held.
 func (w *world) Transition(t breaker.Transition) {
+	_ = w.b.Status()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen = append(w.seen, t)

@@ -1,0 +1,104 @@
+package breaker_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"captchagate/breaker"
+	"captchagate/captcha"
+)
+
+// ticks has the breaker look at its calls as often as it does when it runs.
+func (w *world) ticks(d time.Duration) {
+	for range d / (10 * time.Millisecond) {
+		w.b.Tick()
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// C13: a process that was stopped for a second takes its own standstill for
+// nobody's outage: neither for calls that stand, nor for answers that are slow,
+// nor for attempts that ran out of time. One that was not stopped does.
+func TestBreaker_TakesItsOwnStandstillOff(t *testing.T) {
+	type seen struct {
+		state         breaker.State
+		slow, faulted bool
+	}
+	for name, row := range map[string]struct {
+		calls   int
+		answer  answerer
+		timeout time.Duration
+		waits   seen // where we look all the time
+		stands  seen // where we ourselves stand from the fifth look on
+	}{
+		"calls that stand":           {40, hangs, 1800 * time.Millisecond, seen{breaker.Open, false, false}, seen{breaker.Closed, false, false}},
+		"answers that come late":     {5, after(600*time.Millisecond, passes), 1800 * time.Millisecond, seen{breaker.Closed, true, false}, seen{breaker.Closed, false, false}},
+		"attempts that ran out":      {5, hangs, 800 * time.Millisecond, seen{breaker.Closed, false, true}, seen{breaker.Closed, false, false}},
+		"many that ran out at once":  {40, hangs, 400 * time.Millisecond, seen{breaker.Open, false, true}, seen{breaker.Closed, false, false}},
+		"faults that are the API's":  {5, after(300*time.Millisecond, refuses(captcha.Fault)), 1800 * time.Millisecond, seen{breaker.Closed, false, true}, seen{breaker.Closed, false, true}},
+		"answers that are not late":  {5, after(100*time.Millisecond, passes), 1800 * time.Millisecond, seen{breaker.Closed, false, false}, seen{breaker.Closed, false, false}},
+		"one call that stands alone": {1, hangs, 1800 * time.Millisecond, seen{breaker.Closed, false, false}, seen{breaker.Closed, false, false}},
+	} {
+		for _, stopped := range []bool{false, true} {
+			want := row.waits
+			if stopped {
+				name, want = name+", stopped", row.stands
+			}
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					cfg, limits := defaults()
+					limits.MaxAttempts, limits.AttemptTimeout = 1, row.timeout
+					w := newWorld(t, cfg, limits, nil)
+					w.becomes(row.answer)
+					ctx, hangUp := context.WithCancel(t.Context())
+					var callers sync.WaitGroup
+					for n := range row.calls {
+						callers.Go(func() { w.verify(ctx, user(n)) })
+					}
+					synctest.Wait()
+					w.ticks(50 * time.Millisecond)
+					if stopped {
+						time.Sleep(time.Second)
+						w.b.Tick()
+					} else {
+						w.ticks(time.Second)
+					}
+					s := w.b.Status()
+					if got := (seen{s.State, s.Slow > 0, s.Failures > 0}); got != want {
+						t.Errorf("%+v, want %+v; transitions %v", got, want, s.Transitions)
+					}
+					hangUp()
+					callers.Wait()
+				})
+			})
+		}
+	}
+}
+
+// C13: after a standstill of ours calls that stand are seen as before it.
+func TestBreaker_SeesCallsThatStandAfterItsOwnStandstill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, limits := defaults()
+		limits.MaxAttempts, limits.AttemptTimeout = 1, 1900*time.Millisecond
+		w := newWorld(t, cfg, limits, nil)
+		w.becomes(hangs)
+		for n := range 40 {
+			w.others.Go(func() { w.verify(w.t.Context(), user(n)) })
+		}
+		synctest.Wait()
+		w.ticks(50 * time.Millisecond)
+		time.Sleep(time.Second)
+		w.ticks(400 * time.Millisecond)
+		if s := w.b.State(); s != breaker.Closed {
+			t.Fatalf("circuit is %v after calls stood for 450 ms beside our own standstill", s)
+		}
+		w.ticks(100 * time.Millisecond)
+		if s := w.b.State(); s != breaker.Open {
+			t.Errorf("circuit is %v after calls stood for 550 ms beside our own standstill", s)
+		}
+		w.others.Wait()
+	})
+}
