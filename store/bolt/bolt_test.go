@@ -39,21 +39,6 @@ func TestBolt_KeepsEverythingOverARestart(t *testing.T) {
 	})
 }
 
-func TestBolt_RefusesEverythingOnceClosed(t *testing.T) {
-	b := open(t, filepath.Join(t.TempDir(), "gateway.db"))
-	must(t, b.Close())
-	must(t, b.Close())
-	_, _, getErr := b.Get(t.Context(), "things", "a")
-	_, onceErr := b.Once(t.Context(), "things", "a", 0)
-	for name, err := range map[string]error{
-		"Get": getErr, "Once": onceErr, "Put": b.Put(t.Context(), "things", "a", nil, 0),
-	} {
-		if !errors.Is(err, store.ErrClosed) {
-			t.Errorf("%s: %v, want ErrClosed", name, err)
-		}
-	}
-}
-
 func TestBolt_AFailingDiskIsAnErrorAndNotAHang(t *testing.T) {
 	b := bolt.OpenBroken(t, filepath.Join(t.TempDir(), "gateway.db"))
 	began := time.Now()
@@ -107,16 +92,77 @@ func TestBolt_TriesAgainByItselfWhenItCouldNotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, filepath.Join(t.TempDir(), "gateway.db"))
 		go b.Run(t.Context())
-		release := b.Hold()
-		_ = b.Put(t.Context(), "things", "a", nil, 0)
-		close(release)
-		if b.Healthy() {
-			t.Fatal("the store calls itself healthy")
+		if err := <-b.Fail(); err == nil || b.Healthy() {
+			t.Fatalf("error %v, healthy %v", err, b.Healthy())
 		}
-		time.Sleep(11 * time.Second)
+		time.Sleep(10*time.Second - 1)
+		if b.Healthy() {
+			t.Error("something was written before its time: the test looks at nothing")
+		}
+		time.Sleep(2)
+		synctest.Wait()
 		if !b.Healthy() {
 			t.Error("the store did not look again")
 		}
+	})
+}
+
+func TestBolt_AWriteThatFailsFailsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, filepath.Join(t.TempDir(), "gateway.db"))
+		release := b.Hold()
+		var wg sync.WaitGroup
+		put := func(key string) {
+			wg.Go(func() {
+				if err := b.Put(t.Context(), "things", key, []byte(key), 0); err != nil {
+					t.Errorf("%s: %v", key, err)
+				}
+			})
+			synctest.Wait() // it waits behind those before
+		}
+		first := b.Fail()
+		put("a")
+		put("b")
+		second := b.Fail()
+		put("c")
+		close(release)
+		wg.Wait()
+		for _, failed := range []<-chan error{first, second} {
+			if err := <-failed; err == nil {
+				t.Error("a write that failed is acknowledged")
+			}
+		}
+		for _, key := range []string{"a", "b", "c"} {
+			wantValue(t, b, "things", key, key)
+		}
+		if !b.Healthy() {
+			t.Error("the last write succeeded, and the store does not call itself healthy")
+		}
+	})
+}
+
+func TestBolt_ASwitchIsAcknowledgedOnlyOnceItIsOnTheDisk(t *testing.T) {
+	set := func(b *bolt.Store) error {
+		return b.PutWithEntry(t.Context(), "control", "switch", nil, "audit", time.Now(), nil)
+	}
+	t.Run("not synced", func(t *testing.T) {
+		b, err := bolt.Open(filepath.Join(t.TempDir(), "gateway.db"), quiet)
+		must(t, err)
+		defer b.Close()
+		b.BreakSync(t)
+		if err := set(b); err == nil || b.Healthy() {
+			t.Errorf("error %v, healthy %v", err, b.Healthy())
+		}
+	})
+	t.Run("not written", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(t, filepath.Join(t.TempDir(), "gateway.db"))
+			release := b.Hold()
+			if err := set(b); err == nil {
+				t.Error("acknowledged while the disk hangs")
+			}
+			close(release)
+		})
 	})
 }
 

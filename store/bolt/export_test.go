@@ -2,7 +2,9 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -54,3 +56,23 @@ func (s *Store) Records(bucket string) (n int) {
 	})
 	return n
 }
+
+// Fail queues a write that fails, and returns its answer to come.
+func (s *Store) Fail() <-chan error {
+	j := &job{done: make(chan error, 1), apply: func(*bbolt.Tx) error { return errors.New("no space left") }}
+	s.jobs <- j
+	return j.done
+}
+
+// BreakSync makes every sync fail from now on; writes go on working.
+func (s *Store) BreakSync(t *testing.T) {
+	broken, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = broken.Close()
+	s.file = broken
+}
+
+// LookOver looks the open file over until a deadline.
+func (s *Store) LookOver(deadline time.Time) error { return s.lookOver(deadline) }

@@ -134,3 +134,36 @@ func TestOpen_SurvivesDamageAnywhere(t *testing.T) {
 	}
 	t.Logf("%d of 50 damaged files were refused", refused)
 }
+
+// A page that goes bad under an open store costs its readers an error.
+func TestBolt_MeetsAPageThatWentBadWithAnError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	damage(func(file []byte) []byte { return file })(t, path)
+	b, err := bolt.Open(path, quiet)
+	must(t, err)
+	defer b.Close()
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	must(t, err)
+	defer file.Close()
+	info, err := file.Stat()
+	must(t, err)
+	pages := int64(2 * os.Getpagesize()) // behind the two heads
+	_, err = file.WriteAt(make([]byte, info.Size()-pages), pages)
+	must(t, err)
+	if _, _, err := b.Get(t.Context(), "things", "7"); err == nil || !strings.Contains(err.Error(), "the file is damaged") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestOpen_TakesAFileTooBigToBeLookedOverInTime(t *testing.T) {
+	b := open(t, filepath.Join(t.TempDir(), "gateway.db"))
+	for i := range 2000 {
+		b.Preload("things", strconv.Itoa(i), 0)
+	}
+	if n := b.Records("things"); n != 2000 {
+		t.Fatalf("%d records", n)
+	}
+	if err := b.LookOver(time.Now()); err != nil {
+		t.Error(err)
+	}
+}

@@ -2,6 +2,7 @@
 package storetest
 
 import (
+	"errors"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,7 @@ func Run(t *testing.T, s Subject) {
 	}{
 		{"a value is found until it is deleted", valueIsFoundUntilDeleted},
 		{"a value ends with its life", valueEndsWithItsLife},
+		{"the shortest life is not for ever", shortLifeIsNotForEver},
 		{"a value without a life stays", valueWithoutLifeStays},
 		{"buckets do not see each other, nor a log of the same name", bucketsAreApart},
 		{"a list shows what lives, in order, up to its bound", listShowsWhatLives},
@@ -40,11 +42,37 @@ func Run(t *testing.T, s Subject) {
 		{"a value and its entry are written together", valueWithEntry},
 		{"what is too long or has no name is refused, and alone", tooLongIsRefused},
 		{"an ended context is an error", endedContext},
+		{"a closed store refuses everything", closedRefuses},
 		{"what is returned may be changed without changing the store", copiesAreReturned},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			s.Inside(t, func(t *testing.T) { c.holds(t, s.Open(t), s.Wait) })
 		})
+	}
+}
+
+func closedRefuses(t *testing.T, s store.Store, _ func(time.Duration)) {
+	ctx := t.Context()
+	must(t, s.Put(ctx, "things", "a", nil, 0))
+	must(t, s.Close())
+	must(t, s.Close())
+	_, found, getErr := s.Get(ctx, "things", "a")
+	first, onceErr := s.Once(ctx, "things", "b", 0)
+	_, listErr := s.List(ctx, "things", 1)
+	_, entriesErr := s.Entries(ctx, "audit", time.Time{}, 1)
+	if found || first {
+		t.Errorf("found %v, first %v", found, first)
+	}
+	for name, err := range map[string]error{
+		"Get": getErr, "Once": onceErr, "List": listErr, "Entries": entriesErr,
+		"Put":          s.Put(ctx, "things", "a", nil, 0),
+		"Delete":       s.Delete(ctx, "things", "a"),
+		"Append":       s.Append(ctx, "audit", time.Now(), nil),
+		"PutWithEntry": s.PutWithEntry(ctx, "things", "a", nil, "audit", time.Now(), nil),
+	} {
+		if !errors.Is(err, store.ErrClosed) {
+			t.Errorf("%s: %v, want ErrClosed", name, err)
+		}
 	}
 }
 
@@ -66,6 +94,12 @@ func valueEndsWithItsLife(t *testing.T, s store.Store, wait func(time.Duration))
 	must(t, s.Put(t.Context(), "things", "a", []byte("1"), 2*time.Second))
 	wait(time.Second)
 	wantValue(t, s, "things", "a", "1")
+	wait(time.Second)
+	wantNothing(t, s, "things", "a")
+}
+
+func shortLifeIsNotForEver(t *testing.T, s store.Store, wait func(time.Duration)) {
+	must(t, s.Put(t.Context(), "things", "a", []byte("1"), 1))
 	wait(time.Second)
 	wantNothing(t, s, "things", "a")
 }
