@@ -15,6 +15,7 @@ import (
 	"captchagate/config"
 	"captchagate/configs"
 	"captchagate/simulator"
+	"captchagate/strictyaml"
 )
 
 func TestDefaults_AreTheOnesPromised(t *testing.T) {
@@ -35,10 +36,10 @@ func TestDefaults_AreTheOnesPromised(t *testing.T) {
 		"disaster_tickets.when_corroborated": "scene", "disaster_tickets.otherwise": "challenge", "disaster_tickets.max_age": "5m",
 		"script_probe.url": "https://turing.captcha.qcloud.com/TJCaptcha.js", "script_probe.interval": "10s", "script_probe.failures": "3",
 		"challenge.secret": "", "challenge.cost": "5000", "challenge.expires": "5m",
-		"store.path": "data/gateway.db", "store.redis": "", "store.prefix": "",
-		"reverify.webhook": "", "reverify.secret": "", "drop_in.scene": "",
+		"store.path":       "data/gateway.db",
+		"reverify.webhook": "", "reverify.secret": "",
 		"client.allowed_origins": "0 entries", "client.script": "https://turing.captcha.qcloud.com/TJCaptcha.js", "client.load_timeout": "5s",
-		"log.level": "info", "log.format": "json", "telemetry.otlp_endpoint": "",
+		"log.level": "info", "log.format": "json",
 	}
 	if got := flatYAML(t, config.Defaults()); !maps.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
@@ -114,7 +115,7 @@ func TestSample_ProductionNeedsItsVariablesAndNothingElse(t *testing.T) {
 		name, _, _ := strings.Cut(variable, "=")
 		t.Run("without "+name, func(t *testing.T) {
 			_, err := config.Load("../configs/production.yaml", slices.Delete(slices.Clone(productionEnvironment), i, i+1))
-			mistakes, _ := errors.AsType[config.Mistakes](err)
+			mistakes, _ := errors.AsType[strictyaml.Mistakes](err)
 			if len(mistakes) != 1 || mistakes[0].Line == 0 || !strings.Contains(mistakes[0].Text, "${"+name+"} is not set") {
 				t.Errorf("got %v, want one mistake that names %s", err, name)
 			}
@@ -195,7 +196,7 @@ func TestLoad_SaysWhyAFileCannotBeRead(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := config.Load(tt.path, nil)
-			if _, ok := errors.AsType[config.Mistakes](err); !ok || !strings.Contains(err.Error(), tt.want) {
+			if _, ok := errors.AsType[strictyaml.Mistakes](err); !ok || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
@@ -215,29 +216,9 @@ func TestLoad_SaysWhereTextIsBroken(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := config.Load(write(t, tt.text), account[:])
-			mistakes, _ := errors.AsType[config.Mistakes](err)
+			mistakes, _ := errors.AsType[strictyaml.Mistakes](err)
 			if len(mistakes) != 1 || mistakes[0].Line != tt.line || !strings.Contains(mistakes[0].Text, tt.want) {
 				t.Errorf("got %v, want one in line %d: %s", err, tt.line, tt.want)
-			}
-		})
-	}
-}
-
-func TestMistake_SaysWhereKeyAndWhat(t *testing.T) {
-	tests := []struct {
-		name string
-		m    config.Mistake
-		want string
-	}{
-		{"in the file", config.Mistake{File: "g.yaml", Line: 3, Key: "log.level", Text: "is odd"}, "g.yaml:3: log.level: is odd"},
-		{"the file itself", config.Mistake{File: "g.yaml", Text: "is odd"}, "g.yaml: is odd"},
-		{"a variable", config.Mistake{Variable: "GATEWAY__LOG__LEVEL", Key: "log.level", Text: "is odd"}, "GATEWAY__LOG__LEVEL: log.level: is odd"},
-		{"an unknown variable", config.Mistake{Variable: "GATEWAY__X", Text: "is odd"}, "GATEWAY__X: is odd"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := tt.m.String(); got != tt.want {
-				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"captchagate/config"
+	"captchagate/strictyaml"
 )
 
 // account is the environment of every file in testdata.
@@ -52,13 +53,13 @@ func TestLoad_ListsEveryMistakeOfBadFiles(t *testing.T) {
 				t.Fatal("the file does not say what is wrong with it")
 			}
 			_, err := config.Load(path, append(headerOf(t, path, "env"), account[:]...))
-			mistakes, ok := errors.AsType[config.Mistakes](err)
+			mistakes, ok := errors.AsType[strictyaml.Mistakes](err)
 			if !ok {
 				t.Fatalf("got error %v, want Mistakes", err)
 			}
 			left := slices.Clone(mistakes)
 			for _, want := range wants {
-				i := slices.IndexFunc(left, func(m config.Mistake) bool { return isMistake(m, want) })
+				i := slices.IndexFunc(left, func(m strictyaml.Mistake) bool { return isMistake(m, want) })
 				if i < 0 {
 					t.Errorf("missing: %s", want)
 					continue
@@ -75,7 +76,7 @@ func TestLoad_ListsEveryMistakeOfBadFiles(t *testing.T) {
 	}
 }
 
-func isMistake(m config.Mistake, want string) bool {
+func isMistake(m strictyaml.Mistake, want string) bool {
 	at, rest, _ := strings.Cut(want, ": ")
 	key, text, _ := strings.Cut(rest, ": ")
 	place := m.Variable
@@ -85,7 +86,7 @@ func isMistake(m config.Mistake, want string) bool {
 	return at == place && (key == m.Key || key == "-" && m.Key == "") && strings.Contains(m.Text, text)
 }
 
-func inOrder(a, b config.Mistake) int {
+func inOrder(a, b strictyaml.Mistake) int {
 	if a.Variable != b.Variable {
 		return strings.Compare(a.Variable, b.Variable)
 	}

@@ -6,11 +6,12 @@ import (
 	"maps"
 	"net"
 	"net/netip"
-	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"captchagate/strictyaml"
 )
 
 // Validate lists every mistake in c, each as "key: what is wrong and what to
@@ -19,30 +20,19 @@ func (c Config) Validate() error {
 	return errors.Join(
 		c.validateListeners(),
 		c.validateAPIKeys(),
-		under("admin", c.Admin.Validate()),
-		under("upstream", c.Upstream.Validate()),
-		under("breaker", c.Breaker.Validate()),
+		strictyaml.Under("admin", c.Admin.Validate()),
+		strictyaml.Under("upstream", c.Upstream.Validate()),
+		strictyaml.Under("breaker", c.Breaker.Validate()),
 		c.validateWindow(),
 		c.validateScenes(),
-		under("disaster_tickets", c.DisasterTickets.Validate()),
-		under("script_probe", c.ScriptProbe.Validate()),
-		under("challenge", c.Challenge.Validate()),
-		under("store", c.Store.Validate()),
-		c.validateFleet(),
-		under("reverify", c.Reverify.Validate()),
-		under("client", c.Client.Validate()),
-		under("log", c.Log.Validate()),
-		under("telemetry", c.Telemetry.Validate()),
+		strictyaml.Under("disaster_tickets", c.DisasterTickets.Validate()),
+		strictyaml.Under("script_probe", c.ScriptProbe.Validate()),
+		strictyaml.Under("challenge", c.Challenge.Validate()),
+		strictyaml.Under("store", c.Store.Validate()),
+		strictyaml.Under("reverify", c.Reverify.Validate()),
+		strictyaml.Under("client", c.Client.Validate()),
+		strictyaml.Under("log", c.Log.Validate()),
 	)
-}
-
-// under puts a section in front of the keys of its mistakes.
-func under(section string, err error) error {
-	var mistakes []error
-	for _, one := range split(err) {
-		mistakes = append(mistakes, fmt.Errorf("%s: %s", join(section, one[0]), one[1]))
-	}
-	return errors.Join(mistakes...)
 }
 
 // Validate lists every mistake in u, each as "key: what is wrong".
@@ -129,20 +119,21 @@ func isHeaderWord(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
+// sceneName is what a scene may be called: it becomes a metric's label and part
+// of a path of keys.
+var sceneName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
+
 func (c Config) validateScenes() error {
 	var mistakes []error
 	if len(c.Scenes) == 0 {
 		mistakes = append(mistakes, errors.New("scenes: is empty; at least one is needed, for instance default: {degraded: challenge}"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Scenes)) {
-		if !keyPattern.MatchString(name) {
+		if !sceneName.MatchString(name) {
 			mistakes = append(mistakes, fmt.Errorf("scenes: %q is no name; use at most 64 letters, digits, _, . and -", name))
 			continue
 		}
-		mistakes = append(mistakes, under("scenes."+name, c.Scenes[name].Validate()))
-	}
-	if _, ok := c.Scenes[c.DropIn.Scene]; !ok && c.DropIn.Scene != "" {
-		mistakes = append(mistakes, fmt.Errorf("drop_in.scene: there is no scene %q; %s", c.DropIn.Scene, c.sceneList()))
+		mistakes = append(mistakes, strictyaml.Under("scenes."+name, c.Scenes[name].Validate()))
 	}
 	return errors.Join(mistakes...)
 }
@@ -155,67 +146,6 @@ func (c Config) sceneList() string {
 	return "add it to scenes, or take " + strings.Join(slices.Sorted(maps.Keys(c.Scenes)), ", ")
 }
 
-// validateFleet: a solution is accepted by all instances or the user is sent
-// in circles, so they sign with one secret.
-func (c Config) validateFleet() error {
-	if c.Store.Redis != "" && c.Challenge.Secret == "" {
-		return errors.New("challenge.secret: is empty, but with store.redis all instances must sign with the same; set one, for instance ${CHALLENGE_SECRET}")
-	}
-	return nil
-}
-
-// Validate lists every mistake in s, each as "key: what is wrong".
-func (s ScriptProbe) Validate() error {
-	mistakes := []error{checkURL("url", s.URL, "an empty one switches the probe off")}
-	if s.Interval < time.Second {
-		mistakes = append(mistakes, fmt.Errorf("interval: must be at least 1s, is %v; the script is not ours to hammer", s.Interval))
-	}
-	if s.Failures < 1 || s.Failures > 100 {
-		mistakes = append(mistakes, fmt.Errorf("failures: must be between 1 and 100, is %d", s.Failures))
-	}
-	return errors.Join(mistakes...)
-}
-
-// Validate lists every mistake in r, each as "key: what is wrong".
-func (r Reverify) Validate() error {
-	mistakes := []error{checkURL("webhook", r.Webhook, "an empty one switches reports off")}
-	if r.Webhook != "" && r.Secret == "" {
-		mistakes = append(mistakes, errors.New("secret: is empty, but reports to webhook must be signed; set one, for instance ${REVERIFY_SECRET}"))
-	}
-	return errors.Join(mistakes...)
-}
-
-// Validate lists every mistake in c, each as "key: what is wrong".
-func (c Client) Validate() error {
-	mistakes := []error{checkURL("script", c.Script, "an empty one leaves the script to the page")}
-	for i, origin := range c.AllowedOrigins {
-		if !isOrigin(origin) {
-			mistakes = append(mistakes, fmt.Errorf("allowed_origins[%d]: must be as a browser sends it, such as https://shop.example: lower case, no path, no default port; is %q", i, origin))
-		}
-	}
-	if c.LoadTimeout <= 0 || c.LoadTimeout > time.Minute {
-		mistakes = append(mistakes, fmt.Errorf("load_timeout: must be over 0 and at most 1m, is %v", c.LoadTimeout))
-	}
-	return errors.Join(mistakes...)
-}
-
-func isOrigin(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || s != u.Scheme+"://"+u.Host || s != strings.ToLower(s) || !isHeaderWord(s) {
-		return false
-	}
-	return u.Scheme == "https" && u.Port() != "443" || u.Scheme == "http" && u.Port() != "80"
-}
-
-// checkURL never repeats the address: it may hold a password.
-func checkURL(key, address, empty string) error {
-	u, err := url.Parse(address)
-	if address == "" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" {
-		return nil
-	}
-	return fmt.Errorf("%s: must be an address such as https://host.example/path; %s", key, empty)
-}
-
 // Validate lists every mistake in l, each as "key: what is wrong".
 func (l Log) Validate() error {
 	var mistakes []error
@@ -226,9 +156,4 @@ func (l Log) Validate() error {
 		mistakes = append(mistakes, fmt.Errorf("format: must be json or text, is %q", l.Format))
 	}
 	return errors.Join(mistakes...)
-}
-
-// Validate lists every mistake in t, each as "key: what is wrong".
-func (t Telemetry) Validate() error {
-	return checkURL("otlp_endpoint", t.OTLPEndpoint, "an empty one switches traces off")
 }

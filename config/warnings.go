@@ -8,14 +8,15 @@ import (
 	"slices"
 
 	"captchagate/policy"
+	"captchagate/strictyaml"
 )
 
 // fewBytes is below what a random secret has: 16 bytes in hex are twice as long.
 const fewBytes = 16
 
 // Warnings is what Load found odd in the configuration and took all the same,
-// in the order of Mistakes. None shows a secret.
-func (c Config) Warnings() Mistakes { return slices.Clone(c.warnings) }
+// in the order of strictyaml.Mistakes. None shows a secret.
+func (c Config) Warnings() strictyaml.Mistakes { return slices.Clone(c.warnings) }
 
 // doubts lists what is odd in c, each as "key: what is odd and what to do".
 // Nothing of it is a mistake for sure, so none of it is refused.

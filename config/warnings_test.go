@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"captchagate/config"
+	"captchagate/strictyaml"
 )
 
 // odd has one of everything that is taken with a warning.
@@ -52,7 +53,7 @@ func TestWarnings_NameWhatIsOddAndWhere(t *testing.T) {
 	got := c.Warnings()
 	for _, want := range wants {
 		want = strings.Replace(want, "FILE", path, 1)
-		i := slices.IndexFunc(got, func(m config.Mistake) bool { return strings.HasPrefix(m.String(), want) })
+		i := slices.IndexFunc(got, func(m strictyaml.Mistake) bool { return strings.HasPrefix(m.String(), want) })
 		if i < 0 {
 			t.Errorf("missing: %s", want)
 			continue

@@ -88,7 +88,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 		return nil, err
 	}
 	events.incidents = g.incidents
-	g.script = watch.NewScript(watch.ScriptConfig(cfg.ScriptProbe), transport, events.scriptChanged, log, g.registry)
+	g.script = watch.NewScript(cfg.ScriptProbe, transport, events.scriptChanged, log, g.registry)
 	g.reports = watch.NewReports(g.script.ProbeSoon, events.pagesFail, log, g.registry)
 
 	if g.upstream, err = upstream.New(cfg.Upstream.Config, cfg.Upstream.MaxInFlight, transport, g.registry); err != nil {
@@ -119,7 +119,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	g.control.Follow(g.situation.Observe)
 	g.control.Follow((&forcedMode{control: g.control, incidents: g.incidents, breaker: g.breaker}).observe)
 
-	if g.client, err = web.New(web.Config{Script: cfg.Client.Script, LoadTimeout: cfg.Client.LoadTimeout}); err != nil {
+	if g.client, err = web.New(cfg.Client); err != nil {
 		return nil, err
 	}
 	g.public = public.New(publicConfig(cfg), g.policy, g.situation, g.challenger, g.incidents, g.reports, log, g.registry)
@@ -224,7 +224,7 @@ func (g *Gateway) newPasses(ctx context.Context, fates *once.Set, transport http
 	if err != nil {
 		return nil, err
 	}
-	g.queue, err = reverify.New(ctx, g.upstream, g.store, g.situation, nil, reverify.Config(g.cfg.Reverify), key, transport, g.log, g.registry)
+	g.queue, err = reverify.New(ctx, g.upstream, g.store, g.situation, nil, g.cfg.Reverify, key, transport, g.log, g.registry)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"captchagate/config"
 	"captchagate/loadtest/scenario"
 	"captchagate/simulator"
+	"captchagate/strictyaml"
 )
 
 // config is the gateway's: the defaults, the simulator's account and a scene
@@ -72,7 +73,7 @@ func CheckGateway(s scenario.Scenario) error {
 // checkConfig says what is wrong in words of the scenario.
 func checkConfig(path string, env []string) error {
 	_, err := config.Load(path, env)
-	mistakes, ok := errors.AsType[config.Mistakes](err)
+	mistakes, ok := errors.AsType[strictyaml.Mistakes](err)
 	if !ok {
 		return err
 	}

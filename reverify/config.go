@@ -20,7 +20,7 @@ func (c Config) Validate() error {
 	var mistakes []error
 	u, err := url.Parse(c.Webhook)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" {
-		mistakes = append(mistakes, errors.New("webhook: must be an address that begins with https:// or http:// and has a host"))
+		mistakes = append(mistakes, errors.New("webhook: must be an address such as https://host.example/path; an empty one switches reports off"))
 	}
 	if c.Secret == "" {
 		mistakes = append(mistakes, errors.New("secret: is empty, but reports to webhook must be signed; set one, for instance ${REVERIFY_SECRET}"))

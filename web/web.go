@@ -12,10 +12,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -30,50 +27,7 @@ const ticketLife = 290 * time.Second
 // DefaultReports is the share of load failures that pages report.
 const DefaultReports = 0.25
 
-// Config is what pages are told. The zero value is usable.
-type Config struct {
-	Script      string        // address of Tencent's page script; "" = the one of China
-	LoadTimeout time.Duration // for the script to load, and for show() to show; 0 = 5 s
-	Reports     float64       // share of load failures reported, up to 1; 0 = DefaultReports, below 0 = none
-	TicketLife  time.Duration // how long a ticket is taken for good; 0 = 290 s
-}
-
 const defaultScript = "https://turing.captcha.qcloud.com/TJCaptcha.js"
-
-// Validate lists every mistake in c, each as "key: what is wrong".
-func (c Config) Validate() error {
-	var mistakes []error
-	add := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
-	if u, err := url.Parse(c.Script); c.Script != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-		add("script: must be an http or https address, is %q", c.Script)
-	}
-	if c.LoadTimeout < 0 {
-		add("load_timeout: must not be negative, is %v", c.LoadTimeout)
-	}
-	if c.Reports > 1 {
-		add("reports: must be a share of at most 1, is %v", c.Reports)
-	}
-	if c.TicketLife < 0 {
-		add("ticket_life: must not be negative, is %v", c.TicketLife)
-	}
-	return errors.Join(mistakes...)
-}
-
-func (c Config) withDefaults() Config {
-	if c.Script == "" {
-		c.Script = defaultScript
-	}
-	if c.LoadTimeout == 0 {
-		c.LoadTimeout = 5 * time.Second
-	}
-	if c.Reports == 0 {
-		c.Reports = DefaultReports
-	}
-	if c.TicketLife == 0 {
-		c.TicketLife = ticketLife
-	}
-	return c
-}
 
 // Client is the files for pages, as they are served.
 type Client struct {
@@ -93,10 +47,10 @@ type file struct {
 
 // New prepares the files for cfg. The error lists what is wrong with it.
 func New(cfg Config) (*Client, error) {
+	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg = cfg.withDefaults()
 	c := &Client{files: map[string]*file{}, plain: map[string]*file{}, script: cfg.Script}
 	challenge := c.add("challenge.js", read("challenge.js"))
 	c.add("captcha.js", configured(read("captcha.js"), cfg, challenge))

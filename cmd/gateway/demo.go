@@ -22,6 +22,7 @@ import (
 	"captchagate/configs"
 	"captchagate/gateway"
 	"captchagate/simulator"
+	"captchagate/strictyaml"
 	webdemo "captchagate/web/demo"
 )
 
@@ -123,7 +124,7 @@ func (d demo) config(folder string) (config.Config, error) {
 // inFlags says what is wrong in words of the command line: nobody has written
 // the file.
 func (d demo) inFlags(err error) error {
-	mistakes, ok := errors.AsType[config.Mistakes](err)
+	mistakes, ok := errors.AsType[strictyaml.Mistakes](err)
 	if !ok {
 		return err
 	}

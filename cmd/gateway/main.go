@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"captchagate/admin"
-	"captchagate/config"
 	"captchagate/gateway"
+	"captchagate/strictyaml"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -38,7 +38,7 @@ func run(args []string) int {
 	if err == nil {
 		return 0
 	}
-	if mistakes, ok := errors.AsType[config.Mistakes](err); ok {
+	if mistakes, ok := errors.AsType[strictyaml.Mistakes](err); ok {
 		fmt.Fprintln(os.Stderr, mistakes)
 		return 2
 	}

@@ -18,7 +18,7 @@ import (
 
 	"captchagate/gateway"
 	"captchagate/loadtest"
-	"captchagate/loadtest/scenario"
+	"captchagate/strictyaml"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -44,7 +44,7 @@ func run(args []string) int {
 	if errors.Is(err, errMissed) {
 		return 1
 	}
-	if mistakes, ok := errors.AsType[scenario.Mistakes](err); ok {
+	if mistakes, ok := errors.AsType[strictyaml.Mistakes](err); ok {
 		fmt.Fprintln(os.Stderr, mistakes)
 		return 2
 	}

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -8,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"captchagate/config"
 	"captchagate/simulator"
+	"captchagate/strictyaml"
 )
 
 // What a scenario may ask for at most: tickets are issued before the traffic
@@ -23,17 +24,17 @@ var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 
 // checker gathers mistakes by key.
 type checker struct {
-	mistakes []Mistake
+	mistakes []error               // each "key: what is wrong and what to do"
 	unread   func(key string) bool // it, what is around it or in it could not be read
 }
 
 func (c *checker) add(key, format string, args ...any) {
-	c.mistakes = append(c.mistakes, Mistake{Key: key, Text: fmt.Sprintf(format, args...)})
+	c.mistakes = append(c.mistakes, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 }
 
 // check finds what is wrong beyond the form of single values. What follows only
 // from something that could not be read is no mistake of its own.
-func (s Scenario) check(unread func(key string) bool) []Mistake {
+func (s Scenario) check(unread func(key string) bool) error {
 	c := checker{unread: unread}
 	if !namePattern.MatchString(s.Name) {
 		c.add("name", "must be small letters, digits and -, such as hang; is %q", s.Name)
@@ -52,7 +53,7 @@ func (s Scenario) check(unread func(key string) bool) []Mistake {
 	c.phases(s)
 	c.steps(s)
 	c.objectives(s)
-	return c.mistakes
+	return errors.Join(c.mistakes...)
 }
 
 func (c *checker) callers(k Callers) {
@@ -71,10 +72,10 @@ func (c *checker) weights(key string, w Weights, known []string) {
 	sum := 0.0
 	for _, name := range slices.Sorted(maps.Keys(w)) {
 		if !slices.Contains(known, name) {
-			c.add(join(key, name), "is not known; %s", oneOf(name, known))
+			c.add(key+"."+name, "is not known; %s", oneOf(name, known))
 		}
 		if w[name] < 0 {
-			c.add(join(key, name), "must not be negative, is %v", w[name])
+			c.add(key+"."+name, "must not be negative, is %v", w[name])
 		}
 		sum += max(w[name], 0)
 	}
@@ -142,10 +143,10 @@ func (c *checker) fault(key string, f *Fault) {
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		field, text, _ := strings.Cut(line, ": ")
-		if meant := config.Nearest(f.Kind, kinds()); field == "kind" && meant != "" {
+		if meant := strictyaml.Nearest(f.Kind, kinds()); field == "kind" && meant != "" {
 			text = fmt.Sprintf("is no fault of the simulator: %q; did you mean %s?", f.Kind, meant)
 		}
-		c.add(join(key, field), "%s", text)
+		c.add(key+"."+field, "%s", text)
 	}
 }
 
@@ -185,7 +186,7 @@ func (c *checker) read(s Scenario, field string) bool {
 
 // oneOf says what a name could have been.
 func oneOf(name string, known []string) string {
-	if meant := config.Nearest(name, known); meant != "" {
+	if meant := strictyaml.Nearest(name, known); meant != "" {
 		return "did you mean " + meant + "?"
 	}
 	return "here are " + strings.Join(known, ", ")

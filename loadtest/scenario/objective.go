@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"captchagate/config"
+	"captchagate/strictyaml"
 )
 
 // An Objective is a line such as "p99 during outage <= 300ms": a measure, over
@@ -78,7 +78,7 @@ func unmeasured(text string) error {
 	slices.Sort(names)
 	hint := "here are "
 	for end := len(text); end > 0 && hint == "here are "; end = strings.LastIndex(text[:end], " ") {
-		if meant := config.Nearest(text[:end], names); meant != "" {
+		if meant := strictyaml.Nearest(text[:end], names); meant != "" {
 			hint = "did you mean " + meant + "? Here are "
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"captchagate/loadtest/scenario"
+	"captchagate/strictyaml"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -37,7 +38,7 @@ func TestRead_FillsInWhatIsLeftOut(t *testing.T) {
 // Somebody who mends a file wants the whole list and not one line at a time.
 func TestLoad_ListsEveryMistake(t *testing.T) {
 	_, err := scenario.Load(filepath.Join("testdata", "wrong.yaml"))
-	if _, ok := errors.AsType[scenario.Mistakes](err); !ok {
+	if _, ok := errors.AsType[strictyaml.Mistakes](err); !ok {
 		t.Fatalf("got %v, want mistakes", err)
 	}
 	got := err.Error() + "\n"

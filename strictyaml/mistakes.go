@@ -1,16 +1,17 @@
-package config
+package strictyaml
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// A Mistake is one thing wrong with the configuration, where it stands and
-// what to do about it. It never shows a secret.
+// A Mistake is one thing wrong with a file, where it stands and what to do about
+// it. It never shows a secret.
 type Mistake struct {
-	File     string // of the configuration; "" where Variable is set
+	File     string // "" if Variable is set
 	Line     int    // from 1; 0 = the file as a whole
 	Variable string // the environment variable that said it; "" = the file did
 	Key      string // as in "breaker.open.max" or "api_keys[0].name"; "" = none in particular
@@ -32,8 +33,8 @@ func (m Mistake) String() string {
 	return at + ": " + m.Text
 }
 
-// Mistakes is the error of Load: everything that is wrong, those in the file
-// ordered by line, then those in the environment by name.
+// Mistakes is the error of reading a file: everything that is wrong, those in
+// the file ordered by line, then those in the environment by name.
 type Mistakes []Mistake
 
 // Error writes one mistake a line.
@@ -49,6 +50,16 @@ func (m Mistakes) sort() {
 	slices.SortStableFunc(m, func(a, b Mistake) int {
 		return cmp.Or(cmp.Compare(a.Variable, b.Variable), cmp.Compare(a.Line, b.Line))
 	})
+}
+
+// Under puts a section in front of the keys of joined errors of the form "key:
+// what is wrong and what to do".
+func Under(section string, err error) error {
+	var mistakes []error
+	for _, one := range split(err) {
+		mistakes = append(mistakes, fmt.Errorf("%s: %s", join(section, one[0]), one[1]))
+	}
+	return errors.Join(mistakes...)
 }
 
 // split takes the errors apart that rooms have joined, and returns each as key
@@ -68,36 +79,4 @@ func split(err error) (keyed [][2]string) {
 		key, text = "", err.Error()
 	}
 	return [][2]string{{key, text}}
-}
-
-// Nearest returns the name that word was probably meant to be, "" where none
-// is near. Who reads other files of people's asks it too.
-func Nearest(word string, names []string) string {
-	best, bestDistance := "", max(2, min(len(word)/4, 4))+1
-	for _, name := range names {
-		if d := distance(word, name); d < bestDistance {
-			best, bestDistance = name, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters to insert, remove or replace between a and b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

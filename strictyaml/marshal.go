@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"encoding"
@@ -13,23 +13,11 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// redacted stands for a secret that is set.
-const redacted = "[redacted]"
-
-// isSecret reports whether the values of a key are never shown.
-func isSecret(key string) bool {
-	switch key {
-	case "secret_id", "secret_key", "app_secret_key", "key", "token", "secret":
-		return true
-	}
-	return false
-}
-
-// YAML writes the effective configuration, every key of it, with [redacted]
+// Marshal writes every key of the struct that from points to, with [redacted]
 // for each secret that is set. Addresses lose their password and what follows
 // their "?", where webhooks carry tokens.
-func (c Config) YAML() ([]byte, error) {
-	shown, err := show(reflect.ValueOf(&c).Elem(), "")
+func Marshal(from any) ([]byte, error) {
+	shown, err := show(valueOf(from), "")
 	if err != nil {
 		return nil, err
 	}

@@ -1,13 +1,14 @@
-package config
+package strictyaml
 
 import "strings"
 
-// judge takes what Validate found, puts places to it, and leaves out keys
-// whose value could not even be read.
-func (d *decoder) judge(err error) {
+// Judge takes what a Validate found, joined errors of the form "key: what is
+// wrong and what to do", and puts places to them. It leaves out keys whose value
+// could not even be read.
+func (d *Document) Judge(err error) {
 	for _, one := range split(err) {
 		key, text := one[0], one[1]
-		if d.isFailed(key) {
+		if d.hasFailed(key) {
 			continue
 		}
 		at := d.placeOf(key, text)
@@ -22,7 +23,7 @@ func (d *decoder) judge(err error) {
 // placeOf finds where to mend: the key itself, else another key that the text
 // names, in full or from the same section, else what is around the key, else
 // the file's first line.
-func (d *decoder) placeOf(key, text string) place {
+func (d *Document) placeOf(key, text string) place {
 	if at, ok := d.written[key]; ok {
 		return at
 	}
@@ -42,7 +43,33 @@ func (d *decoder) placeOf(key, text string) place {
 	return place{line: 1}
 }
 
-func (d *decoder) isFailed(key string) bool {
+// Line says in which line of the file a key stands, or else what is around it.
+func (d *Document) Line(key string) int {
+	for ; key != ""; key = parent(key) {
+		if at, ok := d.written[key]; ok && at.variable == "" {
+			return at.line
+		}
+	}
+	return 1
+}
+
+// IsUnread reports whether a value could not be read: of the key, of one around
+// it, or of one in it. What seems to be missing there may only be miswritten.
+func (d *Document) IsUnread(key string) bool {
+	if d.hasFailed(key) {
+		return true
+	}
+	for failed := range d.failed {
+		if rest, in := strings.CutPrefix(failed, key); in && (rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
+}
+
+// hasFailed reports whether the value of the key, or of one around it, could not
+// be read.
+func (d *Document) hasFailed(key string) bool {
 	for ; key != ""; key = parent(key) {
 		if d.failed[key] {
 			return true

@@ -1,11 +1,10 @@
-package config
+package strictyaml
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -46,15 +45,6 @@ type entry struct {
 	value *node
 }
 
-// isScenario reports whether a file is another kind of ours, of which every key
-// would be a mistake here.
-func isScenario(root *node) bool {
-	has := func(key string) bool {
-		return slices.ContainsFunc(root.entries, func(e entry) bool { return e.key == key })
-	}
-	return has("phases") && has("objectives") && !has("upstream")
-}
-
 // A complaint is a mistake of which only the line is known yet.
 type complaint struct {
 	line      int
@@ -67,7 +57,7 @@ var keyPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
 
 // parse reads YAML into a tree. All mistakes come back at once, but for those
 // of syntax: behind the first of these nothing can be trusted.
-func parse(text []byte) (*node, []complaint) {
+func parse(text []byte, kind Kind) (*node, []complaint) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if !utf8.Valid(text) {
 		line := 1 + bytes.Count(text[:invalidAt(text)], []byte("\n"))
@@ -85,7 +75,7 @@ func parse(text []byte) (*node, []complaint) {
 	}
 	switch len(bodies) {
 	case 0:
-		return nil, []complaint{{1, "yaml", "the file holds no configuration; begin with a copy of configs/gateway.yaml"}}
+		return nil, []complaint{{1, "yaml", "the file holds no " + kind.Name + "; begin with a copy of " + kind.Sample}}
 	case 1:
 	default:
 		return nil, []complaint{{bodies[1].GetToken().Position.Line, "yaml", "a second document begins here; keep one and remove the line ---"}}
@@ -93,7 +83,7 @@ func parse(text []byte) (*node, []complaint) {
 	var r reader
 	root := r.node(bodies[0], "")
 	if root.shape != mapping && root.shape != broken {
-		return nil, []complaint{{root.line, "yaml", fmt.Sprintf("must hold keys such as \"listen: 127.0.0.1:8080\", is %v", root.shape)}}
+		return nil, []complaint{{root.line, "yaml", fmt.Sprintf("must hold keys as %s does, is %v", kind.Sample, root.shape)}}
 	}
 	return root, r.complaints
 }

@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"reflect"
@@ -7,11 +7,26 @@ import (
 	"strings"
 )
 
+// redacted stands for a secret that is set.
+const redacted = "[redacted]"
+
+// isSecret reports whether the values of a key are never shown.
+func isSecret(key string) bool {
+	switch key {
+	case "secret_id", "secret_key", "app_secret_key", "key", "token", "secret":
+		return true
+	}
+	return false
+}
+
 // hideSecrets is the second guard over the mistakes: the first is that none is
 // written with a secret in it. It also puts ${NAME} back where a mistake shows
 // what the variable held, since any variable may hold a secret.
-func (d *decoder) hideSecrets(c Config) {
-	secrets := secretsOf(reflect.ValueOf(&c).Elem(), "")
+func (d *Document) hideSecrets() {
+	if d.target == nil {
+		return
+	}
+	secrets := secretsOf(valueOf(d.target), "")
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
 	for i := range d.mistakes {
 		m := &d.mistakes[i]

@@ -1,0 +1,161 @@
+package strictyaml
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// valueOf is the struct that a pointer points to.
+func valueOf(pointer any) reflect.Value { return reflect.ValueOf(pointer).Elem() }
+
+// decode sets v, which must be settable, from n.
+func (d *Document) decode(n *node, path string, v reflect.Value) {
+	switch {
+	case n.shape == broken:
+		d.failed[path] = true
+	case v.Kind() == reflect.Pointer && n.shape == blank:
+		d.fail(path, n.line, noValue)
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.decode(n, path, v.Elem())
+	case isScalar(v):
+		d.scalar(n, path, v)
+	case v.Kind() == reflect.Struct && d.is(n, mapping, path):
+		d.section(n, path, v)
+	case v.Kind() == reflect.Map && d.is(n, mapping, path):
+		d.entries(n, path, v)
+	case v.Kind() == reflect.Slice && d.is(n, list, path):
+		v.Set(reflect.MakeSlice(v.Type(), len(n.entries), len(n.entries)))
+		for i, one := range n.entries {
+			at := fmt.Sprintf("%s[%d]", path, i)
+			d.written[at] = place{line: one.line, source: one.value.text}
+			d.decode(one.value, at, v.Index(i))
+		}
+	}
+}
+
+// is reports whether n has the shape wanted; nothing at all has it too.
+func (d *Document) is(n *node, want shape, path string) bool {
+	if n.shape == want || n.shape == blank {
+		return true
+	}
+	d.fail(path, n.line, fmt.Sprintf("must be %v, is %v", want, n.shape))
+	return false
+}
+
+func (d *Document) section(n *node, path string, v reflect.Value) {
+	known := fieldsOf(v)
+	for _, one := range n.entries {
+		at := join(path, one.key)
+		field, ok := find(known, one.key)
+		if !ok {
+			if !d.reserve(one, at) {
+				d.unknown(one, path, known)
+			}
+			continue
+		}
+		d.written[at] = place{line: one.line, source: one.value.text}
+		d.decode(one.value, at, field.value)
+	}
+}
+
+func (d *Document) entries(n *node, path string, v reflect.Value) {
+	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.entries)))
+	for _, one := range n.entries {
+		at := join(path, one.key)
+		d.written[at] = place{line: one.line}
+		made := reflect.New(v.Type().Elem()).Elem()
+		d.decode(one.value, at, made)
+		v.SetMapIndex(reflect.ValueOf(one.key), made)
+	}
+}
+
+const noValue = "has no value; give one, or leave the key out for the default"
+
+func (d *Document) scalar(n *node, path string, v reflect.Value) {
+	if n.shape == blank && v.Kind() != reflect.String {
+		d.fail(path, n.line, noValue)
+		return
+	}
+	if n.shape != single && n.shape != blank {
+		d.fail(path, n.line, fmt.Sprintf("must be %v, is %v", single, n.shape))
+		return
+	}
+	text, problems := d.expand(n.text)
+	for _, one := range problems {
+		d.fail(path, n.line, one)
+	}
+	if len(problems) > 0 {
+		return
+	}
+	if text != n.text {
+		d.expanded[path] = text
+	}
+	if err := setScalar(v, text); err != nil {
+		d.fail(path, n.line, err.Error())
+	}
+}
+
+// fail takes a value that cannot be read. A value may begin lines after its
+// key; the key is what people look for.
+func (d *Document) fail(path string, line int, text string) {
+	if at, ok := d.written[path]; ok {
+		line = at.line
+	}
+	d.failed[path] = true
+	d.mistake(Mistake{File: d.file, Line: line, Key: path, Text: text})
+}
+
+func (d *Document) mistake(m Mistake) { d.mistakes = append(d.mistakes, m) }
+
+// unknown takes an entry under a key that there is not.
+func (d *Document) unknown(e entry, path string, known []field) {
+	names := make([]string, len(known))
+	for i, one := range known {
+		names[i] = one.key
+	}
+	at := join(path, e.key)
+	d.failed[at] = true
+	if meant := Nearest(e.key, names); meant != "" {
+		d.failed[join(path, meant)] = true // what it says is here, and not missing
+	}
+	d.mistake(Mistake{File: d.file, Line: e.line, Key: at, Text: unknownKey(e.key, names)})
+}
+
+func unknownKey(key string, known []string) string {
+	if meant := Nearest(key, known); meant != "" {
+		return fmt.Sprintf("is not a key; did you mean %s?", meant)
+	}
+	return "is not a key; here are " + strings.Join(known, ", ")
+}
+
+// A field is a key of a section. Inline structs have given theirs to the
+// struct around them.
+type field struct {
+	key       string
+	value     reflect.Value
+	omitEmpty bool
+}
+
+func fieldsOf(v reflect.Value) (fields []field) {
+	for i := range v.NumField() {
+		key, option, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		switch {
+		case option == "inline":
+			fields = append(fields, fieldsOf(v.Field(i))...)
+		case key != "" && key != "-":
+			fields = append(fields, field{key, v.Field(i), option == "omitempty"})
+		}
+	}
+	return fields
+}
+
+func find(fields []field, key string) (field, bool) {
+	for _, one := range fields {
+		if one.key == key {
+			return one, true
+		}
+	}
+	return field{}, false
+}
