@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// route is the way on which a call came.
-type route struct {
-	dialled bool            // that the connection stands was decided before, by Refuse's share
-	closing <-chan struct{} // closed when the listener shuts down; may be nil
+// transport says how a call came.
+type transport struct {
+	accepted bool            // Refuse's share has already let its connection through
+	closing  <-chan struct{} // closed when the listener shuts down; may be nil
 }
 
 // answer takes a call through everything that the API does and fails to do:
 // read it, draw the fault, judge the ticket, wait, answer. The reply has never
-// the ending silent: that has been waited for. The error says that the caller
+// the ending unanswered: that has been waited for. The error says that the caller
 // went away.
-func (s *Simulator) answer(ctx context.Context, r *http.Request, way route) (reply, error) {
+func (s *Simulator) answer(ctx context.Context, r *http.Request, via transport) (reply, error) {
 	now := time.Now()
 	s.stats.arrive()
 	defer s.stats.leave()
@@ -24,53 +24,53 @@ func (s *Simulator) answer(ctx context.Context, r *http.Request, way route) (rep
 	if err != nil {
 		return reply{}, err
 	}
-	st := s.faultFor(c, way, now)
-	out := s.decide(c, st, now)
-	s.stats.count(c, st.kind, out.outcome)
-	wait := s.cfg.Latency + s.dice.upTo(s.cfg.Jitter) + st.latency
-	if st.kind != Throttle { // a throttled call is turned away before the queue
+	fault := s.faultFor(c, via, now)
+	out := s.decide(c, fault, now)
+	s.stats.count(c, fault.kind, out.outcome)
+	wait := s.cfg.Latency + s.random.upTo(s.cfg.Jitter) + fault.latency
+	if fault.kind != Throttle { // a throttled call is turned away before the queue
 		wait += s.queue.join(now)
 	}
 	if !pause(ctx, wait) {
 		s.stats.abandon()
 		return reply{}, context.Cause(ctx)
 	}
-	if out.ending == silent {
-		if !keepSilent(ctx, way.closing) {
+	if out.ending == unanswered {
+		if !keepSilent(ctx, via.closing) {
 			s.stats.abandon()
 			return reply{}, context.Cause(ctx)
 		}
-		out.ending = torn
+		out.ending = wasReset
 	}
 	return out, nil
 }
 
 // faultFor draws whether this call is hit by the fault in force.
-func (s *Simulator) faultFor(c *call, way route, now time.Time) *standing {
-	st := s.current(now)
+func (s *Simulator) faultFor(c *call, via transport, now time.Time) *activeFault {
+	fault := s.current(now)
 	switch {
-	case st.kind == Refuse && way.dialled && st.share < 1:
+	case fault.kind == Refuse && via.accepted && fault.share < 1:
 		return healthy
-	case st.spare && c.disaster():
+	case fault.spareDisaster && c.disaster():
 		return healthy
-	case !s.dice.hit(st.share):
+	case !s.random.chance(fault.share):
 		return healthy
 	}
-	return st
+	return fault
 }
 
-// decide judges the ticket where the call gets that far, and says what the
+// decide judges the ticket if the call gets that far, and says what the
 // caller will see.
-func (s *Simulator) decide(c *call, st *standing, now time.Time) reply {
+func (s *Simulator) decide(c *call, fault *activeFault, now time.Time) reply {
 	right := reply{}
 	switch {
 	case c.refused != nil:
 		right = refusedReply(c.refused)
-	case st.kind == None || st.consume || st.kind == Slow || st.kind == HalfBody:
-		spend := st.kind == None || st.consume
+	case fault.kind == None || fault.consume || fault.kind == Slow || fault.kind == HalfBody:
+		spend := fault.kind == None || fault.consume
 		right = verdictReply(c, s.judge(c, now, spend))
 	}
-	return s.fail(c, st.kind, right)
+	return s.fail(c, fault.kind, right)
 }
 
 // fail turns the right reply into that of a fault.
@@ -87,7 +87,7 @@ func (s *Simulator) fail(c *call, kind Kind, right reply) reply {
 	case Reset:
 		return reset()
 	case Refuse:
-		return reply{ending: torn, outcome: string(Refuse)}
+		return reply{ending: wasReset, outcome: string(Refuse)}
 	case Garbage:
 		return s.garbage()
 	case Empty:
@@ -107,23 +107,23 @@ func (s *Simulator) fail(c *call, kind Kind, right reply) reply {
 
 // serveCall answers a call over HTTP.
 func (s *Simulator) serveCall(w http.ResponseWriter, r *http.Request) {
-	way := route{}
-	if l := lineOf(r); l != nil {
-		l.control.Store(false)
-		way = route{dialled: true, closing: l.door.closing}
+	via := transport{}
+	if c := connOf(r); c != nil {
+		c.control.Store(false)
+		via = transport{accepted: true, closing: c.listener.closing}
 	}
-	out, err := s.answer(r.Context(), r, way)
+	out, err := s.answer(r.Context(), r, via)
 	if err != nil {
 		panic(http.ErrAbortHandler) // nobody is there to read an answer
 	}
-	if out.ending == torn {
-		tear(w)
+	if out.ending == wasReset {
+		resetConn(w)
 		return
 	}
 	w.Header().Set("Content-Type", out.kind)
 	w.Header().Set("Content-Length", uintText(uint64(len(out.body))))
 	w.WriteHeader(out.status)
-	if out.ending == whole {
+	if out.ending == complete {
 		_, _ = w.Write(out.body) // the client may be gone
 		return
 	}

@@ -118,7 +118,7 @@ func (c *call) readBody(body []byte) *refusal {
 	for _, p := range parameters {
 		raw, given := fields[p.name]
 		if p.webOnly && c.mini() {
-			continue // where given, it is the unknown one below
+			continue // if it is given, it is the unknown one below
 		}
 		if given {
 			known++

@@ -36,7 +36,7 @@ type Config struct {
 	Jitter  time.Duration // at most this much on top, drawn evenly; 0 = none
 
 	// Capacity is how many calls a second the API can work off; those above
-	// wait in one queue, first in, first out, and take their turn even where
+	// wait in one queue, first in, first out, and take their turn even if
 	// the caller has left. 0 = unlimited.
 	Capacity float64
 

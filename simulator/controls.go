@@ -84,7 +84,7 @@ func writeJSON(w http.ResponseWriter, value any) {
 	_ = json.NewEncoder(w).Encode(value) // the client may be gone
 }
 
-// readControl reads a control's body into its fields; it has answered where it
+// readControl reads a control's body into its fields; it has answered if it
 // returns false.
 func readControl(w http.ResponseWriter, r *http.Request, into form) bool {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxControl))
@@ -98,8 +98,8 @@ func readControl(w http.ResponseWriter, r *http.Request, into form) bool {
 	return true
 }
 
-// shownFault is how a fault in force is written.
-type shownFault struct {
+// faultAnswer is how a fault in force is written.
+type faultAnswer struct {
 	Kind    Kind       `json:"kind"`
 	Share   float64    `json:"share"`
 	For     string     `json:"for,omitempty"`
@@ -113,15 +113,15 @@ type shownFault struct {
 const refuseNote = "While connections are refused no new one reaches these controls: the fault ends by itself at ends_at, or sooner by DELETE on the connection that this answer came on."
 
 func (s *Simulator) getFault(w http.ResponseWriter, _ *http.Request) {
-	st := s.current(time.Now())
-	out := shownFault{
-		Kind: st.kind, Share: st.share, Latency: st.latency.String(),
-		Consume: st.consume || st.kind == None, Spare: st.spare,
+	fault := s.current(time.Now())
+	out := faultAnswer{
+		Kind: fault.kind, Share: fault.share, Latency: fault.latency.String(),
+		Consume: fault.consume || fault.kind == None, Spare: fault.spareDisaster,
 	}
-	if st.lasts > 0 {
-		out.For, out.EndsAt = st.lasts.String(), &st.ends
+	if fault.duration > 0 {
+		out.For, out.EndsAt = fault.duration.String(), &fault.ends
 	}
-	if st.kind == Refuse {
+	if fault.kind == Refuse {
 		out.Note = refuseNote
 	}
 	writeJSON(w, out)
@@ -131,8 +131,8 @@ func (s *Simulator) putFault(w http.ResponseWriter, r *http.Request) {
 	var f Fault
 	var kind string
 	asked := form{
-		fields: map[string]reader{
-			"kind": textInto(&kind), "share": valueInto(&f.Share, "a number"),
+		fields: map[string]fieldReader{
+			"kind": stringInto(&kind), "share": valueInto(&f.Share, "a number"),
 			"for": durationInto(&f.For), "latency": durationInto(&f.Latency),
 			"consume":        valueInto(&f.Consume, "true or false"),
 			"spare_disaster": valueInto(&f.SpareDisaster, "true or false"),
@@ -142,7 +142,7 @@ func (s *Simulator) putFault(w http.ResponseWriter, r *http.Request) {
 	if !readControl(w, r, asked) {
 		return
 	}
-	s.install(f.stand(time.Now()))
+	s.install(f.activate(time.Now()))
 	s.getFault(w, r)
 }
 
@@ -154,12 +154,12 @@ func (s *Simulator) deleteFault(w http.ResponseWriter, r *http.Request) {
 func (s *Simulator) postTickets(w http.ResponseWriter, r *http.Request) {
 	o := Order{Count: 1}
 	asked := form{
-		fields: map[string]reader{
-			"kind": textInto(&o.Kind), "type": textInto(&o.Type),
+		fields: map[string]fieldReader{
+			"kind": stringInto(&o.Kind), "type": stringInto(&o.Type),
 			"count":          valueInto(&o.Count, "a whole number"),
 			"captcha_app_id": valueInto(&o.AppID, "a whole number"),
 		},
-		check: func() error { return s.checkOrder(s.completed(o)) },
+		check: func() error { return s.checkOrder(s.withDefaults(o)) },
 	}
 	if !readControl(w, r, asked) {
 		return

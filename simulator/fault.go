@@ -86,48 +86,48 @@ func kindList() string {
 	return strings.Join(names, ", ")
 }
 
-// standing is a fault in force: nothing of it is left to defaults.
-type standing struct {
-	kind    Kind
-	share   float64
-	latency time.Duration
-	lasts   time.Duration
-	ends    time.Time // zero = until changed
-	consume bool
-	spare   bool
+// activeFault is a fault in force: nothing of it is left to defaults.
+type activeFault struct {
+	kind          Kind
+	share         float64
+	latency       time.Duration
+	duration      time.Duration
+	ends          time.Time // zero = until changed
+	consume       bool
+	spareDisaster bool
 }
 
-var healthy = &standing{kind: None, share: 1}
+var healthy = &activeFault{kind: None, share: 1}
 
-func (f Fault) stand(now time.Time) *standing {
-	st := &standing{kind: f.Kind, share: 1, latency: f.Latency, lasts: f.For, spare: f.SpareDisaster}
+func (f Fault) activate(now time.Time) *activeFault {
+	fault := &activeFault{kind: f.Kind, share: 1, latency: f.Latency, duration: f.For, spareDisaster: f.SpareDisaster}
 	if f.Share != nil {
-		st.share = *f.Share
+		fault.share = *f.Share
 	}
 	switch f.Kind {
 	case Hang, Reset, HalfBody:
-		st.consume = true
+		fault.consume = true
 	case Slow:
-		st.consume = true
-		if st.latency == 0 {
-			st.latency = DefaultSlow
+		fault.consume = true
+		if fault.latency == 0 {
+			fault.latency = DefaultSlow
 		}
 	case Refuse:
-		if st.lasts == 0 {
-			st.lasts = DefaultRefuse
+		if fault.duration == 0 {
+			fault.duration = DefaultRefuse
 		}
 	default: // the others have nothing of their own
 	}
 	if f.Consume != nil {
-		st.consume = *f.Consume
+		fault.consume = *f.Consume
 	}
 	if f.Kind == Refuse || f.Kind == None { // no call reaches the one, no call is faulted by the other
-		st.consume, st.spare = false, false
+		fault.consume, fault.spareDisaster = false, false
 	}
-	if st.lasts > 0 {
-		st.ends = now.Add(st.lasts)
+	if fault.duration > 0 {
+		fault.ends = now.Add(fault.duration)
 	}
-	return st
+	return fault
 }
 
 // SetFault makes the API fail as f says, at once, and replaces the fault in
@@ -136,30 +136,30 @@ func (s *Simulator) SetFault(f Fault) error {
 	if err := f.Validate(); err != nil {
 		return err
 	}
-	s.install(f.stand(time.Now()))
+	s.install(f.activate(time.Now()))
 	return nil
 }
 
 // ClearFault makes the API healthy.
 func (s *Simulator) ClearFault() { s.install(healthy) }
 
-// install puts st in force. When it returns, listeners already refuse, or
+// install puts fault in force. When it returns, listeners already refuse, or
 // accept again.
-func (s *Simulator) install(st *standing) {
+func (s *Simulator) install(fault *activeFault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fault.Store(st)
-	for d := range s.doors {
-		d.follow()
+	s.fault.Store(fault)
+	for l := range s.listeners {
+		l.applyFault()
 	}
-	s.log.Info("fault set", "kind", string(st.kind), "share", st.share, "for", st.lasts.String())
+	s.log.Info("fault set", "kind", string(fault.kind), "share", fault.share, "for", fault.duration.String())
 }
 
 // current is the fault in force now.
-func (s *Simulator) current(now time.Time) *standing {
-	st := s.fault.Load()
-	if !st.ends.IsZero() && !now.Before(st.ends) {
+func (s *Simulator) current(now time.Time) *activeFault {
+	fault := s.fault.Load()
+	if !fault.ends.IsZero() && !now.Before(fault.ends) {
 		return healthy
 	}
-	return st
+	return fault
 }

@@ -41,7 +41,7 @@ var throttleCodes = [...]string{
 }
 
 func (s *Simulator) throttled() reply {
-	code := throttleCodes[s.dice.next()%uint64(len(throttleCodes))]
+	code := throttleCodes[s.random.next()%uint64(len(throttleCodes))]
 	return refusedReply(refuse(code, "There are too many calls."))
 }
 

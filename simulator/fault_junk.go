@@ -21,8 +21,8 @@ func badGateway() reply {
 // garbage is 64 to 311 random bytes. No JSON begins with the first.
 func (s *Simulator) garbage() reply {
 	body := []byte{0xff}
-	for range 8 + s.dice.next()%32 {
-		body = binary.BigEndian.AppendUint64(body, s.dice.next())
+	for range 8 + s.random.next()%32 {
+		body = binary.BigEndian.AppendUint64(body, s.random.next())
 	}
 	return reply{status: http.StatusOK, kind: "application/json", body: body, outcome: string(Garbage)}
 }

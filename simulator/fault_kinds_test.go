@@ -146,7 +146,7 @@ func TestFault_LooksRightOverASocket(t *testing.T) {
 	}
 }
 
-// patience is short where nothing can come back.
+// patience is short if nothing can come back.
 func patience(kind simulator.Kind) time.Duration {
 	if kind == simulator.Hang {
 		return 100 * time.Millisecond

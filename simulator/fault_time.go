@@ -8,7 +8,7 @@ import (
 // Faults of time: hang and slow. Slow is no more than latency and the right
 // answer, so only silence is told here.
 
-func silence() reply { return reply{ending: silent, outcome: string(Hang)} }
+func silence() reply { return reply{ending: unanswered, outcome: string(Hang)} }
 
 // keepSilent returns when the client has gone away (false), or when the wait
 // has lasted too long or the simulator shuts down (true): then the connection

@@ -6,28 +6,28 @@ import (
 )
 
 // Faults of the connection: reset and half_body. A refused connection is the
-// listener's (door.go), or in process the caller's (roundtrip.go).
+// listener's (listener.go), or in process the caller's (roundtrip.go).
 
-func reset() reply { return reply{ending: torn, outcome: string(Reset)} }
+func reset() reply { return reply{ending: wasReset, outcome: string(Reset)} }
 
 // cut lets half of an answer through.
 func cut(r reply) reply {
-	r.ending, r.outcome = half, string(HalfBody)
+	r.ending, r.outcome = truncated, string(HalfBody)
 	return r
 }
 
-// tear closes the connection under w so that the other side sees a reset.
-// Where the connection cannot be had (HTTP/2), the stream is aborted instead.
-func tear(w http.ResponseWriter) {
+// resetConn closes the connection under w so that the other side sees a reset.
+// If the connection cannot be had (HTTP/2), the stream is aborted instead.
+func resetConn(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler) // the server's own way to break off quietly
 	}
-	hardClose(conn)
+	closeHard(conn)
 }
 
-// hardClose drops what is unsent and resets the connection.
-func hardClose(conn net.Conn) {
+// closeHard drops what is unsent and resets the connection.
+func closeHard(conn net.Conn) {
 	if tcp, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
 		_ = tcp.SetLinger(0) // closing follows whatever it says
 	}

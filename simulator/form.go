@@ -11,12 +11,12 @@ import (
 // A form is the body of a control: which fields it may have, and what must hold
 // for them together. Everything wrong with a body is told at once.
 type form struct {
-	fields map[string]reader
+	fields map[string]fieldReader
 	check  func() error
 }
 
-// A reader takes one field's JSON; it returns what it must be, "" where fine.
-type reader func(raw json.RawMessage) (must string)
+// A fieldReader takes one field's JSON; it returns what it must be, "" if it is.
+type fieldReader func(raw json.RawMessage) (must string)
 
 func (f form) read(body []byte) error {
 	var m mistakes
@@ -47,17 +47,17 @@ func (f form) read(body []byte) error {
 }
 
 func shorten(raw json.RawMessage) string {
-	const most = 60
-	if len(raw) > most {
-		return string(raw[:most]) + "..."
+	const maxShown = 60
+	if len(raw) > maxShown {
+		return string(raw[:maxShown]) + "..."
 	}
 	return string(raw)
 }
 
-func textInto(target *string) reader { return valueInto(target, "a string") }
+func stringInto(target *string) fieldReader { return valueInto(target, "a string") }
 
 // valueInto reads exactly one JSON type; must names it.
-func valueInto[T any](target *T, must string) reader {
+func valueInto[T any](target *T, must string) fieldReader {
 	return func(raw json.RawMessage) string {
 		if string(raw) == "null" || json.Unmarshal(raw, target) != nil {
 			return must
@@ -66,7 +66,7 @@ func valueInto[T any](target *T, must string) reader {
 	}
 }
 
-func durationInto(target *time.Duration) reader {
+func durationInto(target *time.Duration) fieldReader {
 	const must = `a duration such as "15s" or "500ms"`
 	return func(raw json.RawMessage) string {
 		var text string

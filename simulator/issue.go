@@ -36,33 +36,33 @@ func (s *Simulator) Issue(kind string, n int) ([]Ticket, error) {
 
 // IssueOrder returns the tickets of o; the error lists what is wrong with it.
 func (s *Simulator) IssueOrder(o Order) ([]Ticket, error) {
-	o = s.completed(o)
+	o = s.withDefaults(o)
 	if err := s.checkOrder(o); err != nil {
 		return nil, err
 	}
-	t := ticket{mark: markValid, action: markWeb, appID: o.AppID, issued: time.Now()}
+	t := ticket{kind: kindValid, action: typeWeb, appID: o.AppID, issued: time.Now()}
 	if o.Type == "mini" {
-		t.action = markMini
+		t.action = typeMini
 	}
 	switch o.Kind {
 	case TicketExpired:
 		t.issued = t.issued.Add(-TicketLife - time.Minute)
 	case TicketUsed:
-		t.mark = markUsed
+		t.kind = kindUsed
 	case TicketEvil:
-		t.mark = markEvil
+		t.kind = kindEvil
 	}
 	out := make([]Ticket, o.Count)
 	for i := range out {
-		t.id = s.dice.next()
+		t.id = s.random.next()
 		out[i] = s.seal(t, o.Kind == TicketForged)
 	}
 	s.stats.issue(o.Count)
 	return out, nil
 }
 
-// completed is o with its defaults.
-func (s *Simulator) completed(o Order) Order {
+// withDefaults is o with its defaults.
+func (s *Simulator) withDefaults(o Order) Order {
 	if o.Kind == "" {
 		o.Kind = TicketValid
 	}

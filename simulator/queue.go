@@ -30,7 +30,7 @@ func (q *queue) join(now time.Time) time.Duration {
 	return q.end.Sub(now)
 }
 
-// pause waits for d; false where ctx ended first.
+// pause waits for d; false if ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil

@@ -13,10 +13,10 @@ import (
 type ending int
 
 const (
-	whole  ending = iota // it arrives
-	half                 // the connection closes in the middle of the body
-	torn                 // no reply: the connection is reset
-	silent               // no reply, ever
+	complete   ending = iota // it arrives
+	truncated                // the connection closes in the middle of the body
+	wasReset                 // no reply: the connection is reset
+	unanswered               // no reply, ever
 )
 
 // reply is an answer of the API, whichever way it travels.

@@ -25,21 +25,21 @@ func (s *Simulator) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, context.Cause(r.Context())
 	}
 	if !isCall(r) {
-		return s.tripToControls(r)
+		return s.roundTripControl(r)
 	}
-	if st := s.current(time.Now()); st.kind == Refuse && s.dice.hit(st.share) {
+	if fault := s.current(time.Now()); fault.kind == Refuse && s.random.chance(fault.share) {
 		s.stats.refuse()
 		return nil, wireError("dial", "connect", syscall.ECONNREFUSED)
 	}
-	out, err := s.answer(r.Context(), r, route{dialled: true})
+	out, err := s.answer(r.Context(), r, transport{accepted: true})
 	switch {
 	case err != nil:
 		return nil, err
-	case out.ending == torn:
+	case out.ending == wasReset:
 		return nil, wireError("read", "read", syscall.ECONNRESET)
 	}
 	body := io.Reader(bytes.NewReader(out.body))
-	if out.ending == half {
+	if out.ending == truncated {
 		body = io.MultiReader(bytes.NewReader(out.body[:len(out.body)/2]), brokenOff{})
 	}
 	return respond(r, out.status, http.Header{"Content-Type": {out.kind}}, int64(len(out.body)), body), nil
@@ -49,7 +49,7 @@ func wireError(op, call string, errno syscall.Errno) error {
 	return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, errno)}
 }
 
-// brokenOff is what a reader meets where the connection closed early.
+// brokenOff is what a reader meets if the connection closed early.
 type brokenOff struct{}
 
 func (brokenOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
@@ -64,8 +64,8 @@ func respond(r *http.Request, status int, header http.Header, length int64, body
 	}
 }
 
-// tripToControls serves controls and pages in process.
-func (s *Simulator) tripToControls(r *http.Request) (resp *http.Response, err error) {
+// roundTripControl serves controls and pages in process.
+func (s *Simulator) roundTripControl(r *http.Request) (resp *http.Response, err error) {
 	in := r.Clone(r.Context())
 	in.Host, in.RequestURI = hostOf(r), r.URL.RequestURI()
 	if in.Method == "" {

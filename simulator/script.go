@@ -68,7 +68,7 @@ func (s *Simulator) putScript(w http.ResponseWriter, r *http.Request) {
 	var f ScriptFault
 	var kind string
 	asked := form{
-		fields: map[string]reader{"kind": textInto(&kind), "code": valueInto(&f.Code, "a whole number")},
+		fields: map[string]fieldReader{"kind": stringInto(&kind), "code": valueInto(&f.Code, "a whole number")},
 		check:  func() error { f.Kind = ScriptKind(kind); return f.Validate() },
 	}
 	if !readControl(w, r, asked) {
@@ -100,8 +100,8 @@ func (s *Simulator) serveScript(w http.ResponseWriter, r *http.Request) {
 		return
 	case ScriptHang:
 		var closing <-chan struct{}
-		if l := lineOf(r); l != nil {
-			closing = l.door.closing
+		if c := connOf(r); c != nil {
+			closing = c.listener.closing
 		}
 		keepSilent(r.Context(), closing)
 		panic(http.ErrAbortHandler)

@@ -16,37 +16,37 @@ const drainTime = 5 * time.Second
 // which may be nil, with the address once connections are accepted. The error
 // says why it could not listen, or could go on no longer; an end by ctx is nil.
 func (s *Simulator) Serve(ctx context.Context, address string, ready func(address string)) error {
-	d, err := s.openDoor(address)
+	l, err := s.listen(address)
 	if err != nil {
 		return err
 	}
-	s.join(d)
-	defer s.part(d)
+	s.add(l)
+	defer s.remove(l)
 	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       5 * time.Minute,
-		ConnContext:       d.introduce,
-		ConnState:         d.watch,
+		ConnContext:       l.connContext,
+		ConnState:         l.untrack,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
-	s.log.Info("simulated Captcha API listens; not for production", "address", d.address)
+	s.log.Info("simulated Captcha API listens; not for production", "address", l.address)
 	if ready != nil {
-		ready(d.address)
+		ready(l.address)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(d) }()
+	go func() { ended <- server.Serve(l) }()
 	select {
 	case err = <-ended:
 		_ = server.Close()
 		return err
 	case <-ctx.Done():
 	}
-	return drain(ctx, server, d, ended)
+	return drain(ctx, server, l, ended)
 }
 
-func drain(ctx context.Context, server *http.Server, d *door, ended <-chan error) error {
-	close(d.closing)
+func drain(ctx context.Context, server *http.Server, l *listener, ended <-chan error) error {
+	close(l.closing)
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if server.Shutdown(bounded) != nil {
@@ -58,17 +58,17 @@ func drain(ctx context.Context, server *http.Server, d *door, ended <-chan error
 	return nil
 }
 
-// join makes d follow the fault from now on.
-func (s *Simulator) join(d *door) {
+// add makes l follow the fault from now on.
+func (s *Simulator) add(l *listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.doors[d] = struct{}{}
-	d.follow()
+	s.listeners[l] = struct{}{}
+	l.applyFault()
 }
 
-func (s *Simulator) part(d *door) {
+func (s *Simulator) remove(l *listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.doors, d)
-	_ = d.Close()
+	delete(s.listeners, l)
+	_ = l.Close()
 }

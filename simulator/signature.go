@@ -50,7 +50,7 @@ func parseAuthorization(header string) (a authorization, ok bool) {
 	return a, a.id != "" && len(a.signed) > 0 && len(a.mac) == sha256.Size
 }
 
-// checkSignature is nil where the call is signed by our account at this time.
+// checkSignature is nil if the call is signed by our account at this time.
 func (s *Simulator) checkSignature(r *http.Request, body []byte, now time.Time) *refusal {
 	stamp := r.Header.Get("X-TC-Timestamp")
 	seconds, err := strconv.ParseInt(stamp, 10, 64)

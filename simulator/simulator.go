@@ -29,18 +29,18 @@ const serverName = "captcha-simulator"
 type Simulator struct {
 	cfg     Config
 	log     *slog.Logger
-	dice    *dice
+	random  *random
 	secret  [32]byte // signs tickets; made anew by each New
 	spent   spentTickets
 	queue   queue
-	stats   tally
+	stats   counters
 	signing atomic.Pointer[dayKey]
-	fault   atomic.Pointer[standing]
+	fault   atomic.Pointer[activeFault]
 	script  atomic.Pointer[ScriptFault]
 	routes  *http.ServeMux
 
-	mu    sync.Mutex // guards doors, and orders changes of the fault
-	doors map[*door]struct{}
+	mu        sync.Mutex // guards listeners, and orders changes of the fault
+	listeners map[*listener]struct{}
 }
 
 // New returns a simulator in good health. Parts of cfg that are zero take
@@ -48,11 +48,11 @@ type Simulator struct {
 func New(cfg Config) *Simulator {
 	cfg = cfg.withDefaults()
 	s := &Simulator{
-		cfg:   cfg,
-		log:   cfg.Log.With("component", "simulator"),
-		dice:  newDice(cfg.Seed),
-		queue: queue{rate: cfg.Capacity},
-		doors: map[*door]struct{}{},
+		cfg:       cfg,
+		log:       cfg.Log.With("component", "simulator"),
+		random:    newRandom(cfg.Seed),
+		queue:     queue{rate: cfg.Capacity},
+		listeners: map[*listener]struct{}{},
 	}
 	_, _ = rand.Read(s.secret[:]) // never fails
 	s.stats.reset(time.Now())
@@ -70,8 +70,8 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveCall(w, r)
 		return
 	}
-	if l := lineOf(r); l != nil {
-		l.control.Store(true)
+	if c := connOf(r); c != nil {
+		c.control.Store(true)
 	}
 	s.routes.ServeHTTP(w, r)
 }

@@ -14,15 +14,14 @@ type spentTickets struct {
 	swept    int64 // minutes before this one are gone
 }
 
-// spend uses a ticket up; false where it was used before. With keep it only
-// looks.
-func (p *spentTickets) spend(id uint64, expires, now time.Time, keep bool) bool {
+// spend uses a ticket up; false if it was used before. With peek it only looks.
+func (p *spentTickets) spend(id uint64, expires, now time.Time, peek bool) bool {
 	minute := expires.Unix() / 60
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sweep(now.Unix() / 60)
 	ids := p.byMinute[minute]
-	if _, used := ids[id]; used || keep {
+	if _, used := ids[id]; used || peek {
 		return !used
 	}
 	if ids == nil {

@@ -27,29 +27,29 @@ type Stats struct {
 	OpenConnections int `json:"open_connections"` // of Serve's listeners, controls included
 }
 
-// tally is Stats in the making.
-type tally struct {
+// counters is Stats in the making.
+type counters struct {
 	mu sync.Mutex
 	n  Stats
 }
 
-func (t *tally) change(f func(n *Stats)) {
+func (t *counters) change(f func(n *Stats)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f(&t.n)
 }
 
-func (t *tally) arrive() {
+func (t *counters) arrive() {
 	t.change(func(n *Stats) { n.InFlight++; n.MaxInFlight = max(n.MaxInFlight, n.InFlight) })
 }
 
-func (t *tally) leave()          { t.change(func(n *Stats) { n.InFlight-- }) }
-func (t *tally) abandon()        { t.change(func(n *Stats) { n.Abandoned++ }) }
-func (t *tally) refuse()         { t.change(func(n *Stats) { n.Refused++ }) }
-func (t *tally) consume()        { t.change(func(n *Stats) { n.TicketsConsumed++ }) }
-func (t *tally) issue(count int) { t.change(func(n *Stats) { n.TicketsIssued += int64(count) }) }
+func (t *counters) leave()          { t.change(func(n *Stats) { n.InFlight-- }) }
+func (t *counters) abandon()        { t.change(func(n *Stats) { n.Abandoned++ }) }
+func (t *counters) refuse()         { t.change(func(n *Stats) { n.Refused++ }) }
+func (t *counters) consume()        { t.change(func(n *Stats) { n.TicketsConsumed++ }) }
+func (t *counters) issue(count int) { t.change(func(n *Stats) { n.TicketsIssued += int64(count) }) }
 
-func (t *tally) count(c *call, fault Kind, outcome string) {
+func (t *counters) count(c *call, fault Kind, outcome string) {
 	t.change(func(n *Stats) {
 		n.Requests++
 		n.ByAction[c.action]++
@@ -62,7 +62,7 @@ func (t *tally) count(c *call, fault Kind, outcome string) {
 }
 
 // reset forgets the counts, but not the calls that are under way.
-func (t *tally) reset(now time.Time) {
+func (t *counters) reset(now time.Time) {
 	t.change(func(n *Stats) {
 		*n = Stats{
 			StartedAt: now, InFlight: n.InFlight, MaxInFlight: n.InFlight,
@@ -80,8 +80,8 @@ func (s *Simulator) Stats() Stats {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for d := range s.doors {
-		out.OpenConnections += d.open()
+	for l := range s.listeners {
+		out.OpenConnections += l.openConns()
 	}
 	return out
 }

@@ -26,29 +26,29 @@ type Ticket struct {
 // The randstr comes out of the same MAC.
 const (
 	ticketPrefix = "tr03simulator_"
-	ticketFacts  = 1 + 1 + 8 + 8 + 8
-	ticketMAC    = 16
+	payloadLen   = 1 + 1 + 8 + 8 + 8
+	macLen       = 16
 )
 
 // What a ticket can say of itself. Expired ones are valid ones of an earlier
 // time; forged ones have a broken MAC.
 const (
-	markValid = 'v'
-	markUsed  = 'u'
-	markEvil  = 'e'
-	markWeb   = 'w'
-	markMini  = 'm'
+	kindValid = 'v'
+	kindUsed  = 'u'
+	kindEvil  = 'e'
+	typeWeb   = 'w'
+	typeMini  = 'm'
 )
 
 type ticket struct {
-	mark, action byte
+	kind, action byte
 	appID        uint64
 	issued       time.Time // to the millisecond
 	id           uint64
 }
 
-func (t ticket) facts() []byte {
-	b := []byte{t.mark, t.action}
+func (t ticket) payload() []byte {
+	b := []byte{t.kind, t.action}
 	b = binary.BigEndian.AppendUint64(b, t.appID)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.UnixMilli()))
 	return binary.BigEndian.AppendUint64(b, t.id)
@@ -56,16 +56,16 @@ func (t ticket) facts() []byte {
 
 // seal writes the ticket and its randstr; forged breaks the MAC.
 func (s *Simulator) seal(t ticket, forged bool) Ticket {
-	facts := t.facts()
-	sum := s.ticketSum(facts)
+	payload := t.payload()
+	sum := s.ticketMAC(payload)
 	out := Ticket{Randstr: randstrOf(sum)}
-	if t.action == markMini {
+	if t.action == typeMini {
 		out.Randstr = ""
 	}
 	if forged {
 		sum[0] ^= 1
 	}
-	out.Ticket = ticketPrefix + base64.RawURLEncoding.EncodeToString(append(facts, sum[:ticketMAC]...))
+	out.Ticket = ticketPrefix + base64.RawURLEncoding.EncodeToString(append(payload, sum[:macLen]...))
 	return out
 }
 
@@ -76,30 +76,30 @@ func (s *Simulator) open(text string) (t ticket, randstr string, ok bool) {
 		return t, "", false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
-	if err != nil || len(raw) != ticketFacts+ticketMAC {
+	if err != nil || len(raw) != payloadLen+macLen {
 		return t, "", false
 	}
-	facts := raw[:ticketFacts]
-	sum := s.ticketSum(facts)
-	if !hmac.Equal(raw[ticketFacts:], sum[:ticketMAC]) {
+	payload := raw[:payloadLen]
+	sum := s.ticketMAC(payload)
+	if !hmac.Equal(raw[payloadLen:], sum[:macLen]) {
 		return t, "", false
 	}
 	t = ticket{
-		mark: facts[0], action: facts[1],
-		appID:  binary.BigEndian.Uint64(facts[2:]),
-		issued: time.UnixMilli(int64(binary.BigEndian.Uint64(facts[10:]))),
-		id:     binary.BigEndian.Uint64(facts[18:]),
+		kind: payload[0], action: payload[1],
+		appID:  binary.BigEndian.Uint64(payload[2:]),
+		issued: time.UnixMilli(int64(binary.BigEndian.Uint64(payload[10:]))),
+		id:     binary.BigEndian.Uint64(payload[18:]),
 	}
 	return t, randstrOf(sum), true
 }
 
-func (s *Simulator) ticketSum(facts []byte) []byte {
+func (s *Simulator) ticketMAC(payload []byte) []byte {
 	h := hmac.New(sha256.New, s.secret[:])
-	h.Write(facts)
+	h.Write(payload)
 	return h.Sum(nil)
 }
 
 func randstrOf(sum []byte) string {
-	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[ticketMAC : ticketMAC+7])
+	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[macLen : macLen+7])
 	return "@" + string(bytes.ToLower([]byte(text)))
 }

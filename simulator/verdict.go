@@ -47,7 +47,7 @@ type verdict struct {
 }
 
 // judge finds the verdict for a call that was not refused, and uses the ticket
-// up where it passes and spend is set.
+// up if it passes and spend is set.
 func (s *Simulator) judge(c *call, now time.Time, spend bool) verdict {
 	appKey, known := s.cfg.Apps[c.appID]
 	switch {
@@ -60,7 +60,7 @@ func (s *Simulator) judge(c *call, now time.Time, spend bool) verdict {
 	}
 	t, randstr, ok := s.open(c.ticket)
 	switch {
-	case !ok || (t.action == markMini) != c.mini():
+	case !ok || (t.action == typeMini) != c.mini():
 		return verdict{code: forgedFor(c)}
 	case t.appID != c.appID:
 		return verdict{code: codeWrongApp}
@@ -68,13 +68,13 @@ func (s *Simulator) judge(c *call, now time.Time, spend bool) verdict {
 		return verdict{code: codeRandstr}
 	case now.Sub(t.issued) >= TicketLife:
 		return verdict{code: codeExpired}
-	case t.mark == markUsed || !s.spent.spend(t.id, t.issued.Add(TicketLife), now, !spend):
+	case t.kind == kindUsed || !s.spent.spend(t.id, t.issued.Add(TicketLife), now, !spend):
 		return verdict{code: codeReused}
 	}
 	if spend {
 		s.stats.consume()
 	}
-	return verdict{code: codeOK, evil: t.mark == markEvil, issued: t.issued}
+	return verdict{code: codeOK, evil: t.kind == kindEvil, issued: t.issued}
 }
 
 func forgedFor(c *call) int {
@@ -89,7 +89,7 @@ func looksDisaster(ticket string) bool {
 }
 
 // judgeDisaster answers a ticket that a page made up because the script
-// failed: 21 in a known form, 16 where the app cannot be made out, else 15.
+// failed: 21 in a known form, 16 if the app cannot be made out, else 15.
 // It never passes and is never used up.
 func judgeDisaster(ticket string, appID uint64) int {
 	parts := strings.SplitN(ticket, "_", 5)

@@ -1,0 +1,217 @@
+package simulator
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// relistenEvery is the pause between attempts to have an address back that
+// somebody else took while connections were refused.
+const relistenEvery = 50 * time.Millisecond
+
+// A listener refuses connections for real: while the fault says so, nothing
+// listens on the address, and connect() fails. It reads the simulator's fault;
+// applyFault makes it look again at once.
+type listener struct {
+	sim     *Simulator
+	address string        // with the port that was given
+	closing chan struct{} // closed when Serve begins to shut down
+	changed chan struct{} // wakes Accept when inner was replaced
+
+	mu     sync.Mutex
+	inner  net.Listener // nil while refusing
+	closed bool
+	conns  map[net.Conn]*connState // open ones
+}
+
+// connState is what is known of an open connection. One whose last request went
+// to the controls is kept when connections are refused, so that the fault can be
+// lifted.
+type connState struct {
+	listener *listener
+	control  atomic.Bool
+}
+
+type connKey struct{}
+
+// connOf is the connection that a request came on, nil if it is not one of ours.
+func connOf(r *http.Request) *connState {
+	c, _ := r.Context().Value(connKey{}).(*connState)
+	return c
+}
+
+func (s *Simulator) listen(address string) (*listener, error) {
+	inner, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("simulator: cannot listen on %q: %w; free the address or give another", address, err)
+	}
+	return &listener{
+		sim: s, address: inner.Addr().String(), inner: inner,
+		closing: make(chan struct{}), changed: make(chan struct{}, 1),
+		conns: map[net.Conn]*connState{},
+	}, nil
+}
+
+// Accept implements net.Listener, across all listeners that the address has.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		inner, wait, err := l.current()
+		switch {
+		case err != nil:
+			return nil, err
+		case inner == nil:
+			l.waitForChange(wait)
+			continue
+		}
+		conn, err := inner.Accept()
+		if err != nil {
+			if l.isCurrent(inner) {
+				return nil, err
+			}
+			continue // closed under us to refuse, or for good
+		}
+		if l.track(inner, conn) {
+			return conn, nil
+		}
+		l.sim.stats.refuse()
+		closeHard(conn)
+	}
+}
+
+// current is the listener as the fault wants it, or how long to wait for one.
+func (l *listener) current() (net.Listener, time.Duration, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, 0, net.ErrClosed
+	}
+	wait := l.adjust()
+	return l.inner, wait, nil
+}
+
+// applyFault refuses or accepts as the fault in force wants, at once.
+func (l *listener) applyFault() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.adjust()
+	l.wake()
+}
+
+func (l *listener) wake() {
+	select {
+	case l.changed <- struct{}{}:
+	default: // Accept will wake anyway
+	}
+}
+
+// adjust refuses or listens; it returns how long it refuses by itself.
+func (l *listener) adjust() time.Duration {
+	now := time.Now()
+	fault := l.sim.current(now)
+	if fault.kind == Refuse && fault.share >= 1 {
+		l.refuse()
+		return fault.ends.Sub(now)
+	}
+	if l.inner != nil {
+		return 0
+	}
+	inner, err := new(net.ListenConfig).Listen(context.Background(), "tcp", l.address)
+	if err != nil {
+		l.sim.log.Warn("cannot listen again after refusing connections; trying on", "address", l.address, "error", err)
+		return relistenEvery
+	}
+	l.inner = inner
+	return 0
+}
+
+func (l *listener) refuse() {
+	if l.inner == nil {
+		return
+	}
+	_ = l.inner.Close()
+	l.inner = nil
+	for conn, state := range l.conns {
+		if !state.control.Load() {
+			closeHard(conn)
+		}
+	}
+}
+
+func (l *listener) waitForChange(limit time.Duration) {
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-l.changed:
+	}
+}
+
+func (l *listener) isCurrent(inner net.Listener) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.closed && l.inner == inner
+}
+
+// track keeps a new connection in conns, unless connections are refused since it
+// came, or it is in the share that is refused.
+func (l *listener) track(inner net.Listener, conn net.Conn) bool {
+	fault := l.sim.current(time.Now())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.inner != inner || fault.kind == Refuse && l.sim.random.chance(fault.share) {
+		return false
+	}
+	l.conns[conn] = &connState{listener: l}
+	return true
+}
+
+// Close implements net.Listener.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.wake()
+	if l.inner == nil {
+		return nil
+	}
+	err := l.inner.Close()
+	l.inner = nil
+	return err
+}
+
+// Addr implements net.Listener.
+func (l *listener) Addr() net.Addr {
+	addr, _ := net.ResolveTCPAddr("tcp", l.address) // written by a listener: always fine
+	return addr
+}
+
+func (l *listener) openConns() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.conns)
+}
+
+// connContext lets handlers find the connection that a request came on.
+func (l *listener) connContext(ctx context.Context, conn net.Conn) context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return context.WithValue(ctx, connKey{}, l.conns[conn])
+}
+
+// untrack forgets a connection that was closed.
+func (l *listener) untrack(conn net.Conn, state http.ConnState) {
+	if state != http.StateClosed && state != http.StateHijacked {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, conn)
+}
