@@ -20,3 +20,10 @@ func (q *Queue) Held() int {
 	defer q.capacity.mu.Unlock()
 	return q.capacity.held
 }
+
+// RememberedRefuted is how many prefixes and subjects are in memory.
+func (q *Queue) RememberedRefuted() int {
+	q.refuted.mu.Lock()
+	defer q.refuted.mu.Unlock()
+	return len(q.refuted.until)
+}

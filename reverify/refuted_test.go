@@ -104,3 +104,28 @@ func TestRefuted_IsKeptOnceTheStoreCanBeWrittenAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestRefuted_IsForgottenInMemoryToo(t *testing.T) {
+	inWorld(t, webhook, func(w *world) {
+		refute := func(ticket, subject string) {
+			w.api.codes["ticket-"+ticket] = 15
+			w.lets(ticket, func(e *reverify.Entry) { e.Ticket.Subject = subject })
+			pass(5 * time.Second)
+		}
+		w.share.is(1)
+		refute("a", "alice")
+		if n := w.q.RememberedRefuted(); n != 2 { // the address and the subject
+			t.Errorf("%d are remembered, want 2", n)
+		}
+		pass(23 * time.Hour)
+		refute("b", "bob")
+		if n := w.q.RememberedRefuted(); n != 3 {
+			t.Errorf("%d are remembered within a day, want 3", n)
+		}
+		pass(90 * time.Minute)
+		refute("c", "carol")
+		if n := w.q.RememberedRefuted(); n != 3 {
+			t.Errorf("%d are remembered, want 3: alice's day is over", n)
+		}
+	})
+}
