@@ -5,26 +5,27 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"captchagate/policy"
 )
 
 // registerMetrics registers what belongs to no single room.
 func (g *Gateway) registerMetrics() {
-	reg := g.registry
+	metrics := promauto.With(g.registry)
 	for _, mode := range []policy.Mode{policy.ModeNormal, policy.ModeDegraded} {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		metrics.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "captchagate_mode", Help: "1 for the process mode that holds.",
 			ConstLabels: prometheus.Labels{"mode": string(mode)},
-		}, func() float64 { return truth(g.situation.mode() == mode) }))
+		}, func() float64 { return truth(g.situation.mode() == mode) })
 	}
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	metrics.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "captchagate_store_healthy", Help: "1 while the store takes writes.",
-	}, func() float64 { return truth(g.store.Healthy()) }))
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	}, func() float64 { return truth(g.store.Healthy()) })
+	metrics.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "captchagate_build_info", Help: "Always 1.",
 		ConstLabels: prometheus.Labels{"version": Version(), "goversion": goVersion()},
-	}, func() float64 { return 1 }))
+	}, func() float64 { return 1 })
 }
 
 func truth(b bool) float64 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"captchagate/captcha"
 )
@@ -71,13 +72,12 @@ func NewReports(probeSoon func(), alarm func(Alarm), log *slog.Logger, reg prome
 		probeSoon: probeSoon, alarm: alarm, log: log,
 		seed: maphash.MakeSeed(), prefixes: map[uint64]sighting{},
 	}
-	events := prometheus.NewCounterVec(prometheus.CounterOpts{
+	events := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "captchagate_client_events_total", Help: "Failures of the vendor's script that pages reported, by error code. Never evidence.",
 	}, []string{"code"})
 	for i := range len(errorCodes) + 1 {
 		rs.counts = append(rs.counts, events.WithLabelValues(codeName(i)))
 	}
-	reg.MustRegister(events)
 	return rs
 }
 

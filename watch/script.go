@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 const (
@@ -76,20 +77,21 @@ func NewScript(cfg ScriptConfig, transport http.RoundTripper, changed func(Scrip
 		probeSoon: make(chan struct{}, 1),
 		status:    ScriptStatus{Watched: cfg.URL != ""},
 	}
-	probes := prometheus.NewCounterVec(prometheus.CounterOpts{
+	metrics := promauto.With(reg)
+	probes := metrics.NewCounterVec(prometheus.CounterOpts{
 		Name: "captchagate_script_probes_total", Help: "Fetches of the page's script, by result.",
 	}, []string{"result"})
 	s.results = map[bool]prometheus.Counter{
 		true: probes.WithLabelValues("ok"), false: probes.WithLabelValues("failed"),
 	}
-	reg.MustRegister(probes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	metrics.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "captchagate_script_down", Help: "1 while the page's script is known to be away.",
 	}, func() float64 {
 		if s.Down() {
 			return 1
 		}
 		return 0
-	}))
+	})
 	return s
 }
 
