@@ -67,20 +67,34 @@ func TestAudit_NeverBlocksAndWaitsForTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &flakyStore{}
 		s.away.Store(true)
-		c, err := control.New(t.Context(), s, scenes, quiet)
+		var log lines
+		c, err := control.New(t.Context(), s, scenes, logTo(&log))
 		must(t, err)
 		go c.Run(t.Context())
-		for range 5000 { // more than may wait
+		c.Audit(control.KindTransition, "gateway", "closed to open", nil)
+		synctest.Wait() // Run has that one in hand
+		for range 1024 + 3000 {
 			c.Audit(control.KindTransition, "gateway", "closed to open", nil)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(9500 * time.Millisecond)
 		if n := s.taken.Load(); n != 0 {
 			t.Fatalf("%d entries were taken by a store that is away", n)
 		}
 		s.away.Store(false)
 		time.Sleep(2 * time.Second)
-		if n := s.taken.Load(); n < 1000 || n > 1100 {
+		if n := s.taken.Load(); n != 1+1024 {
 			t.Errorf("%d entries were taken, want what the queue holds", n)
+		}
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		text := log.text.String()
+		for _, lost := range []string{"lost=1\n", "lost=1000\n", "lost=2000\n", "lost=3000\n"} {
+			if !strings.Contains(text, lost) {
+				t.Errorf("the log does not say %q", lost)
+			}
+		}
+		if n, tries := strings.Count(text, "level=ERROR"), strings.Count(text, "trying again"); n != 4 || tries != 10 {
+			t.Errorf("the log has %d lines for 3000 lost entries and %d of trying for 9.5 s, want 4 and 10", n, tries)
 		}
 	})
 }

@@ -33,14 +33,46 @@ type house struct {
 	mu    sync.Mutex
 	told  int      // how often the follower was called
 	seen  []string // by the follower, as far as it was news
+	log   lines
 }
+
+// lines is a log that a test reads.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+// wantLog checks that the log has these texts once each, and no other warnings
+// or errors.
+func wantLog(t *testing.T, l *lines, want ...string) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	got := l.text.String()
+	for _, text := range want {
+		if n := strings.Count(got, text); n != 1 {
+			t.Errorf("the log says %q %d times, want once:\n%s", text, n, got)
+		}
+	}
+	if n := strings.Count(got, "level=WARN") + strings.Count(got, "level=ERROR"); n != len(want) {
+		t.Errorf("%d warnings and errors, want %d:\n%s", n, len(want), got)
+	}
+}
+
+func logTo(l *lines) *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 func start(t *testing.T, path string, scenes ...string) *house {
 	t.Helper()
 	s, err := bolt.Open(path, quiet)
 	must(t, err)
 	h := &house{store: s, ended: make(chan struct{}), began: time.Now()}
-	h.Control, err = control.New(t.Context(), s, scenes, quiet)
+	h.Control, err = control.New(t.Context(), s, scenes, logTo(&h.log))
 	must(t, err)
 	h.Follow(h.changed)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -165,6 +197,24 @@ func TestControl_FollowersKnowAChangeBeforeSetReturns(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An end is noticed when it is there and not with the next second, the nearest
+// one first.
+func TestControl_NoticesEachEndInItsInstant(t *testing.T) {
+	story(t, func(t *testing.T, path string) {
+		h := start(t, path, scenes...)
+		for _, change := range []control.Change{
+			{For: 1500 * time.Millisecond}, {Scene: "login", For: 700 * time.Millisecond}, {Scene: "comment", For: 2100 * time.Millisecond}, {Scene: "payment"},
+		} {
+			change.Mode, change.Reason = control.Degraded, "test"
+			must(t, h.Set(t.Context(), change))
+		}
+		time.Sleep(2500 * time.Millisecond)
+		synctest.Wait()
+		wantSeen(t, h, "auto@0", "degraded@0", "degraded+login@0", "degraded+comment+login@0", "degraded+comment+login+payment@0",
+			"degraded+comment+payment@0.7", "auto+comment+payment@1.5", "auto+payment@2.1")
+	})
 }
 
 // Followers act on what holds and not on what changed, so they are told every

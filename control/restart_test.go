@@ -77,6 +77,8 @@ func TestControl_LeavesTheSwitchWhereTheStoreFails(t *testing.T) {
 			t.Errorf("after its end forced is %v", mode)
 		}
 		wantSeen(t, h, "auto@0", "degraded@0", "auto@60")
+		h.end() // what waits for the store gets one more try
+		wantLog(t, &h.log, "what lapsed could not be stored; it has lapsed all the same", "the audit could not be written; trying again", "an entry of the audit is lost")
 	})
 }
 

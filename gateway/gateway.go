@@ -125,14 +125,19 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	g.public = public.New(publicConfig(cfg), g.policy, g.situation, g.challenger, g.incidents, g.reports, log, g.registry)
 	g.registerMetrics()
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	var again func(context.Context, string) error
-	if reload != nil {
-		again = g.reloadFor
-	}
-	g.admin = admin.New(cfg.Admin, g.control,
-		&views{situation: g.situation, control: g.control, breaker: g.breaker, store: g.store, incidents: g.incidents, queue: g.queue},
-		again, promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), log)
+	g.admin = g.newAdmin()
 	return g, nil
+}
+
+// newAdmin makes the operators' door, over all that New made before.
+func (g *Gateway) newAdmin() *admin.Server {
+	var reload func(context.Context, string) error
+	if g.reload != nil {
+		reload = g.reloadFor
+	}
+	return admin.New(g.cfg.Admin, g.control,
+		&views{situation: g.situation, control: g.control, breaker: g.breaker, store: g.store, incidents: g.incidents, queue: g.queue},
+		reload, promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.log)
 }
 
 // PagePolicy is the Content-Security-Policy that a page needs, served from the
