@@ -21,7 +21,7 @@ func TestAudit_TellsWhatHappenedNewestFirst(t *testing.T) {
 		began := time.Now()
 		h.Audit(control.KindTransition, "gateway", "closed to open", map[string]int{"failures": 10})
 		time.Sleep(time.Second)
-		h.Audit(control.KindReload, "ops", "configuration loaded again", nil)
+		h.Audit(control.KindReload, "ops", "configuration loaded again", make(chan int)) // no JSON
 		synctest.Wait()
 		wantAudit(t, h, "reload ops configuration loaded again", "transition gateway closed to open")
 
@@ -59,6 +59,10 @@ func TestAudit_TellsASwitchInFull(t *testing.T) {
 			`"detail":{"mode":"degraded","reason":"drill","until":"2000-01-01T00:10:00Z","scene":"login","share":0.05}}`
 		if string(got) != want {
 			t.Errorf("the entry is\n%s\nwant\n%s", got, want)
+		}
+		h.end()
+		if text := h.log.text.String(); !strings.Contains(text, "msg=switched") || !strings.Contains(text, "actor=ops") {
+			t.Errorf("the log does not say who switched: %s", text)
 		}
 	})
 }

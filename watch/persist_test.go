@@ -2,10 +2,12 @@ package watch_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +74,40 @@ func TestIncidents_LeaveOutWhatCannotBeRead(t *testing.T) {
 	if err != nil || len(is.List(10)) != 0 || strings.Count(text.String(), "level=WARN") != 2 {
 		t.Errorf("listed %v (error %v), and the log is %s", is.List(10), err, text.String())
 	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	is.Run(ended)
+	if len(disk.asOfNow().kept) != 0 {
+		t.Errorf("the next process finds them again: %q", disk.kept)
+	}
+}
+
+// A store that is away is told once, and again when it goes away again.
+func TestIncidents_SayOnceThatTheStoreIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var text bytes.Buffer
+		disk := &shelf{kept: map[string][]byte{}}
+		is, err := watch.NewIncidents(t.Context(), disk, nil, slog.New(slog.NewTextHandler(&text, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer stop()
+		wg.Go(func() { is.Run(ctx) })
+		is.Begin(watch.KindCircuit, "faults", time.Now())
+		for round := 1; round <= 2; round++ {
+			pass(500 * time.Millisecond)
+			disk.be(true)
+			pass(time.Minute)
+			if n := strings.Count(text.String(), "incidents cannot be kept"); n != round {
+				t.Errorf("said %d times, want %d:\n%s", n, round, text.String())
+			}
+			disk.be(false)
+			pass(time.Minute)
+		}
+	})
 }
 
 func TestIncidents_OutliveARestartInTheRealStore(t *testing.T) {

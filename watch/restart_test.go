@@ -91,6 +91,30 @@ func TestIncidents_AnOutageThatIsNotMetAgainEndedWithTheProcess(t *testing.T) {
 	}
 }
 
+// Two minutes after the last sign of life it is the same outage, a moment later
+// another one.
+func TestIncidents_GoOnWithinTwoMinutes(t *testing.T) {
+	for _, late := range []time.Duration{0, 1} {
+		begun(t, func(t *testing.T, p *process, disk *shelf) {
+			p.Begin(watch.KindCircuit, "first", time.Now())
+			id := p.Current()
+			pass(500 * time.Millisecond)
+			p.CountDecision("deny", "circuit_open")
+			p.stop() // it writes once more
+			pass(2*time.Minute + late)
+			next := open(t, disk)
+			synctest.Wait()
+			next.Begin(watch.KindCircuit, "again", time.Now())
+			if same := next.Current() == id; same != (late == 0) {
+				t.Errorf("%v after two minutes it is the same: %v", late, same)
+			}
+			if late == 0 && len(next.List(1)[0].Parts) != 1 {
+				t.Errorf("its part did not go on: %+v", next.List(1)[0].Parts)
+			}
+		})
+	}
+}
+
 func TestIncidents_OnlyTheCauseThatIsMetAgainGoesOn(t *testing.T) {
 	begun(t, func(t *testing.T, p *process, disk *shelf) {
 		p.Begin(watch.KindForced, "by hand", time.Now())

@@ -16,11 +16,15 @@ import (
 
 func TestScript_IsDownAfterFailuresInARowAndUpAfterOneSuccess(t *testing.T) {
 	probed(t, quiet, well, func(s *watch.Script, at *site, changes *[]bool) {
+		began := time.Now()
 		pass(time.Second)
 		at.now(refuse)
 		pass(22 * time.Second)
 		if s.Down() {
 			t.Fatal("down after two failures")
+		}
+		if st := s.Status(); !st.Since.Equal(began) {
+			t.Errorf("up since %v, want the first probe at %v", st.Since, began)
 		}
 		at.now(well)
 		pass(11 * time.Second)
