@@ -40,8 +40,11 @@ func (passing) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // The rooms beside the corridor, as little of them as it takes.
 type (
-	peace     struct{ policy.Challenger }
-	memory    struct{ used *once.Set }
+	peace  struct{ policy.Challenger }
+	memory struct {
+		policy.Passes
+		used *once.Set
+	}
 	forgetful struct{}
 )
 
@@ -53,9 +56,6 @@ func (m memory) Seen(captcha.Key) bool                   { return false }
 func (forgetful) Transition(breaker.Transition)          {}
 func (forgetful) Account(breaker.Account)                {}
 func (m memory) Claim(k captcha.Key) bool                { return m.used.Add(k) }
-func (m memory) Release(captcha.Key)                     {}
-func (m memory) Keep(context.Context, policy.Pass) error { return nil }
-func (m memory) Refuted(netip.Addr, string) bool         { return false }
 
 // BenchmarkCorridor is a ticket's way without HTTP on either end: policy,
 // breaker, upstream with the SDK, and back.
@@ -74,8 +74,9 @@ func BenchmarkCorridor(b *testing.B) {
 	ran := make(chan struct{})
 	go func() { br.Run(ctx); close(ran) }()
 	b.Cleanup(func() { cancel(); <-ran })
-	tickets := memory{once.NewSet(captcha.TicketLife, 100_000)}
-	p := policy.New(br, peace{}, peace{}, tickets, tickets, policy.Config{Scenes: cfg.Scenes}, reg)
+	tickets := memory{used: once.NewSet(captcha.TicketLife, 100_000)}
+	p := policy.New(br, policy.Ports{Situation: peace{}, Challenger: peace{}, Ledger: tickets, Passes: tickets},
+		policy.Config{Scenes: cfg.Scenes}, nil, log, reg)
 	r := policy.Request{Scene: "login", Ticket: captcha.Ticket{
 		Randstr: "@abc", AppID: cfg.Upstream.Apps[0].CaptchaAppID, UserIP: netip.MustParseAddr("192.0.2.7"),
 	}}

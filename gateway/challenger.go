@@ -64,7 +64,7 @@ func newChallenger(ctx context.Context, cfg challenge.Config, s store.Store, reg
 const rateLimited = "rate_limited"
 
 func perMinute(n int) *policy.Limiter {
-	return policy.NewLimiter(policy.Budget{PerIP: policy.Rate{N: n, Per: time.Minute}})
+	return policy.NewLimiter(policy.Budget{PerIP: policy.Rate{N: n, Per: time.Minute}}, nil)
 }
 
 // maxOldKeys is how many earlier keys go on being accepted.

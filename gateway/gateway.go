@@ -113,7 +113,8 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if err != nil {
 		return nil, err
 	}
-	g.policy = policy.New(g.breaker, g.situation, g.challenger, ledger, ledger, policyConfig(cfg), g.registry)
+	g.policy = policy.New(g.breaker, policy.Ports{Situation: g.situation, Challenger: g.challenger, Ledger: ledger, Passes: ledger},
+		policyConfig(cfg), placement, log, g.registry)
 	g.situation.onMode = g.policy.Observe
 	events.queue = g.queue
 	g.control.Follow(g.situation.Observe)
@@ -233,5 +234,5 @@ func (g *Gateway) newPasses(ctx context.Context, fates *once.Set, transport http
 	if err != nil {
 		return nil, err
 	}
-	return newLedger(fates, g.queue, g.incidents, g.log), nil
+	return newLedger(fates, g.queue, g.incidents), nil
 }

@@ -13,7 +13,7 @@ import (
 const (
 	challengeKey = "challenge" // signs challenges if the configuration has no secret
 	sealKey      = "seal"      // seals what the store holds of users
-	placementKey = "placement" // orders users: who returns first after an outage
+	placementKey = "placement" // orders users who return after an outage, and names them in budgets
 )
 
 // keyBytes is the length of a key that is made here.

@@ -2,8 +2,7 @@ package gateway
 
 import (
 	"context"
-	"log/slog"
-	"net/netip"
+	"fmt"
 
 	"captchagate/captcha"
 	"captchagate/once"
@@ -21,16 +20,15 @@ type ledger struct {
 	fates     *once.Set // tickets that an attempt of ours may have used up
 	queue     *reverify.Queue
 	incidents *watch.Incidents
-	log       *slog.Logger
 }
 
 // newLedger knows the tickets that an earlier process let through.
-func newLedger(fates *once.Set, queue *reverify.Queue, incidents *watch.Incidents, log *slog.Logger) *ledger {
+func newLedger(fates *once.Set, queue *reverify.Queue, incidents *watch.Incidents) *ledger {
 	l := &ledger{
 		used:  once.NewSet(captcha.TicketLife, maxTickets),
 		let:   once.NewSet(captcha.TicketLife, maxTickets),
 		seen:  once.NewSet(captcha.TicketLife, maxTickets),
-		fates: fates, queue: queue, incidents: incidents, log: log,
+		fates: fates, queue: queue, incidents: incidents,
 	}
 	for key := range queue.LetThrough() {
 		l.used.Add(key)
@@ -39,11 +37,8 @@ func newLedger(fates *once.Set, queue *reverify.Queue, incidents *watch.Incident
 	return l
 }
 
-// Claim marks a ticket as letting somebody in.
+// Claim marks a verified ticket as letting somebody in.
 func (l *ledger) Claim(k captcha.Key) bool { return l.used.Add(k) }
-
-// Release takes a claim back.
-func (l *ledger) Release(k captcha.Key) { l.used.Remove(k) }
 
 // LetThrough reports whether the ticket let somebody in unverified.
 func (l *ledger) LetThrough(k captcha.Key) bool { return l.let.Has(k) }
@@ -51,21 +46,44 @@ func (l *ledger) LetThrough(k captcha.Key) bool { return l.let.Has(k) }
 // Seen marks a disaster ticket as seen.
 func (l *ledger) Seen(k captcha.Key) bool { return !l.seen.Add(k) }
 
-// Refuted reports whether re-verification found a bad ticket of the user.
-func (l *ledger) Refuted(ip netip.Addr, subject string) bool { return l.queue.Refuted(ip, subject) }
+// Let lets a user through within a budget, once a ticket.
+func (l *ledger) Let(ctx context.Context, p policy.Pass) (policy.Outcome, error) {
+	if p.On != policy.OnTicket {
+		return l.spend(p), nil
+	}
+	key := p.Ticket.Key()
+	if !l.used.Add(key) {
+		return policy.Spent, nil
+	}
+	outcome, err := l.spend(p), error(nil)
+	if outcome == policy.Let {
+		outcome, err = l.keep(ctx, p)
+	}
+	if outcome != policy.Let {
+		l.used.Remove(key)
+	}
+	return outcome, err
+}
 
-// Keep keeps a pass for re-verification. If the store is away nobody is let
-// through for long: memory alone would forget whom to ask about.
-func (l *ledger) Keep(ctx context.Context, p policy.Pass) error {
+// spend takes a pass from its budget. Whoever re-verification refuted has none.
+func (l *ledger) spend(p policy.Pass) policy.Outcome {
+	if l.queue.Refuted(p.Ticket.UserIP, p.Ticket.Subject) || !p.Budget.Take(p.Ticket.UserIP, p.Ticket.Subject) {
+		return policy.Over
+	}
+	return policy.Let
+}
+
+// keep keeps a pass for re-verification. If the store is away nobody is let
+// through: memory alone would forget whom to ask about.
+func (l *ledger) keep(ctx context.Context, p policy.Pass) (policy.Outcome, error) {
 	key := p.Ticket.Key()
 	err := l.queue.Add(ctx, reverify.Entry{
 		DecisionID: p.DecisionID, Scene: p.Scene, Reference: p.Reference, Incident: l.incidents.Current(),
 		Ticket: p.Ticket, DecidedAt: p.At, Attempted: l.fates.Has(key),
 	})
 	if err != nil {
-		l.log.Error("nobody is let through unverified: what would have to be asked about later cannot be kept", "error", err)
-		return err
+		return policy.Unknown, fmt.Errorf("cannot keep whom to ask about later: %w", err)
 	}
 	l.let.Add(key)
-	return nil
+	return policy.Let, nil
 }

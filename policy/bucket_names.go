@@ -1,38 +1,47 @@
 package policy
 
 import (
-	"hash/maphash"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"net/netip"
+
+	"github.com/dchest/siphash"
 )
 
-// names turn addresses and subjects into what a limiter keeps of them: 64 bits,
-// keyed by seeds that never leave the process. That is wide enough: beside a
-// million names a new one meets one that is there once in 10^13 times, nobody
-// can search for such a pair without the seeds, and two that share a bucket
-// get less and not more.
-type names struct{ prefixes, subjects maphash.Seed }
+// names turn prefixes and subjects into what a limiter keeps of them: 64 bits,
+// keyed. That is wide enough: beside a million names a new one meets one that
+// is there once in 10^13 times, nobody can search for such a pair without the
+// key, and two that share a bucket get less and not more.
+type names struct{ prefixes, subjects nameKey }
 
-func newNames() names { return names{prefixes: maphash.MakeSeed(), subjects: maphash.MakeSeed()} }
+type nameKey struct{ k0, k1 uint64 }
 
-// prefix names the first bits of ip. Both are as in the 128-bit form of ip, in
-// which an IPv4 address and itself mapped into IPv6 are the same.
-func (n names) prefix(ip netip.Addr, bits int) uint64 {
+// newNames derives both keys from key; nil stands for one made here.
+func newNames(key []byte) names {
+	if key == nil {
+		key = make([]byte, sha256.Size)
+		_, _ = rand.Read(key) // never fails
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("budgets"))
+	k := mac.Sum(nil)
+	word := func(i int) uint64 { return binary.LittleEndian.Uint64(k[8*i:]) }
+	return names{prefixes: nameKey{word(0), word(1)}, subjects: nameKey{word(2), word(3)}}
+}
+
+// prefix names a household or a network.
+func (n names) prefix(p netip.Prefix) uint64 {
 	var named [17]byte
-	bytes := ip.As16()
-	copy(named[:bits/8], bytes[:])
-	named[16] = byte(bits)
-	return maphash.Bytes(n.prefixes, named[:])
+	address := p.Addr().As16()
+	copy(named[:], address[:])
+	named[16] = byte(p.Bits())
+	return siphash.Hash(n.prefixes.k0, n.prefixes.k1, named[:])
 }
 
 // subject names an account of the business.
-func (n names) subject(s string) uint64 { return maphash.String(n.subjects, s) }
-
-// prefixLengths are how many bits of the 128-bit form of ip stand for one
-// user, and for the user's network: /32 and /24 of IPv4; of IPv6 the /64 of
-// one household and the /48 that many providers give to one customer.
-func prefixLengths(ip netip.Addr) (one, network int) {
-	if ip.Unmap().Is4() {
-		return 96 + 32, 96 + 24
-	}
-	return 64, 48
+func (n names) subject(s string) uint64 {
+	var room [256]byte // holds any subject that a request may have
+	return siphash.Hash(n.subjects.k0, n.subjects.k1, append(room[:0], s...))
 }

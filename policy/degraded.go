@@ -37,7 +37,7 @@ func (p *Policy) degraded(ctx context.Context, s *scene, r Request, fb fallback)
 		Action: fb.action, Assurance: AssuranceNone, Mode: ModeDegraded,
 		Cause: fb.cause, Answer: fb.answer, Attempts: fb.attempts,
 	}
-	if p.situation.Forced(s.name, r.Ticket) == ForceNormal {
+	if p.ports.Situation.Forced(s.name, r.Ticket) == ForceNormal {
 		d.Action, d.Mode, d.Reason = Deny, ModeNormal, ReasonDegradedDeny
 		return d
 	}
@@ -45,7 +45,7 @@ func (p *Policy) degraded(ctx context.Context, s *scene, r Request, fb fallback)
 		p.letThrough(ctx, s, r, &d)
 	}
 	if d.Action == Challenge {
-		d.Challenge = p.challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: fb.cause}, costFactor(fb.cause))
+		d.Challenge = p.ports.Challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: fb.cause}, costFactor(fb.cause))
 	}
 	if d.Reason == "" {
 		d.Reason = reasons[d.Action]
@@ -61,30 +61,32 @@ var reasons = map[Action]Reason{
 	Allow: ReasonDegradedAllow, Challenge: ReasonChallengeRequired, Deny: ReasonDegradedDeny,
 }
 
-// letThrough lets a user in within the budget, once a ticket; beyond it d
-// becomes what the scene does then.
+// letThrough lets a user through within the budget; beyond it d becomes what
+// the scene does then.
 func (p *Policy) letThrough(ctx context.Context, s *scene, r Request, d *Decision) {
-	if d.Cause == captcha.CauseDisasterTicket { // all users of one second hold the same, and it can never be verified
-		if !p.withinBudget(s.allowed, r) {
-			s.overBudget(d)
-		}
-		return
+	on := OnTicket
+	if d.Cause == captcha.CauseDisasterTicket {
+		on = OnDisasterTicket
 	}
-	key := r.Ticket.Key()
-	if !p.ledger.Claim(key) {
+	switch p.pass(ctx, on, s, s.allowed, r) {
+	case Let:
+	case Spent:
 		d.Action, d.Reason = Deny, ReasonRejected
-		return
+	case Over, Unknown:
+		s.overBudget(d)
 	}
-	if p.withinBudget(s.allowed, r) && p.passes.Keep(ctx, Pass{r.id, s.name, r.Reference, r.Ticket, time.Now()}) == nil {
-		return
-	}
-	p.ledger.Release(key)
-	s.overBudget(d)
 }
 
-// withinBudget takes one token from a budget. Who turned out to be bad has none.
-func (p *Policy) withinBudget(limiter *Limiter, r Request) bool {
-	return !p.passes.Refuted(r.Ticket.UserIP, r.Ticket.Subject) && limiter.Take(r.Ticket.UserIP, r.Ticket.Subject)
+// pass asks for a pass on a budget.
+func (p *Policy) pass(ctx context.Context, on Basis, s *scene, budget *Limiter, r Request) Outcome {
+	outcome, err := p.ports.Passes.Let(ctx, Pass{
+		On: on, DecisionID: r.id, Scene: s.name, Reference: r.Reference, Ticket: r.Ticket, At: time.Now(), Budget: budget,
+	})
+	if err != nil {
+		p.log.Error("somebody was not let through unverified, because nobody could tell whether that was allowed", "scene", s.name, "error", err)
+		return Unknown
+	}
+	return outcome
 }
 
 // overBudget makes of d what the scene does beyond its budget.
@@ -103,12 +105,12 @@ func costFactor(c captcha.Cause) int {
 
 // solution decides about a solution of an alternate challenge.
 func (p *Policy) solution(ctx context.Context, s *scene, r Request) Decision {
-	got := p.challenger.Check(ctx, *r.Solution, Binding{Scene: s.name, User: r.Ticket})
+	got := p.ports.Challenger.Check(ctx, *r.Solution, Binding{Scene: s.name, User: r.Ticket})
 	d := Decision{Action: Deny, Reason: ReasonChallengeFailed, Assurance: AssuranceNone, Mode: ModeDegraded, Cause: got.Cause}
 	if got.Cause == captcha.NoCause {
 		d.Mode = ModeNormal // not a challenge of ours: nothing degraded decided
 	}
-	if p.situation.Forced(s.name, r.Ticket) == ForceNormal {
+	if p.ports.Situation.Forced(s.name, r.Ticket) == ForceNormal {
 		d.Mode = ModeNormal
 		if got.Valid {
 			d.Reason = ReasonDegradedDeny
@@ -118,13 +120,13 @@ func (p *Policy) solution(ctx context.Context, s *scene, r Request) Decision {
 	if !got.Valid || !p.accepts(s, got) {
 		return d
 	}
-	if p.withinBudget(s.solved, r) {
+	if p.pass(ctx, OnSolution, s, s.solved, r) == Let {
 		d.Action, d.Reason, d.Assurance = Allow, ReasonChallengeSolved, AssuranceReduced
 		return d
 	}
 	s.overBudget(&d)
 	if d.Action == Challenge {
-		d.Challenge = p.challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: got.Cause}, costFactor(got.Cause))
+		d.Challenge = p.ports.Challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: got.Cause}, costFactor(got.Cause))
 	}
 	d.Reason = reasons[d.Action]
 	return d
@@ -140,6 +142,6 @@ func (p *Policy) accepts(s *scene, got Solution) bool {
 	if got.ForUser {
 		return true
 	}
-	now, last := p.situation.Degraded(s.name)
+	now, last := p.ports.Situation.Degraded(s.name)
 	return s.Degraded == Challenge && (now || !last.IsZero() && time.Since(last) < p.rules.Load().ChallengeExpires)
 }

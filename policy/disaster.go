@@ -21,8 +21,8 @@ func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
 		p.metrics.disaster(unknownForm, false, Deny)
 		return rejected(nil, 0)
 	}
-	corroborated := p.situation.ScriptDown() || p.situation.Forced(s.name, r.Ticket) == ForceDegraded
-	corroborated = corroborated && p.plausible(t) && !p.passes.Seen(disasterKey(r.Ticket))
+	corroborated := p.ports.Situation.ScriptDown() || p.ports.Situation.Forced(s.name, r.Ticket) == ForceDegraded
+	corroborated = corroborated && p.plausible(t) && !p.ports.Ledger.Seen(disasterKey(r.Ticket))
 	action := max(s.Degraded, Challenge, Action(p.rules.Load().Disaster.Otherwise))
 	if corroborated {
 		action = max(s.Degraded, Action(p.rules.Load().Disaster.WhenCorroborated))

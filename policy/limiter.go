@@ -3,6 +3,8 @@ package policy
 import (
 	"net/netip"
 	"sync"
+
+	"captchagate/captcha"
 )
 
 const (
@@ -38,21 +40,23 @@ type Limiter struct {
 	normalSince int64 // -1: the process mode is degraded
 }
 
-// NewLimiter returns a full limiter of the usual size.
-func NewLimiter(cfg Budget) *Limiter { return NewBoundedLimiter(cfg, maxBuckets) }
+// NewLimiter returns a full limiter of the usual size. It names users by hashes
+// under key, so that nobody can choose a name, and instances with the same key
+// choose the same; nil stands for a key that no other limiter has.
+func NewLimiter(cfg Budget, key []byte) *Limiter { return newLimiter(cfg, key, maxBuckets) }
 
-// NewBoundedLimiter returns a full limiter that remembers at most capacity buckets,
+// newLimiter returns a full limiter that remembers at most capacity buckets,
 // up to three for each user who was let through: address, network, subject. If
 // none of them is full again and a user would need one more, the user is
 // refused.
-func NewBoundedLimiter(cfg Budget, capacity int) *Limiter {
+func newLimiter(cfg Budget, key []byte, capacity int) *Limiter {
 	return &Limiter{
 		perIP:       limitOf(cfg.PerIP, 1),
 		perNetwork:  limitOf(cfg.PerIP, networkFactor),
 		perSubject:  limitOf(cfg.PerSubject, 1),
 		total:       limitOf(cfg.Total, 1),
 		timeLimit:   ticksIn(cfg.For),
-		names:       newNames(),
+		names:       newNames(key),
 		limited:     cfg != Budget{},
 		clock:       newClock(),
 		buckets:     newTable(capacity),
@@ -109,9 +113,8 @@ type charge struct {
 // charges are the buckets of a user that are limited.
 func (l *Limiter) charges(ip netip.Addr, subject string) (cs [3]charge, n int) {
 	if l.perIP.limits() {
-		one, network := prefixLengths(ip)
-		cs[0] = charge{name: l.names.prefix(ip, one), limit: l.perIP}
-		cs[1] = charge{name: l.names.prefix(ip, network), limit: l.perNetwork}
+		cs[0] = charge{name: l.names.prefix(captcha.Household(ip)), limit: l.perIP}
+		cs[1] = charge{name: l.names.prefix(captcha.Network(ip)), limit: l.perNetwork}
 		n = 2
 	}
 	if subject != "" && l.perSubject.limits() {

@@ -66,7 +66,7 @@ func BenchmarkLimiter_Take(b *testing.B) {
 
 // Each user is new, and each stays for the 6 s that 10/m takes to come back.
 func BenchmarkLimiter_Newcomers(b *testing.B) {
-	p := policy.NewLimiter(policy.Budget{PerIP: per(10, time.Minute), Total: per(1_000_000, time.Second)})
+	p := policy.NewLimiter(policy.Budget{PerIP: per(10, time.Minute), Total: per(1_000_000, time.Second)}, nil)
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {

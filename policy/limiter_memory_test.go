@@ -111,7 +111,7 @@ func TestLimiter_RefusesWhenFull(t *testing.T) {
 // After a flood the memory is given back by and by.
 func TestLimiter_GivesMemoryBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewLimiter(policy.Budget{PerIP: per(60, time.Minute)})
+		p := policy.NewLimiter(policy.Budget{PerIP: per(60, time.Minute)}, nil)
 		before := heap()
 		admitted(p, 60_000, func(i int) (netip.Addr, string) { return visitor(i), "" })
 		grown := heap() - before

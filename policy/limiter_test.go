@@ -77,7 +77,7 @@ func TestLimiter_GivesABurstAndRefills(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy.NewLimiter(c.cfg)
+				p := policy.NewLimiter(c.cfg, nil)
 				if got := admitted(p, 250, c.who); got != c.burst {
 					t.Errorf("at once %d of 250 got through, want %d", got, c.burst)
 				}
@@ -93,7 +93,7 @@ func TestLimiter_GivesABurstAndRefills(t *testing.T) {
 // The same address written as IPv4 and as IPv6 has one budget.
 func TestLimiter_KnowsAMappedAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewLimiter(policy.Budget{PerIP: per(10, time.Minute)})
+		p := policy.NewLimiter(policy.Budget{PerIP: per(10, time.Minute)}, nil)
 		admitted(p, 10, always("192.0.2.1", ""))
 		if p.Take(netip.MustParseAddr("::ffff:192.0.2.1"), "") {
 			t.Error("the address got more by another spelling")
@@ -111,7 +111,7 @@ func TestLimiter_IsExactOverTime(t *testing.T) {
 	for _, r := range []policy.Rate{per(7, time.Second), per(999, time.Second), per(4999, time.Second), per(1000, time.Minute), per(9_999, time.Hour)} {
 		t.Run(r.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy.NewLimiter(policy.Budget{Total: r})
+				p := policy.NewLimiter(policy.Budget{Total: r}, nil)
 				got, spell := admitted(p, r.N+1, always("192.0.2.1", "")), r.Per/time.Duration(r.N)/3
 				for range 3 * r.N {
 					time.Sleep(spell)
@@ -130,7 +130,7 @@ func TestLimiter_IsExactOverTime(t *testing.T) {
 func TestLimiter_IsExactAtTheHighestRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const want = 16 * 992
-		p := policy.NewLimiter(policy.Budget{PerIP: per(992, time.Millisecond)})
+		p := policy.NewLimiter(policy.Budget{PerIP: per(992, time.Millisecond)}, nil)
 		neighbour := func(i int) (netip.Addr, string) { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), "" }
 		for _, when := range []string{"at once", "a millisecond later", "two later"} {
 			if got := admitted(p, 2*want, neighbour); got > want || got < want*999/1000 {
@@ -180,7 +180,7 @@ func TestLimiter_TakesNothingWhereItRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy.NewLimiter(cfg)
+				p := policy.NewLimiter(cfg, nil)
 				c.spend(p)
 				before := p.Entries()
 				if got := admitted(p, 100, c.tries); got != 0 {
@@ -200,7 +200,7 @@ func TestLimiter_TakesNothingWhereItRefuses(t *testing.T) {
 // Who is refused for want of total has lost nothing once there is some again.
 func TestLimiter_TotalRefusesWithoutCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewLimiter(policy.Budget{PerIP: per(5, time.Hour), PerSubject: per(5, time.Hour), Total: per(20, time.Second)})
+		p := policy.NewLimiter(policy.Budget{PerIP: per(5, time.Hour), PerSubject: per(5, time.Hour), Total: per(20, time.Second)}, nil)
 		admitted(p, 20, func(i int) (netip.Addr, string) { return visitor(i), "" })
 		if got := admitted(p, 1000, always("192.0.2.1", "late")); got != 0 {
 			t.Fatalf("%d got through beyond the total", got)
@@ -224,7 +224,7 @@ func TestLimiter_IsExactUnderConcurrency(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy.NewLimiter(c.cfg)
+				p := policy.NewLimiter(c.cfg, nil)
 				var got atomic.Int64
 				var all sync.WaitGroup
 				for g := range 64 {
@@ -249,7 +249,7 @@ func TestLimiter_IsExactUnderConcurrency(t *testing.T) {
 // At one moment, however many ask for it.
 func TestLimiter_GivesABurstOnceAmongMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewLimiter(policy.Budget{PerIP: per(100, time.Hour), Total: per(1000, time.Hour)})
+		p := policy.NewLimiter(policy.Budget{PerIP: per(100, time.Hour), Total: per(1000, time.Hour)}, nil)
 		var got atomic.Int64
 		var all sync.WaitGroup
 		for g := range 64 {

@@ -51,7 +51,7 @@ func TestLimiter_EndsAndRefills(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy.NewLimiter(policy.Budget{Total: per(1000, time.Second), For: limit})
+				p := policy.NewLimiter(policy.Budget{Total: per(1000, time.Second), For: limit}, nil)
 				for i, s := range steps {
 					time.Sleep(s.wait)
 					if s.mode != "" {
@@ -69,7 +69,7 @@ func TestLimiter_EndsAndRefills(t *testing.T) {
 // The outage's minutes before anybody was let through do not count.
 func TestLimiter_CountsFromTheFirstPassing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewLimiter(policy.Budget{Total: per(1, time.Second), For: time.Minute})
+		p := policy.NewLimiter(policy.Budget{Total: per(1, time.Second), For: time.Minute}, nil)
 		p.Observe(true)
 		time.Sleep(time.Hour)
 		for at, want := range []bool{true, true, false} {
@@ -84,7 +84,7 @@ func TestLimiter_CountsFromTheFirstPassing(t *testing.T) {
 // Without a limit of time there is no end.
 func TestLimiter_GoesOnWithoutATimeLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := policy.NewLimiter(policy.Budget{Total: per(1, time.Second)})
+		p := policy.NewLimiter(policy.Budget{Total: per(1, time.Second)}, nil)
 		p.Observe(true)
 		for range 100 {
 			if !p.Take(visitor(1), "") {

@@ -7,7 +7,7 @@ package policy
 
 import (
 	"context"
-	"net/netip"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -61,38 +61,6 @@ type Solution struct {
 	ForUser bool          // issued for this very user by a decision of ours
 }
 
-// A Ledger remembers for captcha.TicketLife which tickets let somebody in. None
-// of its methods waits.
-type Ledger interface {
-	// Claim marks a ticket as letting somebody in, and reports whether it is
-	// the first time.
-	Claim(k captcha.Key) (first bool)
-	// Release takes a claim back that led to nothing.
-	Release(k captcha.Key)
-	// LetThrough reports whether the ticket let somebody in unverified.
-	LetThrough(k captcha.Key) bool
-}
-
-// Passes remembers who was let through unverified, and what came of it.
-type Passes interface {
-	// Keep keeps a pass, so that it survives the process from when it returns.
-	// On an error the user must not be let through.
-	Keep(ctx context.Context, p Pass) error
-	// Refuted reports whether a ticket of the address or subject turned out to
-	// be bad within the last 24 hours.
-	Refuted(ip netip.Addr, subject string) bool
-	// Seen marks a disaster ticket in a user's hands as seen, and reports
-	// whether it was before.
-	Seen(k captcha.Key) bool
-}
-
-// A Pass is somebody who was let through with a ticket that nobody verified.
-type Pass struct {
-	DecisionID, Scene, Reference string
-	Ticket                       captcha.Ticket
-	At                           time.Time
-}
-
 // A Request is one question of a business backend about one user.
 type Request struct {
 	Scene     string
@@ -113,13 +81,12 @@ type Config struct {
 
 // Policy decides. It is safe for concurrent use.
 type Policy struct {
-	verifier   captcha.Verifier
-	situation  Situation
-	challenger Challenger
-	ledger     Ledger
-	metrics    *metrics
-	passes     Passes
-	rules      atomic.Pointer[rules]
+	ports    Ports
+	verifier captcha.Verifier
+	key      []byte
+	log      *slog.Logger
+	metrics  *metrics
+	rules    atomic.Pointer[rules]
 }
 
 // rules are a Config with its budgets; they are replaced, never changed.
@@ -136,12 +103,18 @@ type scene struct {
 	solved  *Limiter
 }
 
-// New returns a Policy over verifier.
-func New(verifier captcha.Verifier, situation Situation, challenger Challenger, ledger Ledger, passes Passes, cfg Config, reg prometheus.Registerer) *Policy {
-	p := &Policy{
-		verifier: verifier, situation: situation, challenger: challenger, ledger: ledger, passes: passes,
-		metrics: newMetrics(reg),
-	}
+// Ports are what the policy needs of others; all are required.
+type Ports struct {
+	Situation  Situation
+	Challenger Challenger
+	Ledger     Ledger
+	Passes     Passes
+}
+
+// New returns a Policy over verifier. The key names users in the budgets; see
+// NewLimiter.
+func New(verifier captcha.Verifier, ports Ports, cfg Config, key []byte, log *slog.Logger, reg prometheus.Registerer) *Policy {
+	p := &Policy{verifier: verifier, ports: ports, key: key, log: log, metrics: newMetrics(reg)}
 	p.Reconfigure(cfg)
 	return p
 }
@@ -156,12 +129,12 @@ func (p *Policy) Reconfigure(cfg Config) {
 		if old != nil && old.scenes[name] != nil && old.scenes[name].Budget == c.Budget {
 			s.allowed = old.scenes[name].allowed
 		} else {
-			s.allowed = NewLimiter(c.Budget)
+			s.allowed = NewLimiter(c.Budget, p.key)
 		}
 		if old != nil && old.scenes[name] != nil && old.scenes[name].ChallengeBudget == c.ChallengeBudget {
 			s.solved = old.scenes[name].solved
 		} else {
-			s.solved = NewLimiter(c.ChallengeBudget)
+			s.solved = NewLimiter(c.ChallengeBudget, p.key)
 		}
 		next.scenes[name] = s
 		p.metrics.seed(name, c)
@@ -219,10 +192,10 @@ func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
 	if disaster || !r.Ticket.WellFormed() {
 		return rejected(nil, 0)
 	}
-	if p.situation.Forced(s.name, r.Ticket) == ForceDegraded {
+	if p.ports.Situation.Forced(s.name, r.Ticket) == ForceDegraded {
 		return p.degraded(ctx, s, r, fallback{cause: captcha.CauseForced, action: s.Degraded})
 	}
-	if p.ledger.LetThrough(r.Ticket.Key()) {
+	if p.ports.Ledger.LetThrough(r.Ticket.Key()) {
 		return rejected(nil, 0) // it let somebody in while nobody could verify it
 	}
 	v, err := p.verifier.Verify(ctx, r.Ticket)
@@ -237,7 +210,7 @@ func (p *Policy) verdict(r Request, v captcha.Verdict) Decision {
 	switch {
 	case v.Outcome == captcha.Malicious:
 		return Decision{Action: Deny, Reason: ReasonMalicious, Assurance: AssuranceNone, Mode: ModeNormal, Answer: v.Answer, Attempts: v.Attempts}
-	case v.Outcome == captcha.Passed && p.ledger.Claim(r.Ticket.Key()):
+	case v.Outcome == captcha.Passed && p.ports.Ledger.Claim(r.Ticket.Key()):
 		return Decision{Action: Allow, Reason: ReasonVerified, Assurance: AssuranceFull, Mode: ModeNormal, Answer: v.Answer, Attempts: v.Attempts}
 	}
 	return rejected(v.Answer, v.Attempts)

@@ -18,7 +18,7 @@ import (
 func pageBudget() *policy.Limiter {
 	p := policy.NewLimiter(policy.Budget{
 		PerIP: policy.Rate{N: 60, Per: time.Minute}, Total: policy.Rate{N: 2000, Per: time.Second},
-	})
+	}, nil)
 	p.Observe(false)
 	return p
 }

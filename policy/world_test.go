@@ -1,0 +1,130 @@
+package policy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"captchagate/captcha"
+	"captchagate/policy"
+)
+
+const (
+	ourApp   = 190000001
+	theScene = "scene"
+	noKind   = captcha.Kind(-1)
+)
+
+// A world is everything around a policy of one scene, as a test sets it.
+type world struct {
+	cfg policy.Config
+	reg *prometheus.Registry
+
+	verdict captcha.Verdict
+	fails   captcha.Kind // instead of the verdict; noKind: it does not
+	asked   int
+
+	force      policy.Force
+	degraded   bool
+	last       time.Time
+	scriptDown bool
+
+	solution policy.Solution
+	factor   int            // of the last challenge
+	issued   policy.Binding // what it is for
+	claimed  map[captcha.Key]bool
+	let      map[captcha.Key]bool
+	seen     map[captcha.Key]bool
+	passes   []policy.Pass // that were asked for
+	keep     error         // of the pass
+}
+
+func newWorld(s policy.Scene) *world {
+	return &world{
+		cfg: policy.Config{
+			Scenes: map[string]policy.Scene{theScene: s}, Apps: []uint64{ourApp}, ChallengeExpires: 5 * time.Minute,
+			Disaster: policy.DisasterTickets{Otherwise: policy.DisasterAction(policy.Challenge), MaxAge: 5 * time.Minute},
+		},
+		reg: prometheus.NewRegistry(), fails: noKind,
+		claimed: map[captcha.Key]bool{}, let: map[captcha.Key]bool{}, seen: map[captcha.Key]bool{},
+	}
+}
+
+func (w *world) policy() *policy.Policy {
+	return policy.New(w, policy.Ports{Situation: w, Challenger: w, Ledger: w, Passes: w}, w.cfg, nil, slog.New(slog.DiscardHandler), w.reg)
+}
+
+func (w *world) Verify(context.Context, captcha.Ticket) (captcha.Verdict, error) {
+	w.asked++
+	if w.fails != noKind {
+		return captcha.Verdict{}, &captcha.Failure{Kind: w.fails, Answer: w.verdict.Answer, Attempts: 2}
+	}
+	return w.verdict, nil
+}
+
+func (w *world) Forced(string, captcha.Ticket) policy.Force { return w.force }
+func (w *world) Degraded(string) (bool, time.Time)          { return w.degraded, w.last }
+func (w *world) ScriptDown() bool                           { return w.scriptDown }
+
+func (w *world) Issue(b policy.Binding, factor int) any {
+	w.issued, w.factor = b, factor
+	return "challenge"
+}
+
+func (w *world) Check(context.Context, string, policy.Binding) policy.Solution { return w.solution }
+
+func (w *world) Claim(k captcha.Key) bool      { first := !w.claimed[k]; w.claimed[k] = true; return first }
+func (w *world) LetThrough(k captcha.Key) bool { return w.let[k] }
+func (w *world) Seen(k captcha.Key) bool       { before := w.seen[k]; w.seen[k] = true; return before }
+
+// Let is the contract of policy.Passes in as few lines as it takes.
+func (w *world) Let(_ context.Context, p policy.Pass) (policy.Outcome, error) {
+	w.passes = append(w.passes, p)
+	switch {
+	case w.keep != nil:
+		return policy.Unknown, w.keep
+	case p.On == policy.OnTicket && w.claimed[p.Ticket.Key()]:
+		return policy.Spent, nil
+	case !p.Budget.Take(p.Ticket.UserIP, p.Ticket.Subject):
+		return policy.Over, nil
+	}
+	if p.On == policy.OnTicket {
+		w.claimed[p.Ticket.Key()] = true
+	}
+	return policy.Let, nil
+}
+
+var errAway = errors.New("the store is away")
+
+var alice = netip.MustParseAddr("192.0.2.1")
+
+// ticket is the n-th ticket of a user.
+func ticket(n int) policy.Request {
+	return policy.Request{Scene: theScene, Reference: "order", Ticket: captcha.Ticket{
+		Value: fmt.Sprint("tr03", n), Randstr: "@abc", AppID: ourApp, UserIP: alice, Subject: "alice",
+	}}
+}
+
+func solved() policy.Request {
+	r, solution := ticket(0), "solution"
+	r.Ticket.Value, r.Solution = "", &solution
+	return r
+}
+
+// words are a decision in the order of the contract's table: what, why, who
+// decided and the cause, with the one that budget_spent stands over.
+func words(d policy.Decision) string {
+	s := fmt.Sprint(d.Action, " ", d.Reason, " ", d.Mode)
+	if d.Cause != captcha.NoCause {
+		s += " " + string(d.Cause)
+	}
+	if d.DegradedBy != captcha.NoCause {
+		s += "<" + string(d.DegradedBy)
+	}
+	return s
+}
