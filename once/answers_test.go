@@ -190,6 +190,18 @@ func TestAnswers_DropTheOldestBeyondTheirBound(t *testing.T) {
 	}
 }
 
+func TestAnswers_HaveRoomForOneAtLeast(t *testing.T) {
+	a, decide := once.NewAnswers[int](time.Minute, 0), numbers()
+	for _, c := range []struct {
+		key      string
+		replayed bool
+	}{{"k", false}, {"k", true}, {"l", false}, {"k", false}} {
+		if _, replayed, err := a.Do(t.Context(), "shop", c.key, nil, decide); replayed != c.replayed || err != nil || a.Len() != 1 {
+			t.Errorf("%s: replayed %v, %v; %d answers", c.key, replayed, err, a.Len())
+		}
+	}
+}
+
 func TestAnswers_KeepOnlyWhatLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, decide := once.NewAnswers[int](time.Minute, 1000), numbers()

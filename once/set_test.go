@@ -126,6 +126,15 @@ func TestSet_DropsTheOldestBeyondItsBound(t *testing.T) {
 	}
 }
 
+func TestSet_HasRoomForOneAtLeast(t *testing.T) {
+	s := once.NewSet(time.Minute, 0)
+	s.Add(key(1))
+	s.Add(key(2))
+	if s.Has(key(1)) || !s.Has(key(2)) || s.Len() != 1 {
+		t.Errorf("holds the first %v, the second %v of %d", s.Has(key(1)), s.Has(key(2)), s.Len())
+	}
+}
+
 func TestSet_RemoveMakesAKeyNewAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := once.NewSet(time.Minute, 10)

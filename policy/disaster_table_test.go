@@ -1,0 +1,166 @@
+package policy_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"captchagate/captcha"
+	"captchagate/policy"
+)
+
+// today is when tickets are made: they hold times of ten digits, and a bubble
+// begins before there were any.
+var today = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// disaster is a disaster ticket that is true in every way.
+func disaster(code int, app uint64, at time.Time) policy.Request {
+	r := ticket(0)
+	r.Ticket.Value, r.Ticket.Randstr = captcha.NewDisasterTicket(code, app, at), ""
+	return r
+}
+
+func inBubble(t *testing.T, story func()) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) {
+		time.Sleep(time.Until(today))
+		story()
+	})
+}
+
+const (
+	allowed    = "allow degraded_allow degraded disaster_ticket"
+	challenged = "challenge challenge_required degraded disaster_ticket"
+	denied     = "deny degraded_deny degraded disaster_ticket"
+)
+
+// Only what the gateway knows for itself gives a disaster ticket the scene's
+// action; else it gets the stricter of that and what is configured.
+func TestDecide_DisasterTickets(t *testing.T) {
+	const own, challenge, deny = policy.DisasterAction(0), policy.DisasterAction(policy.Challenge), policy.DisasterAction(policy.Deny)
+	for _, c := range []struct {
+		name                   string
+		corroborated, other    policy.DisasterAction
+		down                   bool // the script
+		force                  policy.Force
+		allow, challenge, deny string // by the scene's action
+	}{
+		{"nothing corroborates it", own, challenge, false, policy.ForceNone, challenged, challenged, denied},
+		{"nothing does, and the scene's own is configured", own, own, false, policy.ForceNone, challenged, challenged, denied},
+		{"nothing does, and deny is configured", own, deny, false, policy.ForceNone, denied, denied, denied},
+		{"the script is down", own, deny, true, policy.ForceNone, allowed, challenged, denied},
+		{"the script is down, and challenge is configured", challenge, deny, true, policy.ForceNone, challenged, challenged, denied},
+		{"the script is down, and deny is configured", deny, challenge, true, policy.ForceNone, denied, denied, denied},
+		{"degraded is forced", own, deny, false, policy.ForceDegraded, allowed, challenged, denied},
+		{"the script is down and normal is forced", own, challenge, true, policy.ForceNormal, normally, normally, normally},
+		{"normal is forced", own, challenge, false, policy.ForceNormal, normally, normally, normally},
+	} {
+		for i, s := range []policy.Scene{allows, challenges, denies} {
+			w := newWorld(s)
+			w.scriptDown, w.force = c.down, c.force
+			w.cfg.Disaster.WhenCorroborated, w.cfg.Disaster.Otherwise = c.corroborated, c.other
+			inBubble(t, func() {
+				d := w.policy().Decide(t.Context(), disaster(1001, ourApp, time.Now()))
+				want := []string{c.allow, c.challenge, c.deny}[i]
+				if got := words(d); got != want || w.asked != 0 || d.Attempts != 0 || d.Answer != nil {
+					t.Errorf("%s, the scene has %v: asked %d times\n got %s\nwant %s", c.name, s.Degraded, w.asked, got, want)
+				}
+				w.fits(t, c.name, d, false)
+				if len(w.claimed) != 0 {
+					t.Errorf("%s: the ticket was claimed", c.name)
+				}
+			})
+		}
+	}
+}
+
+const normally = "deny degraded_deny normal disaster_ticket"
+
+// While the script is down a disaster ticket must still be one that a page of
+// ours could have made, now, and is good for one user once.
+func TestDecide_DisasterTicketsMustBePlausible(t *testing.T) {
+	const second = time.Second
+	for _, c := range []struct {
+		name string
+		code int
+		app  uint64
+		age  time.Duration
+		want string
+	}{
+		{"made now", 1001, ourApp, 0, allowed},
+		{"as old as may be", 1085, ourApp, 5 * time.Minute, allowed},
+		{"older", 1001, ourApp, 5*time.Minute + second, challenged},
+		{"by a clock that is as far ahead as may be", 1001, ourApp, -time.Minute, allowed},
+		{"further ahead", 1001, ourApp, -time.Minute - second, challenged},
+		{"of an unknown code", 1999, ourApp, 0, challenged},
+		{"of another app", 1001, ourApp + 1, 0, challenged},
+	} {
+		inBubble(t, func() {
+			w := newWorld(allows)
+			w.scriptDown = true
+			r := disaster(c.code, c.app, time.Now().Add(-c.age))
+			if got := words(w.policy().Decide(t.Context(), r)); got != c.want {
+				t.Errorf("%s: %s, want %s", c.name, got, c.want)
+			}
+		})
+	}
+	for _, parts := range []string{"_undefined_%d", "_190000001"} {
+		inBubble(t, func() {
+			w := newWorld(allows)
+			w.scriptDown = true
+			r := ticket(0)
+			r.Ticket.Value, r.Ticket.Randstr = "trerror_1001"+parts, ""
+			if parts == "_undefined_%d" {
+				r.Ticket.Value = fmt.Sprintf(r.Ticket.Value, time.Now().Unix())
+			}
+			if got := words(w.policy().Decide(t.Context(), r)); got != allowed {
+				t.Errorf("%s: %s", r.Ticket.Value, got)
+			}
+		})
+	}
+}
+
+// All users of one second hold the same disaster ticket; one of them has it once.
+func TestDecide_ADisasterTicketIsGoodForEachUserOnce(t *testing.T) {
+	inBubble(t, func() {
+		w := newWorld(allows)
+		w.scriptDown = true
+		p := w.policy()
+		r := disaster(1001, ourApp, time.Now())
+		same, other, again := r, r, r
+		same.Ticket.UserIP = netip.AddrFrom16(alice.As16())
+		other.Ticket.UserIP = visitor(1)
+		again.Ticket.Randstr = "@other"
+		for i, c := range []struct {
+			r    policy.Request
+			want string
+		}{{r, allowed}, {r, challenged}, {same, challenged}, {other, allowed}, {again, allowed}} {
+			if got := words(p.Decide(t.Context(), c.r)); got != c.want {
+				t.Errorf("request %d: %s, want %s", i+1, got, c.want)
+			}
+		}
+		for _, pass := range w.passes {
+			if pass.On != policy.OnDisasterTicket {
+				t.Errorf("%+v", pass)
+			}
+		}
+	})
+}
+
+// Beyond the budget a disaster ticket gets what any other does.
+func TestDecide_DisasterTicketsHaveTheScenesBudget(t *testing.T) {
+	inBubble(t, func() {
+		for want, s := range map[string]policy.Scene{
+			"challenge challenge_required degraded budget_spent<disaster_ticket": spent,
+			"deny degraded_deny degraded budget_spent<disaster_ticket":           spentDeny,
+		} {
+			w := newWorld(s)
+			w.scriptDown = true
+			if got := words(w.policy().Decide(t.Context(), disaster(1001, ourApp, time.Now()))); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}
+	})
+}
