@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// C13: a gateway that was stopped for a second itself opens nothing, and answers
-// all who waited.
+// C13: a gateway that was stopped for a second itself, while calls were in flight,
+// opens nothing, and answers all who waited.
 func TestServe_IsNotFooledByAStandstill(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -23,12 +23,16 @@ func TestServe_IsNotFooledByAStandstill(t *testing.T) {
 	if err := json.Unmarshal(body, &tickets); err != nil || len(tickets) != n {
 		t.Fatalf("%v, %d tickets", err, len(tickets))
 	}
+	h.fault(`{"kind":"slow","latency":"150ms"}`) // so that thirty calls are in flight at a time
 	var answered atomic.Int64
 	var wg sync.WaitGroup
 	begun := time.Now()
 	for i, one := range tickets {
 		<-time.After(time.Until(begun.Add(time.Duration(i) * time.Second / rate)))
 		if i == n/2 {
+			if waiting := h.status().Upstream.InFlight; waiting < 20 {
+				t.Errorf("only %d calls are in flight: a standstill of the API would not be noticed either", waiting)
+			}
 			h.gateway.standsStill(t, time.Second)
 		}
 		wg.Go(func() {
