@@ -279,3 +279,31 @@ func TestBreaker_SignsOnceMore(t *testing.T) {
 		}
 	})
 }
+
+// C4: more calls than max_in_flight are not sent but fail at once; when one has
+// come back there is room for the next.
+func TestBreaker_CapsCallsInFlight(t *testing.T) {
+	cfg, limits := defaults()
+	limits.MaxInFlight, limits.MaxAttempts = 10, 1
+	inWorldOf(t, cfg, limits, func(w *world) {
+		w.becomes(after(100*time.Millisecond, passes))
+		start := time.Now()
+		w.others.Go(func() { w.traffic(1000, 10*time.Millisecond) })
+		time.Sleep(15 * time.Millisecond)
+		for n := range 5 {
+			if r := w.verify(w.t.Context(), user(8_000_000+n)); r.kind() != "overloaded" || r.took != 0 {
+				t.Errorf("the eleventh: %s after %v", r.kind(), r.took)
+			}
+		}
+		if n := w.b.Status().InFlight; n != 10 || w.metric("captchagate_upstream_in_flight")[""] != 10 {
+			t.Errorf("%d in flight, metric %v", n, w.metric("captchagate_upstream_in_flight"))
+		}
+		w.others.Wait()
+		if r := w.verify(w.t.Context(), user(9_000_000)); r.kind() != "passed" {
+			t.Errorf("with room again: %s", r.kind())
+		}
+		if users, _ := w.reached(start); users != 11 || w.b.Status().InFlight != 0 {
+			t.Errorf("%d calls reached the API, %d are in flight", users, w.b.Status().InFlight)
+		}
+	})
+}
