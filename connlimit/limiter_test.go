@@ -1,0 +1,237 @@
+package connlimit_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"testing"
+	"time"
+
+	"captchagate/connlimit"
+)
+
+// patience is how long a test waits for what must happen; it is not measured.
+const patience = 30 * time.Second
+
+// A door is a limited server on a real socket. Its handler reads the request
+// and, at /held, waits until it may answer.
+type door struct {
+	t       *testing.T
+	limiter *connlimit.Limiter
+	addr    string
+	held    chan struct{} // receives when a request waits at /held
+	free    chan struct{} // closed: whoever waits is answered
+}
+
+func open(t *testing.T, max int, trusted ...netip.Prefix) *door {
+	t.Helper()
+	d := &door{t: t, limiter: connlimit.New(max, trusted), held: make(chan struct{}, max), free: make(chan struct{})}
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.addr = l.Addr().String()
+	server := &http.Server{ReadTimeout: patience}
+	ended := make(chan error, 1)
+	go func() { ended <- d.limiter.Serve(server, l, http.HandlerFunc(d.answer)) }()
+	t.Cleanup(func() {
+		_ = server.Close()
+		if err := <-ended; err != http.ErrServerClosed {
+			t.Errorf("the server ended with %v", err)
+		}
+	})
+	return d
+}
+
+func (d *door) answer(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	if r.URL.Path == "/held" {
+		d.held <- struct{}{}
+		<-d.free
+	}
+	_, _ = io.WriteString(w, "fine")
+}
+
+// A caller is one connection to the door.
+type caller struct {
+	*door
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func (d *door) from(ip string) *caller {
+	d.t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+	c, err := dialer.DialContext(d.t.Context(), "tcp", d.addr)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(patience))
+	return &caller{d, c, bufio.NewReader(c)}
+}
+
+func (c *caller) send(text string) *caller {
+	if _, err := io.WriteString(c.conn, text); err != nil {
+		c.t.Logf("sending: %v", err)
+	}
+	return c
+}
+
+const get = "GET / HTTP/1.1\r\nHost: door\r\n\r\n"
+
+// answered reports whether the caller gets a whole answer.
+func (c *caller) answered() bool {
+	r, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return false
+	}
+	text, err := io.ReadAll(r.Body)
+	return err == nil && string(text) == "fine"
+}
+
+// isCut waits for the end of the connection.
+func (c *caller) isCut() bool {
+	_, err := c.in.ReadByte()
+	nerr, ok := err.(net.Error)
+	return err != nil && !(ok && nerr.Timeout())
+}
+
+func TestLimiter_TheLongestIdleMakesRoom(t *testing.T) {
+	d := open(t, 3)
+	first, second, third := d.from("127.0.0.1"), d.from("127.0.0.1"), d.from("127.0.0.1")
+	fourth := d.from("127.0.0.1")
+	if !first.isCut() {
+		t.Error("the longest idle did not make room")
+	}
+	if second.send(get); !second.answered() {
+		t.Error("the second was cut although only one had to make room")
+	}
+	fifth := d.from("127.0.0.1") // the second was just used, so the third is the longest idle
+	if !third.isCut() {
+		t.Error("the longest idle did not make room for the fifth")
+	}
+	for i, c := range []*caller{second, fourth, fifth} {
+		if c.send(get); !c.answered() {
+			t.Errorf("row %d was cut although another had been idle for longer", i)
+		}
+	}
+	if n := d.limiter.Open(); n != 3 {
+		t.Errorf("%d connections are open, want 3", n)
+	}
+}
+
+func TestLimiter_WhoHoldsMostMakesRoomFirst(t *testing.T) {
+	d := open(t, 8)
+	backend := d.from("127.0.0.2").send(get)
+	if !backend.answered() {
+		t.Fatal("no answer")
+	}
+	for range 40 {
+		d.from("127.0.0.3")
+	}
+	for i := range 20 {
+		if c := d.from("127.0.0.4").send(get); !c.answered() {
+			t.Fatalf("newcomer %d got no answer", i)
+		}
+		for range 3 {
+			d.from("127.0.0.3")
+		}
+	}
+	if backend.send(get); !backend.answered() {
+		t.Error("the backend was cut for addresses that held more")
+	}
+}
+
+func TestLimiter_TrustedOnesMakeRoomLast(t *testing.T) {
+	d := open(t, 3, netip.MustParsePrefix("127.0.0.2/32"))
+	var proxy []*caller
+	for range 2 {
+		c := d.from("127.0.0.2").send(get)
+		if !c.answered() {
+			t.Fatal("no answer")
+		}
+		proxy = append(proxy, c)
+	}
+	strangers := []*caller{d.from("127.0.0.10")}
+	for i := range 5 { // each waits there in place of the one before it
+		strangers = append(strangers, d.from(fmt.Sprintf("127.0.0.%d", i+11)))
+		if !strangers[i].isCut() {
+			t.Errorf("stranger %d did not make room", i)
+		}
+	}
+	for i, c := range proxy {
+		if c.send(get); !c.answered() {
+			t.Errorf("connection %d of the proxy was cut", i)
+		}
+	}
+}
+
+// Whoever has not sent a whole request makes room for who has, however many
+// there are, and a request under way is never cut.
+func TestLimiter_NeverCutsARequestUnderWay(t *testing.T) {
+	d := open(t, 3)
+	under := []*caller{
+		d.from("127.0.0.1").send("GET /held HTTP/1.1\r\nHost: door\r\n\r\n"),
+		d.from("127.0.0.1").send("POST /held HTTP/1.1\r\nHost: door\r\nContent-Length: 4\r\n\r\nbody"),
+	}
+	for range under {
+		<-d.held
+	}
+	for i, slow := range []string{"", "GET / HT", "POST / HTTP/1.1\r\nHost: door\r\nContent-Length: 10\r\n\r\nhalf"} {
+		c := d.from("127.0.0.9").send(slow)
+		if newcomer := d.from("127.0.0.2").send(get); !newcomer.answered() {
+			t.Errorf("who sent %q kept a whole request out", slow)
+		}
+		if !c.isCut() {
+			t.Errorf("row %d: who sent %q is still there", i, slow)
+		}
+	}
+	third := d.from("127.0.0.1").send("GET /held HTTP/1.1\r\nHost: door\r\n\r\n")
+	<-d.held
+	waiting := d.from("127.0.0.2").send(get) // no room: it waits, and nobody is cut for it
+	close(d.free)
+	for i, c := range append(under, third, waiting) {
+		if !c.answered() {
+			t.Errorf("request %d was cut", i)
+		}
+	}
+}
+
+// A server that is shut down while somebody waits for room ends at once.
+func TestLimiter_ClosesWhileSomebodyWaits(t *testing.T) {
+	limiter := connlimit.New(1, nil)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, free := make(chan struct{}), make(chan struct{})
+	server := &http.Server{ReadTimeout: patience}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- limiter.Serve(server, l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			held <- struct{}{}
+			<-free
+		}))
+	}()
+	d := &door{t: t, addr: l.Addr().String()}
+	first := d.from("127.0.0.1").send(get)
+	<-held
+	d.from("127.0.0.1")
+	down := make(chan error, 1)
+	go func() { down <- server.Shutdown(context.Background()) }()
+	if err := <-ended; err != http.ErrServerClosed {
+		t.Errorf("the server ended with %v", err)
+	}
+	close(free)
+	if r, err := http.ReadResponse(first.in, nil); err != nil || r.StatusCode != http.StatusOK {
+		t.Errorf("the request under way got %v, %v", r, err)
+	}
+	if err := <-down; err != nil {
+		t.Error(err)
+	}
+}
