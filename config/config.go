@@ -25,6 +25,7 @@ import (
 // explains every key and holds its default.
 type Config struct {
 	Listen          string                  `yaml:"listen"`          // host:port for backends and pages
+	MaxConnections  int                     `yaml:"max_connections"` // on listen, at least 1
 	TrustedProxies  []netip.Prefix          `yaml:"trusted_proxies"` // whose X-Forwarded-For is believed
 	APIKeys         []APIKey                `yaml:"api_keys"`        // none = listen must be loopback
 	Admin           admin.Config            `yaml:"admin"`

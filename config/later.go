@@ -4,8 +4,6 @@ package config
 // it is off. Whoever sets one to anything else is told, for nothing would come
 // of it. A key without an off value can only be left out.
 var later = map[string][]string{
-	"max_connections": nil,
-
 	"tls.cert":            {""},
 	"tls.key":             {""},
 	"tls.client_ca":       {""},

@@ -57,6 +57,9 @@ func (c Config) validateListeners() error {
 	if !isLoopback(host) && len(c.APIKeys) == 0 {
 		mistakes = append(mistakes, fmt.Errorf("listen: %s can be reached from other machines and api_keys is empty; add api_keys, or listen on 127.0.0.1", c.Listen))
 	}
+	if c.MaxConnections < 1 || c.MaxConnections > 1_000_000 {
+		mistakes = append(mistakes, fmt.Errorf("max_connections: must be from 1 to 1000000, is %d", c.MaxConnections))
+	}
 	adminHost, adminPort, err := splitListen(c.Admin.Listen)
 	if err == nil && port != 0 && port == adminPort && (host == adminHost || isEveryAddress(host) || isEveryAddress(adminHost)) {
 		mistakes = append(mistakes, fmt.Errorf("admin.listen: %s is taken by listen (%s); give it another port", c.Admin.Listen, c.Listen))

@@ -18,6 +18,7 @@ import (
 	"captchagate/breaker"
 	"captchagate/captcha"
 	"captchagate/config"
+	"captchagate/connlimit"
 	"captchagate/control"
 	"captchagate/once"
 	"captchagate/policy"
@@ -55,6 +56,8 @@ type Gateway struct {
 	queue      *reverify.Queue
 	client     *web.Client // what pages load
 	mounted    map[string]http.Handler
+
+	connections, operators *connlimit.Limiter // of the two listeners
 
 	reload    func() (config.Config, error)
 	reloading sync.Mutex
@@ -124,6 +127,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 		return nil, err
 	}
 	g.public = public.New(publicConfig(cfg), g.policy, g.situation, g.challenger, g.incidents, g.reports, log, g.registry)
+	g.connections, g.operators = newConnections(cfg, connlimit.Descriptors(), log)
 	g.registerMetrics()
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.admin = g.newAdmin()

@@ -23,6 +23,9 @@ func (g *Gateway) registerMetrics() {
 		Name: "captchagate_store_healthy", Help: "1 while the store takes writes.",
 	}, func() float64 { return truth(g.store.Healthy()) })
 	metrics.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "captchagate_connections", Help: "Connections that callers hold open on listen.",
+	}, func() float64 { return float64(g.connections.Open()) })
+	metrics.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "captchagate_build_info", Help: "Always 1.",
 		ConstLabels: prometheus.Labels{"version": Version(), "goversion": goVersion()},
 	}, func() float64 { return 1 })

@@ -83,6 +83,7 @@ func TestMetrics_StandAtZeroFromTheStart(t *testing.T) {
 		for name, want := range map[string]map[string]float64{
 			"captchagate_mode":          {labels("mode", "normal"): 1, labels("mode", "degraded"): 0},
 			"captchagate_store_healthy": {"": 1},
+			"captchagate_connections":   {"": 0}, // this house has no sockets
 		} {
 			if got := h.series(name); !maps.Equal(got, want) {
 				t.Errorf("%s is %v, want %v", name, got, want)

@@ -39,11 +39,10 @@ func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) err
 	if ready != nil {
 		ready(public.Addr().String(), operators.Addr().String())
 	}
-	servers := []*http.Server{g.server(g.Handler()), g.server(g.AdminHandler())}
+	servers := []*http.Server{g.server(), g.server()}
 	failed := make(chan error, len(servers))
-	for i, l := range []net.Listener{public, operators} {
-		go func() { failed <- servers[i].Serve(l) }()
-	}
+	go func() { failed <- g.connections.Serve(servers[0], public, g.Handler()) }()
+	go func() { failed <- g.operators.Serve(servers[1], operators, g.AdminHandler()) }()
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
@@ -67,9 +66,8 @@ func (g *Gateway) listen(ctx context.Context, key, addr string) (net.Listener, e
 	return l, nil
 }
 
-func (g *Gateway) server(h http.Handler) *http.Server {
+func (g *Gateway) server() *http.Server {
 	return &http.Server{
-		Handler:        h,
 		ReadTimeout:    10 * time.Second, // of head and body together
 		WriteTimeout:   g.cfg.Upstream.Deadline + 10*time.Second,
 		IdleTimeout:    2 * time.Minute,

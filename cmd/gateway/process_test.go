@@ -133,6 +133,11 @@ func startGateway(folder string, environ []string, config string) (*gatewayProce
 	if err != nil {
 		return nil, err
 	}
+	return p.becomesGateway()
+}
+
+// becomesGateway waits until a gateway's listeners are open.
+func (p *process) becomesGateway() (*gatewayProcess, error) {
 	found, err := p.await(p.stderr, `(?m)^.*"msg":"ready".*$`)
 	if err != nil {
 		return nil, errors.Join(err, p.end())

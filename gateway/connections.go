@@ -1,0 +1,29 @@
+package gateway
+
+import (
+	"log/slog"
+
+	"captchagate/config"
+	"captchagate/connlimit"
+)
+
+const (
+	// maxOperators bounds the connections of the operators' listener.
+	maxOperators = 256
+	// ownDescriptors is what the process needs besides its connections: the
+	// store's file, the logs, listeners, the script probe, the webhook.
+	ownDescriptors = 64
+)
+
+// newConnections bounds what both listeners hold, so that descriptors are left
+// for calls to the Captcha API: a full table of ours must not look like an outage.
+func newConnections(cfg config.Config, descriptors int, log *slog.Logger) (public, operators *connlimit.Limiter) {
+	forOperators := min(maxOperators, descriptors/8)
+	own := cfg.Upstream.MaxInFlight + forOperators + ownDescriptors
+	allowed := connlimit.Share(cfg.MaxConnections, descriptors, own)
+	if allowed < cfg.MaxConnections {
+		log.Warn("max_connections was lowered: this process may have too few descriptors open; raise its limit (ulimit -n, LimitNOFILE=)",
+			"max_connections", cfg.MaxConnections, "lowered_to", allowed, "descriptors", descriptors, "needed", cfg.MaxConnections+own)
+	}
+	return connlimit.New(allowed, cfg.TrustedProxies), connlimit.New(forOperators, nil)
+}
