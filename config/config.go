@@ -13,6 +13,7 @@ import (
 	"captchagate/challenge"
 	"captchagate/configs"
 	"captchagate/policy"
+	"captchagate/public"
 	"captchagate/reverify"
 	"captchagate/store"
 	"captchagate/strictyaml"
@@ -27,7 +28,7 @@ type Config struct {
 	Listen          string                  `yaml:"listen"`          // host:port for backends and pages
 	MaxConnections  int                     `yaml:"max_connections"` // on listen, at least 1
 	TrustedProxies  []netip.Prefix          `yaml:"trusted_proxies"` // whose X-Forwarded-For is believed
-	APIKeys         []APIKey                `yaml:"api_keys"`        // none = listen must be loopback
+	APIKeys         []public.APIKey         `yaml:"api_keys"`        // none = listen must be loopback
 	Admin           admin.Config            `yaml:"admin"`
 	Upstream        Upstream                `yaml:"upstream"`
 	Breaker         breaker.Config          `yaml:"breaker"`
@@ -40,14 +41,7 @@ type Config struct {
 	Client          web.Config              `yaml:"client"`
 	Log             Log                     `yaml:"log"`
 
-	warnings strictyaml.Mistakes // with their places, where Load made it
-}
-
-// An APIKey lets one backend in.
-type APIKey struct {
-	Name   string   `yaml:"name"` // for logs
-	Key    string   `yaml:"key"`
-	Scenes []string `yaml:"scenes,omitempty"` // none = all
+	warnings strictyaml.Mistakes // with their places, if Load made it
 }
 
 // Upstream says where the Captcha API is, who asks it and within which limits.
@@ -62,7 +56,7 @@ type Log struct {
 	Format string `yaml:"format"` // json or text
 }
 
-// SlogLevel is the level for a slog.Handler; info where Level is not known.
+// SlogLevel is the level for a slog.Handler; info if Level is not known.
 func (l Log) SlogLevel() slog.Level {
 	var level slog.Level
 	if level.UnmarshalText([]byte(l.Level)) != nil {
@@ -74,7 +68,7 @@ func (l Log) SlogLevel() slog.Level {
 // kind is what a configuration file is called in mistakes.
 var kind = strictyaml.Kind{Name: "configuration", Sample: "configs/gateway.yaml"}
 
-// Defaults is what holds where a file says nothing: configs/defaults.yaml
+// Defaults is what holds if a file says nothing: configs/defaults.yaml
 // without any environment. It is not complete: an account and an app are
 // missing, and Validate says so.
 func Defaults() Config { return defaultsFrom(strictyaml.Environment{}) }

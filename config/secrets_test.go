@@ -8,6 +8,7 @@ import (
 
 	"captchagate/admin"
 	"captchagate/config"
+	"captchagate/public"
 	"captchagate/strictyaml"
 	"captchagate/upstream"
 )
@@ -19,7 +20,7 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 	c := config.Defaults()
 	c.Upstream.SecretID, c.Upstream.SecretKey = leak+"-id", leak+"-key"
 	c.Upstream.Apps = []upstream.App{{CaptchaAppID: 190000001, AppSecretKey: leak + "-app"}}
-	c.APIKeys = []config.APIKey{{Name: "shop", Key: leak + "-api"}}
+	c.APIKeys = []public.APIKey{{Name: "shop", Key: leak + "-api"}}
 	c.Admin.Tokens = []admin.Token{{Name: "ops", Role: admin.Operator, Token: leak + "-token"}}
 	c.Challenge.Secret, c.Reverify.Secret = leak+"-challenge", leak+"-reverify"
 	c.Reverify.Webhook = "https://user:" + leak + "@shop.example/reports?token=" + leak

@@ -141,7 +141,7 @@ func (c Config) validateScenes() error {
 	return errors.Join(mistakes...)
 }
 
-// sceneList is the remedy where a scene is named that is not there.
+// sceneList is the remedy if a scene is named that is not there.
 func (c Config) sceneList() string {
 	if len(c.Scenes) == 0 {
 		return "add it to scenes"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"captchagate/config"
+	"captchagate/public"
 	"captchagate/simulator"
 )
 
@@ -95,7 +96,7 @@ func TestAttack_AForwardedForBuysNoBudget(t *testing.T) {
 // not its scenes, and no way to hold it up.
 func TestAttack_AnotherCallersIdempotencyKeyGivesNothing(t *testing.T) {
 	two := func(c *config.Config) {
-		c.APIKeys = []config.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
+		c.APIKeys = []public.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
 	}
 	shop := []string{"Idempotency-Key", "order-1", "Authorization", "Bearer shop-key-0123456789"}
 	blog := []string{"Idempotency-Key", "order-1", "Authorization", "Bearer blog-key-0123456789"}

@@ -206,18 +206,11 @@ func sceneNames(scenes map[string]policy.Scene) []string {
 }
 
 func publicConfig(cfg config.Config) public.Config {
-	c := public.Config{APIKeys: publicKeys(cfg.APIKeys), AllowedOrigins: cfg.Client.AllowedOrigins, TrustedProxies: cfg.TrustedProxies}
+	c := public.Config{APIKeys: cfg.APIKeys, AllowedOrigins: cfg.Client.AllowedOrigins, TrustedProxies: cfg.TrustedProxies}
 	for _, app := range cfg.Upstream.Apps {
 		c.Apps = append(c.Apps, app.CaptchaAppID)
 	}
 	return c
-}
-
-func publicKeys(keys []config.APIKey) (ks []public.APIKey) {
-	for _, k := range keys {
-		ks = append(ks, public.APIKey(k))
-	}
-	return ks
 }
 
 func policyConfig(cfg config.Config) policy.Config {

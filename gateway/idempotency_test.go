@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"captchagate/config"
+	"captchagate/public"
 	"captchagate/simulator"
 )
 
@@ -76,7 +77,7 @@ func TestIdempotency_AnotherBodyIsRefused(t *testing.T) {
 // Callers do not see each other's keys.
 func TestIdempotency_IsTheCallersOwn(t *testing.T) {
 	two := func(c *config.Config) {
-		c.APIKeys = []config.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789"}}
+		c.APIKeys = []public.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789"}}
 	}
 	inHouse(t, two, func(h *house) {
 		f := h.user("login", simulator.TicketValid)

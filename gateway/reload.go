@@ -53,7 +53,7 @@ func (g *Gateway) takeOver() (waiting []string, err error) {
 	}
 	g.policy.Reconfigure(policyConfig(next))
 	g.control.SetScenes(sceneNames(next.Scenes))
-	g.public.SetAPIKeys(publicKeys(next.APIKeys))
+	g.public.SetAPIKeys(next.APIKeys)
 	next.Challenge.Secret = cfg.Challenge.Secret
 	waiting = config.Changed(next, cfg)
 	g.log.Info("configuration reloaded: scenes, api_keys, disaster_tickets and challenge.secret; the other sections wait for a restart")

@@ -16,6 +16,7 @@ import (
 	"captchagate/config"
 	"captchagate/gateway"
 	"captchagate/policy"
+	"captchagate/public"
 	"captchagate/simulator"
 	"captchagate/upstream"
 )
@@ -65,7 +66,7 @@ func TestReload_TakesOverScenesAndKeys(t *testing.T) {
 		h.expect("a disaster ticket before", h.answered("", h.post(disaster, shop...)), "deny rejected normal -")
 
 		h.reloads(func(c *config.Config) {
-			c.APIKeys = []config.APIKey{{Name: "new", Key: "new-key-0123456789", Scenes: []string{"login", "signup"}}}
+			c.APIKeys = []public.APIKey{{Name: "new", Key: "new-key-0123456789", Scenes: []string{"login", "signup"}}}
 			c.Scenes = map[string]policy.Scene{"login": {Degraded: policy.Deny}, "signup": {Degraded: policy.Challenge}, "default": {Degraded: policy.Deny}}
 		})
 		fresh := []string{"Authorization", "Bearer new-key-0123456789"}
@@ -153,7 +154,7 @@ func TestReload_NamesWhatWaitsForARestart(t *testing.T) {
 	inHouse(t, nil, func(h *house) {
 		h.reloads(func(c *config.Config) {
 			c.Scenes["login"] = policy.Scene{Degraded: policy.Deny}
-			c.APIKeys = []config.APIKey{{Name: "shop", Key: "shop-key-0123456789"}}
+			c.APIKeys = []public.APIKey{{Name: "shop", Key: "shop-key-0123456789"}}
 			c.DisasterTickets.MaxAge = time.Minute
 			c.Challenge.Secret = "a-secret-0123456789"
 		})

@@ -11,6 +11,7 @@ import (
 
 	"captchagate/admin"
 	"captchagate/config"
+	"captchagate/public"
 	"captchagate/simulator"
 )
 
@@ -28,7 +29,7 @@ const (
 )
 
 func canaries(c *config.Config) {
-	c.APIKeys = []config.APIKey{{Name: "shop", Key: canaryKey}}
+	c.APIKeys = []public.APIKey{{Name: "shop", Key: canaryKey}}
 	c.Admin.Tokens = []admin.Token{{Name: "ops", Role: admin.Operator, Token: canaryToken}}
 	c.Upstream.SecretID, c.Upstream.SecretKey = canaryID, canarySecret
 	c.Upstream.Apps[0].AppSecretKey = canaryApp

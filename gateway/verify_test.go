@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 
 	"captchagate/config"
+	"captchagate/public"
 )
 
 // Everything that a backend can write wrongly in the body, and what is named.
@@ -192,5 +193,5 @@ func (h *house) typed(kind string) *httptest.ResponseRecorder {
 
 // shopAndBlog are two backends: one for all scenes, one for comments only.
 func shopAndBlog(c *config.Config) {
-	c.APIKeys = []config.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
+	c.APIKeys = []public.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
 }

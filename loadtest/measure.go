@@ -97,17 +97,17 @@ type window struct{ from, until float64 }
 
 // windows are the stretches that an objective is about, in a run of that length.
 func (v *view) windows(o scenario.Objective, length float64) []window {
-	if o.Where == scenario.Everywhere {
+	if o.Window == scenario.WholeRun {
 		return []window{{0, length}}
 	}
 	var out []window
 	for _, p := range phases(v.scenario) {
 		w := window{p.From, min(p.Until, length)}
 		switch {
-		case o.Where == scenario.InPhase && p.Name == o.Phase,
-			o.Where == scenario.DuringOutage && p.Outage,
-			o.Where == scenario.OutsideOutage && !p.Outage:
-		case o.Where == scenario.AfterPhase && p.Name == o.Phase:
+		case o.Window == scenario.InPhase && p.Name == o.Phase,
+			o.Window == scenario.DuringOutage && p.Outage,
+			o.Window == scenario.OutsideOutage && !p.Outage:
+		case o.Window == scenario.AfterPhase && p.Name == o.Phase:
 			w = window{p.Until, length}
 		default:
 			continue

@@ -69,11 +69,11 @@ type Config struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 }
 
-// An APIKey lets one backend in.
+// An APIKey lets one backend in: an entry of the section "api_keys".
 type APIKey struct {
-	Name   string
-	Key    string
-	Scenes []string // none = all
+	Name   string   `yaml:"name"` // for logs
+	Key    string   `yaml:"key"`
+	Scenes []string `yaml:"scenes,omitempty"` // none = all
 }
 
 // Server answers backends and pages. It is safe for concurrent use.

@@ -165,17 +165,17 @@ func (c *checker) objectives(s Scenario) {
 		at := fmt.Sprintf("objectives[%d]", i)
 		known := slices.Contains(names, o.Phase)
 		switch {
-		case o.Phase != "" && !known && c.read(s, "name"):
+		case o.Phase != "" && !known && c.isRead(s, "name"):
 			c.add(at, "names the phase %q, which there is not; %s", o.Phase, oneOf(o.Phase, names))
-		case o.NeedsOutage() && !outage && c.read(s, "fault") && c.read(s, "outage"):
+		case o.NeedsOutage() && !outage && c.isRead(s, "fault") && c.isRead(s, "outage"):
 			c.add(at, "needs an outage, and no phase is one; mark it with outage: true")
 		}
 	}
 }
 
-// read reports whether a field of every phase could be read, so that what is
+// isRead reports whether a field of every phase could be read, so that what is
 // not there is known not to be.
-func (c *checker) read(s Scenario, field string) bool {
+func (c *checker) isRead(s Scenario, field string) bool {
 	for i := range s.Phases {
 		if c.unread(fmt.Sprintf("phases[%d].%s", i, field)) {
 			return false

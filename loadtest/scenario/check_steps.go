@@ -9,18 +9,18 @@ import (
 	"captchagate/simulator"
 )
 
-// running is whether the gateway runs after a step. After a step that is wrong
-// nobody knows, and no later one is blamed for it.
-type running int
+// gatewayState is whether the gateway runs after a step. After a step that is
+// wrong nobody knows, and no later one is blamed for it.
+type gatewayState int
 
 const (
-	runs running = iota
+	running gatewayState = iota
 	killed
-	perhaps
+	unknown
 )
 
 func (c *checker) steps(s Scenario) {
-	now, last := runs, time.Duration(0)
+	now, last := running, time.Duration(0)
 	for i, step := range s.Steps {
 		at := fmt.Sprintf("steps[%d]", i)
 		inTime := c.time(at+".at", step.At, last, s)
@@ -29,7 +29,7 @@ func (c *checker) steps(s Scenario) {
 		}
 		after := c.step(at, step, now)
 		if !inTime && after != now {
-			after = perhaps
+			after = unknown
 		}
 		now = after
 	}
@@ -55,10 +55,10 @@ func (c *checker) time(key string, at, last time.Duration, s Scenario) bool {
 }
 
 func (c *checker) lengthIsKnown(s Scenario) bool {
-	return c.read(s, "for") && !slices.ContainsFunc(s.Phases, func(p Phase) bool { return p.For <= 0 })
+	return c.isRead(s, "for") && !slices.ContainsFunc(s.Phases, func(p Phase) bool { return p.For <= 0 })
 }
 
-func (c *checker) step(at string, step Step, now running) running {
+func (c *checker) step(at string, step Step, now gatewayState) gatewayState {
 	given := 0
 	for _, is := range []bool{step.Switch != nil, step.Kill != "", step.Start != "", step.Script != ""} {
 		if is {
@@ -67,10 +67,10 @@ func (c *checker) step(at string, step Step, now running) running {
 	}
 	switch {
 	case given == 0 && c.unread(at):
-		return perhaps
+		return unknown
 	case given != 1:
 		c.add(at, "must have exactly one of switch, kill, start and script")
-		return perhaps
+		return unknown
 	case step.Kill != "":
 		return c.kill(at+".kill", step.Kill, now)
 	case step.Start != "":
@@ -86,10 +86,10 @@ func (c *checker) step(at string, step Step, now running) running {
 	return now
 }
 
-func (c *checker) kill(key, what string, now running) running {
+func (c *checker) kill(key, what string, now gatewayState) gatewayState {
 	if what != "gateway" {
 		c.add(key, "must be gateway, for nothing else can be killed; is %q", what)
-		return perhaps
+		return unknown
 	}
 	if now == killed {
 		c.add(key, "kills a gateway that was killed before; start it in between")
@@ -97,15 +97,15 @@ func (c *checker) kill(key, what string, now running) running {
 	return killed
 }
 
-func (c *checker) start(key, what string, now running) running {
+func (c *checker) start(key, what string, now gatewayState) gatewayState {
 	if what != "gateway" {
 		c.add(key, "must be gateway, for nothing else can be started; is %q", what)
-		return perhaps
+		return unknown
 	}
-	if now == runs {
+	if now == running {
 		c.add(key, "starts a gateway that runs; it must come after a kill")
 	}
-	return runs
+	return running
 }
 
 func (c *checker) toggle(key string, w Switch) {

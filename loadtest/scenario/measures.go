@@ -4,7 +4,7 @@ package scenario
 type Measure struct {
 	Name     string
 	Unit     Unit
-	Windowed bool   // may be taken over a stretch of the run
+	Windowed bool   // may be taken over less than the whole run
 	Help     string // what it is
 }
 
@@ -18,16 +18,16 @@ const (
 	Number
 )
 
-// Where is the stretch of the run that a measure is taken over.
-type Where int
+// Window is the part of the run that a measure is taken over.
+type Window int
 
-// The stretches.
+// The windows.
 const (
-	Everywhere    Where = iota
-	DuringOutage        // all outages
-	OutsideOutage       // all else
-	InPhase             // one phase
-	AfterPhase          // from the end of one to the end of the run
+	WholeRun      Window = iota
+	DuringOutage         // all outages
+	OutsideOutage        // all else
+	InPhase              // one phase
+	AfterPhase           // from the end of one to the end of the run
 )
 
 // Measures lists what can be asked for.

@@ -12,12 +12,12 @@ import (
 )
 
 // An Objective is a line such as "p99 during outage <= 300ms": a measure, over
-// which stretch of the run, and what it must be.
+// which part of the run, and what it must be.
 type Objective struct {
 	Text    string
 	Line    int // of the file, from 1
 	Measure Measure
-	Where   Where
+	Window  Window
 	Phase   string // of InPhase and AfterPhase
 	Op      string // <=, >=, <, > or =
 	Value   float64
@@ -55,13 +55,13 @@ func (o *Objective) readMeasure(text string) error {
 	case !found.Windowed:
 		return fmt.Errorf("%q is measured over the whole run only; leave %q out", found.Name, rest)
 	case rest == "during outage":
-		o.Where = DuringOutage
+		o.Window = DuringOutage
 	case rest == "outside outage":
-		o.Where = OutsideOutage
+		o.Window = OutsideOutage
 	case word == "in" && phase != "":
-		o.Where, o.Phase = InPhase, phase
+		o.Window, o.Phase = InPhase, phase
 	case word == "after" && phase != "":
-		o.Where, o.Phase = AfterPhase, phase
+		o.Window, o.Phase = AfterPhase, phase
 	default:
 		return fmt.Errorf("does not understand %q; write during outage, outside outage, in PHASE or after PHASE", rest)
 	}
@@ -69,7 +69,7 @@ func (o *Objective) readMeasure(text string) error {
 }
 
 // unmeasured says what the measure could have been, with and without what looks
-// like its stretch of the run.
+// like its window.
 func unmeasured(text string) error {
 	var names []string
 	for _, m := range Measures() {
@@ -112,7 +112,7 @@ func (o Objective) NeedsOutage() bool {
 	case "upstream calls after opening", "opens after", "fast again after", "first verified after recovery", "normal after recovery":
 		return true
 	}
-	return o.Where == DuringOutage
+	return o.Window == DuringOutage
 }
 
 // NeedsStatus reports whether only a gateway that tells its operators the
@@ -137,12 +137,12 @@ func (o Objective) Holds(found float64) bool {
 
 // HoldsWithin reports whether every value between two meets the objective, and
 // whether any does.
-func (o Objective) HoldsWithin(least, most float64) (always, ever bool) {
-	always = o.Holds(least) && o.Holds(most)
+func (o Objective) HoldsWithin(low, high float64) (always, ever bool) {
+	always = o.Holds(low) && o.Holds(high)
 	if o.Op == "=" {
-		return always, least <= o.Value && o.Value <= most
+		return always, low <= o.Value && o.Value <= high
 	}
-	return always, o.Holds(least) || o.Holds(most)
+	return always, o.Holds(low) || o.Holds(high)
 }
 
 // Show writes a value in the objective's unit.

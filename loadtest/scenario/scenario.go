@@ -145,7 +145,7 @@ func (p Phase) IsOutage() bool {
 	}
 }
 
-// defaults is what holds where a file says nothing.
+// defaults is what holds if a file says nothing.
 func defaults() Scenario {
 	return Scenario{
 		Seed: 1,

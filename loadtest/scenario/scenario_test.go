@@ -88,26 +88,26 @@ func TestObjective_Reads(t *testing.T) {
 	for _, c := range []struct {
 		text     string
 		measure  string
-		where    scenario.Where
+		window   scenario.Window
 		phase    string
 		met, not float64
 		found    string // how not is shown
 	}{
-		{"useful >= 100%", "useful", scenario.Everywhere, "", 100, 99.9996, "99.999%"},
+		{"useful >= 100%", "useful", scenario.WholeRun, "", 100, 99.9996, "99.999%"},
 		{"p99 during outage <= 300ms", "p99", scenario.DuringOutage, "", 300, 300.04, "300ms"},
 		{"p99.9 outside outage < 1.5s", "p99.9", scenario.OutsideOutage, "", 1499, 1500, "1.5s"},
-		{"upstream calls after opening <= 60", "upstream calls after opening", scenario.Everywhere, "", 60, 61, "61"},
+		{"upstream calls after opening <= 60", "upstream calls after opening", scenario.WholeRun, "", 60, 61, "61"},
 		{"upstream calls in forced = 0", "upstream calls", scenario.InPhase, "forced", 0, 1, "1"},
 		{"full verdicts after surge > 99 %", "full verdicts", scenario.AfterPhase, "surge", 99.1, 99, "99%"},
-		{"bad tickets allowed with full assurance = 0", "bad tickets allowed with full assurance", scenario.Everywhere, "", 0, 1, "1"},
-		{"sent late p99 <= 1ms", "sent late p99", scenario.Everywhere, "", 0.28, 1.25, "1.25ms"},
+		{"bad tickets allowed with full assurance = 0", "bad tickets allowed with full assurance", scenario.WholeRun, "", 0, 1, "1"},
+		{"sent late p99 <= 1ms", "sent late p99", scenario.WholeRun, "", 0.28, 1.25, "1.25ms"},
 	} {
 		t.Run(c.text, func(t *testing.T) {
 			var o scenario.Objective
 			if err := o.UnmarshalText([]byte(c.text)); err != nil {
 				t.Fatal(err)
 			}
-			if o.Measure.Name != c.measure || o.Where != c.where || o.Phase != c.phase {
+			if o.Measure.Name != c.measure || o.Window != c.window || o.Phase != c.phase {
 				t.Errorf("it is read as %+v", o)
 			}
 			if !o.Holds(c.met) || o.Holds(c.not) {

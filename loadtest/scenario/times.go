@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// slack is how much of a request may be missing where one is due: less than the
+// slack is how much of a request may be missing when one is due: less than the
 // slowest rate sends in a nanosecond, and more than what adding up is off by.
 const slack = 0.5e-9
 
