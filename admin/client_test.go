@@ -111,9 +111,11 @@ store      bolt, healthy
 				State: "open", Since: at, Evidence: "10 faults in a row", Requests: 20, Failures: 10, Slow: 1, ConsecutiveFailures: 10, NextProbeAt: &probe,
 				Transitions: []admin.Transition{{At: at, From: "closed", To: "open", Evidence: "10 faults in a row"}},
 			},
-			Account:  admin.Account{State: "refused", Since: at, Code: "AuthFailure.SecretIdNotFound"},
-			Upstream: admin.Upstream{InFlight: 3, P50MS: 18.4, P99MS: 40},
-			Store:    admin.Store{Kind: "bolt"},
+			Account: admin.Account{State: "refused", Since: at, Code: "AuthFailure.SecretIdNotFound"},
+			Upstream: admin.Upstream{InFlight: 3, P50MS: 18.4, P99MS: 40, Addresses: []admin.Address{
+				{Address: "192.0.2.1:443", FailedAt: &at}, {Address: "192.0.2.2:443", Connections: 2},
+			}},
+			Store: admin.Store{Kind: "bolt"},
 		}, `
 mode       degraded (forced degraded by ops since 2026-03-01T12:00:00Z until 2026-03-01T13:00:00Z: API down)
 drill      login, 5 % of its users, by ops since 2026-03-01T12:00:00Z until changed: drill
@@ -123,6 +125,8 @@ breaker    open since 2026-03-01T12:00:00Z: 10 faults in a row
            next probe at 2026-03-01T12:00:02Z
            2026-03-01T12:00:00Z closed -> open: 10 faults in a row
 upstream   3 in flight, p50 18.4 ms, p99 40 ms
+           192.0.2.1:443: 0 connections, failed at 2026-03-01T12:00:00Z
+           192.0.2.2:443: 2 connections
 store      bolt, NOT healthy
 `},
 	} {

@@ -30,6 +30,13 @@ func WriteStatus(w io.Writer, s Status) error {
 		latency = fmt.Sprintf("p50 %.3g ms, p99 %.3g ms", s.Upstream.P50MS, s.Upstream.P99MS)
 	}
 	line("upstream", "%d in flight, %s", s.Upstream.InFlight, latency)
+	for _, a := range s.Upstream.Addresses {
+		failed := ""
+		if a.FailedAt != nil {
+			failed = ", failed at " + clock(*a.FailedAt)
+		}
+		line("", "%s: %d connections%s", a.Address, a.Connections, failed)
+	}
 	health := "healthy"
 	if !s.Store.Healthy {
 		health = "NOT healthy"

@@ -142,7 +142,7 @@ func TestStatus_HasEveryFieldOfTheContract(t *testing.T) {
 		"mode": nil, "override": nil, "drills": nil, "replicas": nil,
 		"breaker":  {"state", "since", "evidence", "requests", "failures", "slow", "consecutive_failures", "next_probe_at", "transitions"},
 		"account":  {"state", "since", "code"},
-		"upstream": {"in_flight", "p50_ms", "p99_ms"},
+		"upstream": {"in_flight", "p50_ms", "p99_ms", "addresses"},
 		"store":    {"kind", "healthy"},
 	}
 	for name, inner := range want {

@@ -52,6 +52,15 @@ type Upstream struct {
 	InFlight int     `json:"in_flight"`
 	P50MS    float64 `json:"p50_ms"` // milliseconds, of recent attempts
 	P99MS    float64 `json:"p99_ms"`
+
+	Addresses []Address `json:"addresses"` // of the API, in order
+}
+
+// Address is one of the API's.
+type Address struct {
+	Address     string     `json:"address"`     // IP and port
+	Connections int        `json:"connections"` // that stand
+	FailedAt    *time.Time `json:"failed_at"`   // when it last could not be reached or answered with a fault; null if never
 }
 
 // Store is where the gateway keeps what must outlive it.

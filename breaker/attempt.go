@@ -30,18 +30,14 @@ type attempter struct {
 // attempt makes the n-th call of a request. Only the first one goes through
 // gobreaker and is evidence: a ticket counts once, its retries included.
 func (a *attempter) attempt(ctx context.Context, c *call, n int) (captcha.Verdict, *captcha.Failure) {
-	until := time.Now().Add(a.timeout)
-	if c.deadline.Before(until) {
-		until = c.deadline
-	}
 	if n > 1 {
-		v, err := a.send(ctx, c, until, false)
+		v, err := a.send(ctx, c, false)
 		if err != nil {
 			return v, captcha.AsFailure(err)
 		}
 		return v, nil
 	}
-	v, f := c.generation.run(func() (captcha.Verdict, error) { return a.send(ctx, c, until, true) })
+	v, f := c.generation.run(func() (captcha.Verdict, error) { return a.send(ctx, c, true) })
 	if f != nil {
 		a.circuit.openIfTripped(c.generation)
 	}
@@ -49,11 +45,12 @@ func (a *attempter) attempt(ctx context.Context, c *call, n int) (captcha.Verdic
 }
 
 // send makes one call, unless too many are in flight. It ends with the caller,
-// at its time, or when the circuit opens.
-func (a *attempter) send(ctx context.Context, c *call, until time.Time, evident bool) (captcha.Verdict, error) {
-	bounded, cancel := context.WithDeadline(ctx, until)
-	defer cancel()
-	ok, first := a.inFlight.begin(c, cancel, time.Now())
+// at its time, which begins when it is on the wire, or when the circuit opens.
+func (a *attempter) send(ctx context.Context, c *call, evident bool) (captcha.Verdict, error) {
+	wired := func(now time.Time) { a.inFlight.wired(c, now) }
+	bounded, stop := bound(ctx, false, c.deadline, a.timeout, wired)
+	defer stop()
+	ok, first := a.inFlight.begin(c, stop, time.Now())
 	if !ok {
 		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Overloaded}
 	}
@@ -112,18 +109,24 @@ func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
 	now := time.Now()
 	gone := f.Kind == captcha.Cancelled || f.Kind == captcha.CircuitOpen
 	age, lagged := a.inFlight.end(c, now, !gone)
+	if f.Kind == captcha.Overloaded && !f.FateUnknown { // nothing was sent: trouble of our own
+		c.attempts--
+		return
+	}
 	a.metrics.attempt(outcomeOf(f.Kind), now.Sub(c.started))
 	switch f.Kind {
 	case captcha.Throttled:
 		a.throttle.refused(now)
 	case captcha.Cancelled:
 		if age >= minStall {
-			a.circuit.suspect(c.generation.evidence.abandon())
+			a.circuit.suspect(finding{text: c.generation.evidence.abandon()})
 		}
+	case captcha.OutcomeUnknown: // that a ticket was used is an answer
+		a.throttle.accepted(now)
 	case captcha.Fault:
 		a.complaints.fault(f)
 		late := lagged && age < a.timeout && errors.Is(f, context.DeadlineExceeded)
-		if evident && !late { // our own lag makes calls late, and is no evidence
+		if evident && isEvidence(f) && !late { // our own lag makes calls late, and is no evidence
 			c.generation.evidence.fault(c, now)
 			c.generation.ended.Add(1)
 		}
@@ -132,12 +135,16 @@ func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
 }
 
 // outcomeOf names a failed call as the metric does: one that was released when
-// the circuit opened is cancelled.
+// the circuit opened is cancelled, and of a used ticket it was said that it was.
 func outcomeOf(k captcha.Kind) string {
-	if k == captcha.CircuitOpen {
-		k = captcha.Cancelled
+	switch k {
+	case captcha.CircuitOpen, captcha.Overloaded:
+		return captcha.Cancelled.String()
+	case captcha.OutcomeUnknown:
+		return captcha.Rejected.String()
+	default:
+		return k.String()
 	}
-	return k.String()
 }
 
 // complaints tell of faults now and then: an API that cannot be reached at all

@@ -19,6 +19,7 @@ import (
 type atOnce struct{ answer atomic.Pointer[answerer] }
 
 func (a *atOnce) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
+	captcha.CallOf(ctx).OnTheWire()
 	return (*a.answer.Load())(ctx, t)
 }
 
@@ -28,11 +29,12 @@ var passed = captcha.Verdict{Outcome: captcha.Passed, Answer: &captcha.Answer{Co
 
 func passesAtOnce(context.Context, captcha.Ticket) (captcha.Verdict, error) { return passed, nil }
 
-// deaf hears of transitions and forgets them.
+// deaf is told things and does nothing.
 type deaf struct{}
 
 func (deaf) Transition(breaker.Transition) {}
 func (deaf) Account(breaker.Account)       {}
+func (deaf) Reset()                        {}
 
 // onBench runs a breaker in real time over an API that passes everybody.
 func onBench(b *testing.B) (*breaker.Breaker, *atOnce) {
@@ -40,7 +42,7 @@ func onBench(b *testing.B) (*breaker.Breaker, *atOnce) {
 	api := new(atOnce)
 	api.becomes(passesAtOnce)
 	cfg, limits := defaults()
-	br, err := breaker.New(api, breaker.Ports{Fates: &fates{}, Journal: deaf{}}, 190000001, []byte("the order of users"), cfg, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	br, err := breaker.New(api, breaker.Ports{Fates: &fates{}, Journal: deaf{}, Connections: deaf{}}, 190000001, []byte("the order of users"), cfg, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -37,11 +37,16 @@ type Fates interface {
 	Has(k captcha.Key) bool
 }
 
+// Connections are those that calls travel on. Reset has all be forgotten that
+// stand, so that the next calls make theirs anew. It must not block.
+type Connections interface{ Reset() }
+
 // Ports are what a Breaker needs of the rooms around it.
 type Ports struct {
-	Fates   Fates
-	Journal Journal
-	Peers   Peers // nil is Alone
+	Fates       Fates
+	Journal     Journal
+	Connections Connections
+	Peers       Peers // nil is Alone
 }
 
 // A Breaker is a Verifier around another one. It works only while Run runs.
@@ -71,7 +76,7 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 		peers = Alone{}
 	}
 	now := time.Now()
-	mailbox := mailbox{changed: make(chan struct{}, 1), suspicions: make(chan string, 1)}
+	mailbox := mailbox{changed: make(chan struct{}, 1), suspicions: make(chan suspicion, 1)}
 	outbox := &outbox{journal: ports.Journal, peers: peers, log: log}
 	throttle := newThrottle(now)
 
@@ -79,7 +84,7 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	metrics := newMetrics(reg, b)
 	b.inFlight = &inFlight{max: limits.MaxInFlight}
 	b.latencies = &latencies{}
-	b.circuit = newCircuit(cfg, b.inFlight, mailbox, outbox, metrics, now)
+	b.circuit = newCircuit(cfg, b.inFlight, b.latencies, ports.Connections, mailbox, outbox, metrics, now)
 	b.account = newAccount(mailbox, outbox, now)
 	b.watchdog = &watchdog{cfg, b.inFlight, b.latencies, b.circuit, peers, make(chan struct{}, 1)}
 	b.prober = &prober{

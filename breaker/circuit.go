@@ -21,14 +21,20 @@ type circuit struct {
 	outbox   *outbox
 	metrics  *metrics
 
+	connections Connections
+	latencies   *latencies
+
 	snapshot atomic.Pointer[snapshot]
 
 	mu      sync.Mutex // held for each step
 	history []Transition
 }
 
-func newCircuit(cfg Config, inFlight *inFlight, mailbox mailbox, outbox *outbox, m *metrics, now time.Time) *circuit {
-	c := &circuit{cfg: cfg, inFlight: inFlight, mailbox: mailbox, outbox: outbox, metrics: m}
+func newCircuit(cfg Config, inFlight *inFlight, latencies *latencies, connections Connections, mailbox mailbox, outbox *outbox, m *metrics, now time.Time) *circuit {
+	c := &circuit{
+		cfg: cfg, inFlight: inFlight, mailbox: mailbox, outbox: outbox, metrics: m,
+		connections: connections, latencies: latencies,
+	}
 	c.snapshot.Store(begins(c.newGeneration(now), now))
 	return c
 }
@@ -36,6 +42,9 @@ func newCircuit(cfg Config, inFlight *inFlight, mailbox mailbox, outbox *outbox,
 // probeAnswered counts a successful probe: the first makes the circuit half
 // open, the last one needed begins recovery.
 func (c *circuit) probeAnswered(how string) {
+	if !c.snapshot.Load().sends() {
+		c.connections.Reset() // users return on connections that are as new as the probe's
+	}
 	c.step(func(s *snapshot) *snapshot {
 		now := time.Now()
 		switch {

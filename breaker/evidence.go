@@ -65,7 +65,8 @@ type badCall struct {
 // A finding is what evidence amounts to; without a text it is none.
 type finding struct {
 	text     string
-	prefixes int // distinct address prefixes that it comes from
+	prefixes int  // distinct address prefixes that it comes from
+	stalled  bool // calls stand: perhaps only the connections that they are on are dead
 }
 
 func newEvidence(cfg Config, now time.Time) *evidence {
@@ -166,7 +167,7 @@ func (e *evidence) judge(now time.Time, onTrial bool) finding {
 		return e.faults(now.Add(-e.cfg.Window), "%d of %d calls met a fault within %v", whole.faults, whole.calls, e.cfg.Window)
 	case ratio(sample.slow, sample.calls) >= e.cfg.SlowRate:
 		text := fmt.Sprintf("%d of %d calls took longer than %v within %v", sample.slow, sample.calls, e.cfg.SlowCall, length)
-		return finding{text, e.prefixes(since, true)}
+		return finding{text: text, prefixes: e.prefixes(since, true)}
 	}
 	return finding{}
 }
@@ -186,7 +187,7 @@ func (e *evidence) failureRate(length time.Duration, calls int) float64 {
 
 // faults is a finding of faults since then.
 func (e *evidence) faults(since time.Time, format string, args ...any) finding {
-	return finding{fmt.Sprintf(format, args...), e.prefixes(since, false)}
+	return finding{text: fmt.Sprintf(format, args...), prefixes: e.prefixes(since, false)}
 }
 
 // prefixes counts the address prefixes that the bad calls since then came from.

@@ -84,16 +84,17 @@ func (c *circuit) readyToTrip(g *generation) bool {
 // enough places. One that did not is for the prober to confirm.
 func (c *circuit) corroborated(f finding) (reason string) {
 	if f.prefixes < minPrefixes {
-		c.suspect(f.text)
+		c.suspect(f)
 		return ""
 	}
 	return fmt.Sprintf("%s, %d prefixes", f.text, f.prefixes)
 }
 
-// suspect has the prober look into what one probe would confirm; "" is nothing.
-func (c *circuit) suspect(why string) {
-	if why != "" {
-		c.mailbox.suspect(why)
+// suspect has the prober look into what one probe would confirm, if anything was
+// found.
+func (c *circuit) suspect(f finding) {
+	if f.text != "" {
+		c.mailbox.suspect(suspicion{why: f.text, stalled: f.stalled})
 	}
 }
 
@@ -106,7 +107,8 @@ func (c *circuit) trip(g *generation, reason string) {
 }
 
 // openIfTripped does once what follows when gobreaker has opened: it says so,
-// and releases the calls that wait.
+// releases the calls that wait, and forgets what was true of a world that may be
+// gone: which connections stand, and what latency is usual.
 func (c *circuit) openIfTripped(g *generation) {
 	if g.tripReason.Load() == nil || g.gobreaker.State() != gobreaker.StateOpen {
 		return
@@ -120,6 +122,8 @@ func (c *circuit) openIfTripped(g *generation) {
 		})
 		close(g.opened)
 		c.inFlight.release(g)
+		c.connections.Reset()
+		c.latencies.forget()
 	})
 }
 
@@ -127,11 +131,12 @@ func (c *circuit) openIfTripped(g *generation) {
 // to gobreaker.
 var errTrip = errors.New("evidence enough")
 
-// isEvidence reports whether a failed attempt speaks against the API.
+// isEvidence reports whether a failed attempt speaks against the API. One that
+// waited in vain for a connection, which others got, does not.
 func isEvidence(err error) bool {
 	if errors.Is(err, errTrip) {
 		return true
 	}
 	f, ok := err.(*captcha.Failure) //nolint:errorlint // the type that attempt returns, on the hot path
-	return ok && f.Kind == captcha.Fault
+	return ok && f.Kind == captcha.Fault && !f.Connecting
 }

@@ -22,7 +22,8 @@ type call struct {
 
 	// Guarded by inFlight.mu while in flight.
 	started    time.Time
-	lagBefore  time.Duration // our own lag until it started
+	sentAt     time.Time     // when it went on the wire; zero while it waits for a connection
+	lagBefore  time.Duration // our own lag until then
 	cancel     context.CancelFunc
 	prev, next *call
 }
@@ -55,8 +56,7 @@ func (f *inFlight) begin(c *call, cancel context.CancelFunc, now time.Time) (ok,
 	if f.n == 0 {
 		f.lag.lastTick = now // nobody ticked while nothing was in flight
 	}
-	c.started, c.cancel = now, cancel
-	c.lagBefore = f.lag.until(now)
+	c.started, c.sentAt, c.cancel = now, time.Time{}, cancel
 	c.prev, c.next = f.newest, nil
 	if f.newest != nil {
 		f.newest.next = c
@@ -68,9 +68,23 @@ func (f *inFlight) begin(c *call, cancel context.CancelFunc, now time.Time) (ok,
 	return true, f.n == 1
 }
 
+// wired notes that c goes on the wire: from now on it can be late.
+func (f *inFlight) wired(c *call, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c.sentAt, c.lagBefore = now, f.lag.until(now)
+}
+
+// cameBack notes a sign of life that no call of a user brought.
+func (f *inFlight) cameBack(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lastReturn = now
+}
+
 // end takes c out. returned says that it came back by itself, and was not given
-// up by its caller or by us. age is how long it was in flight; lagged says that
-// we ourselves lagged meanwhile.
+// up by its caller or by us. age is how long it was on the wire; lagged says
+// that we ourselves lagged meanwhile.
 func (f *inFlight) end(c *call, now time.Time, returned bool) (age time.Duration, lagged bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,8 +103,11 @@ func (f *inFlight) end(c *call, now time.Time, returned bool) (age time.Duration
 	if returned {
 		f.lastReturn = now
 	}
+	if c.sentAt.IsZero() {
+		return 0, false
+	}
 	lag := f.lag.until(now) - c.lagBefore
-	return now.Sub(c.started) - lag, lag > 0
+	return now.Sub(c.sentAt) - lag, lag > 0
 }
 
 // tick says that we do not stand ourselves, and returns how many calls are in
@@ -102,7 +119,7 @@ func (f *inFlight) tick(now time.Time) int {
 	return f.n
 }
 
-// waiting is what the calls of a generation that are in flight amount to.
+// waiting is what the calls of a generation that are on the wire amount to.
 type waiting struct {
 	calls    int
 	silence  time.Duration // how long none has come back
@@ -117,11 +134,11 @@ func (f *inFlight) waiting(g *generation, now time.Time, minAge time.Duration) (
 	lag := f.lag.until(now)
 	tickets, prefixes := map[captcha.Key]struct{}{}, map[netip.Prefix]struct{}{}
 	for c := f.oldest; c != nil; c = c.next {
-		if c.generation != g {
+		if c.generation != g || c.sentAt.IsZero() {
 			continue
 		}
 		ownLag := lag - c.lagBefore
-		age := now.Sub(c.started) - ownLag
+		age := now.Sub(c.sentAt) - ownLag
 		if w.calls == 0 {
 			w.silence = min(age, now.Sub(f.lastReturn)-ownLag)
 		}

@@ -17,17 +17,25 @@ const (
 	confirmEvery = time.Second
 	// probeGrace is how long a cancelled probe may take to return.
 	probeGrace = 50 * time.Millisecond
+	// connectTimeout is how long a probe may wait for its connection.
+	connectTimeout = 2 * time.Second
 )
 
 // A mailbox is how the others reach the prober. Nobody waits for it.
 type mailbox struct {
-	changed    chan struct{} // look at the schedule again
-	suspicions chan string   // evidence that one probe would confirm
+	changed    chan struct{}  // look at the schedule again
+	suspicions chan suspicion // evidence that one probe would confirm
+}
+
+// A suspicion is evidence that may have another explanation.
+type suspicion struct {
+	why     string // reason enough to trip if a probe fails too; "" if it is not
+	stalled bool   // calls stand: perhaps only the connections that they are on are dead
 }
 
 func (m mailbox) wakeProber() { offer(m.changed, struct{}{}) }
 
-func (m mailbox) suspect(why string) { offer(m.suspicions, why) }
+func (m mailbox) suspect(s suspicion) { offer(m.suspicions, s) }
 
 // A prober asks the API what no user has to wait for: whether it is back,
 // whether it accepts the account again, whether a suspicion is right.
@@ -66,10 +74,10 @@ func (p *prober) run(ctx context.Context) {
 				past.undecided = p.probe(ctx, plan.about) == undecided
 			}
 			p.circuit.finishRamp()
-		case why := <-p.mailbox.suspicions:
+		case suspicion := <-p.mailbox.suspicions:
 			if time.Since(confirmed) >= confirmEvery {
 				confirmed = time.Now()
-				p.confirm(ctx, why)
+				p.confirm(ctx, suspicion)
 			}
 		}
 	}
@@ -99,30 +107,38 @@ func (p *prober) probe(ctx context.Context, about target) health {
 	return h
 }
 
-// confirm probes because of evidence that too few places brought, and opens the
-// circuit if the probe fails too.
-func (p *prober) confirm(ctx context.Context, why string) {
+// confirm probes because of evidence that may have another explanation, and
+// opens the circuit if the probe fails too. If one is answered while the calls of
+// users stand, the connections that are kept are dead, and none is used again.
+func (p *prober) confirm(ctx context.Context, of suspicion) {
 	s := p.circuit.snapshot.Load()
 	if !s.sends() {
 		return
 	}
 	h, what := p.ask(ctx, p.usual)
-	if h != ill || ctx.Err() != nil || p.circuit.snapshot.Load().generation != s.generation {
-		return
+	switch {
+	case ctx.Err() != nil || p.circuit.snapshot.Load().generation != s.generation:
+	case h == ill && of.why != "":
+		p.circuit.trip(s.generation, of.why+", and a probe of our own failed: "+what)
+	case h == healthy && of.stalled:
+		p.circuit.inFlight.cameBack(time.Now())
+		p.circuit.connections.Reset()
 	}
-	p.circuit.trip(s.generation, why+", and a probe of our own failed: "+what)
 }
 
-// ask makes one probe. It returns after Probe.Timeout even if the call does not.
+// ask makes one probe, on a connection of its own. It returns Probe.Timeout
+// after that stands even if the call does not, and at the latest
+// connectTimeout later.
 func (p *prober) ask(ctx context.Context, about target) (health, string) {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Probe.Timeout)
-	defer cancel()
-	start := time.Now()
+	began := time.Now()
+	var wired atomic.Pointer[time.Time] // when it went on the wire
+	ctx, stop := bound(ctx, true, began.Add(connectTimeout+p.cfg.Probe.Timeout), p.cfg.Probe.Timeout, func(now time.Time) { wired.Store(&now) })
+	defer stop()
 	done := make(chan struct{})
 	var answer error
 	go func() {
 		defer close(done)
-		_, answer = p.next.Verify(ctx, probeTicket(about, start))
+		_, answer = p.next.Verify(ctx, probeTicket(about, began))
 	}()
 	var err error
 	select {
@@ -135,7 +151,10 @@ func (p *prober) ask(ctx context.Context, about target) (health, string) {
 		case <-time.After(probeGrace):
 		}
 	}
-	h, what := diagnose(err, time.Since(start), p.cfg.SlowCall)
+	if sent := wired.Load(); sent != nil {
+		began = *sent
+	}
+	h, what := diagnose(err, time.Since(began), p.cfg.SlowCall)
 	p.metrics.probes.WithLabelValues(h.String()).Inc()
 	return h, what
 }
@@ -149,7 +168,7 @@ const (
 	healthy health = iota
 	ill
 	refused   // the API works, and refuses the account
-	undecided // throttled, or not made: says neither
+	undecided // throttled, trouble of our own, or not made: says neither
 )
 
 var healthNames = [...]string{"healthy", "ill", "refused", "throttled"}
@@ -168,6 +187,8 @@ func diagnose(err error, took, slowCall time.Duration) (health, string) {
 		return refused, f.Code
 	case captcha.Throttled:
 		return undecided, f.Code
+	case captcha.Overloaded: // trouble of our own
+		return undecided, f.Error()
 	default:
 		return ill, f.Error()
 	}

@@ -37,7 +37,7 @@ func (r *retrier) retry(ctx context.Context, c *call) (captcha.Verdict, *captcha
 		if f.Answer == nil && last != nil {
 			f.Answer = last.Answer
 		}
-		if !r.mayRetry(f, n, &so) || !r.pause(ctx, c, &so) {
+		if !r.mayRetry(f, n, &so) || !r.pause(ctx, c, &so, f.RetryAfter) {
 			return v, f
 		}
 		last = f
@@ -75,16 +75,17 @@ func (r *retrier) mayRetry(f *captcha.Failure, n int, so *progress) bool {
 	return true
 }
 
-// pause waits before a retry: a full-jitter share of a growing ceiling. It is
-// false if the deadline, the caller or the circuit ends the wait.
-func (r *retrier) pause(ctx context.Context, c *call, so *progress) bool {
+// pause waits before a retry: a full-jitter share of a growing ceiling, and at
+// least as long as the API asked for. It is false if the deadline, the caller or
+// the circuit ends the wait.
+func (r *retrier) pause(ctx context.Context, c *call, so *progress, asked time.Duration) bool {
 	if so.skipPause {
 		return true
 	}
 	if so.pauses == nil {
 		so.pauses = newPauses(r.limits.Backoff)
 	}
-	d := so.pauses.NextBackOff()
+	d := max(so.pauses.NextBackOff(), asked)
 	if time.Now().Add(d).After(c.deadline) {
 		return false
 	}

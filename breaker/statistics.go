@@ -81,7 +81,7 @@ const latencySamples = 256
 type latencies struct {
 	mu     sync.Mutex
 	recent [latencySamples]time.Duration // a ring
-	n      int                           // answers seen
+	n      int                           // answers seen since the last outage
 }
 
 func (l *latencies) add(d time.Duration) {
@@ -89,6 +89,13 @@ func (l *latencies) add(d time.Duration) {
 	defer l.mu.Unlock()
 	l.recent[l.n%latencySamples] = d
 	l.n++
+}
+
+// forget has what is usual found out anew.
+func (l *latencies) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.n = 0
 }
 
 // quantiles returns the latencies at the given shares, each in [0, 1]; all are 0

@@ -76,26 +76,35 @@ func (w *watchdog) reasonToTrip(s *snapshot, now time.Time) string {
 	return w.peers.Quorum()
 }
 
-// stalled looks for many calls that wait for longer than recent latency
-// explains while none comes back.
+// stalled looks for calls that wait for longer than recent latency explains
+// while none comes back. Many are a reason to trip. Before they are, and if they
+// are few, the prober finds out whether only their connections are dead.
 func (w *watchdog) stalled(g *generation, now time.Time) finding {
 	calls := w.inFlight.waiting(g, now, minStall/5)
-	if calls.silence < minStall || calls.older < w.cfg.MinRequests {
+	if calls.silence < minStall*2/5 {
 		return finding{}
 	}
-	limit, usual := w.cfg.SlowCall, "not known yet"
-	if qs, ok := w.latencies.quantiles(0.5); ok {
-		median := qs[0]
+	limit, unusual, usual := w.cfg.SlowCall, w.cfg.SlowCall, "not known yet"
+	if qs, ok := w.latencies.quantiles(0.5, 0.99); ok {
+		median, p99 := qs[0], qs[1]
 		limit, usual = max(minStall, 3*median), fmt.Sprint(round(median))
+		unusual = max(minStall, min(10*p99, w.cfg.SlowCall))
 		calls = w.inFlight.waiting(g, now, max(minStall/5, 2*median))
 	}
-	if calls.silence < limit || calls.older < w.cfg.MinRequests {
-		return finding{}
-	}
-	return finding{
+	found := finding{
 		text:     fmt.Sprintf("%d of %d calls standing, none back for %v, median is %s", calls.older, calls.calls, round(calls.silence), usual),
 		prefixes: calls.prefixes,
+		stalled:  true,
 	}
+	switch {
+	case calls.silence >= limit && calls.older >= w.cfg.MinRequests:
+		return found
+	case calls.silence >= limit*2/5 && calls.older >= w.cfg.MinRequests/2:
+		w.circuit.suspect(found)
+	case calls.silence >= unusual && calls.older > 0:
+		w.circuit.mailbox.suspect(suspicion{stalled: true})
+	}
+	return finding{}
 }
 
 // offer puts v into c unless c is full: whoever receives has been woken then.

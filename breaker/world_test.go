@@ -44,6 +44,8 @@ type world struct {
 	b      *breaker.Breaker
 	mu     sync.Mutex
 	answer answerer
+	wired  func(context.Context) // what comes before a call is on the wire; nil for nothing
+	resets int                   // of the connections
 	asked  []asked
 	probes int // in flight
 	most   int // probes in flight at once
@@ -119,7 +121,7 @@ func newWorld(t *testing.T, cfg breaker.Config, limits breaker.Limits, peers bre
 // another is one more breaker before the same API, with a placement key.
 func (w *world) another(placement string, cfg breaker.Config, limits breaker.Limits, peers breaker.Peers) *breaker.Breaker {
 	w.t.Helper()
-	ports := breaker.Ports{Fates: &fates{}, Journal: w, Peers: peers}
+	ports := breaker.Ports{Fates: &fates{}, Journal: w, Connections: w, Peers: peers}
 	b, err := breaker.New(w, ports, 190000001, []byte(placement), cfg, limits, slog.New(slog.NewTextHandler(&w.log, nil)), w.registry)
 	if err != nil {
 		w.t.Fatal(err)
@@ -136,8 +138,12 @@ func (w *world) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, 
 		w.probes++
 		w.most = max(w.most, w.probes)
 	}
-	answer := w.answer
+	answer, wired := w.answer, w.wired
 	w.mu.Unlock()
+	if wired != nil {
+		wired(ctx)
+	}
+	captcha.CallOf(ctx).OnTheWire()
 	defer func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -160,6 +166,13 @@ func (w *world) Account(a breaker.Account) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.accts = append(w.accts, a)
+}
+
+// Reset is what the breaker does to the connections.
+func (w *world) Reset() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.resets++
 }
 
 // transitions so far.
@@ -197,10 +210,10 @@ func refuses(k captcha.Kind) answerer {
 func hangs(ctx context.Context, _ captcha.Ticket) (captcha.Verdict, error) {
 	<-ctx.Done()
 	kind := captcha.Fault
-	if errors.Is(ctx.Err(), context.Canceled) {
+	if errors.Is(context.Cause(ctx), context.Canceled) {
 		kind = captcha.Cancelled
 	}
-	return captcha.Verdict{}, &captcha.Failure{Kind: kind, Err: ctx.Err(), FateUnknown: true, Retryable: true}
+	return captcha.Verdict{}, &captcha.Failure{Kind: kind, Err: context.Cause(ctx), FateUnknown: true, Retryable: true}
 }
 
 // after answers a after d, as a server with that latency.

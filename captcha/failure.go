@@ -1,6 +1,9 @@
 package captcha
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Kind says why nobody could tell whether a ticket is good. It is the metric
 // label, the log field and what code branches on.
@@ -38,6 +41,14 @@ type Failure struct {
 
 	// FateUnknown says that the API may have used the ticket up.
 	FateUnknown bool
+
+	// Connecting says that the call's time ended while it waited for a
+	// connection that others got: nothing is known about the API.
+	Connecting bool
+
+	// RetryAfter is how long the API asks to wait before the next call; 0 if it
+	// does not say.
+	RetryAfter time.Duration
 
 	// Retryable says that another attempt could end otherwise.
 	Retryable bool

@@ -65,7 +65,7 @@ func BenchmarkCorridor(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ports := breaker.Ports{Fates: once.NewSet(captcha.TicketLife, 1000), Journal: forgetful{}}
+	ports := breaker.Ports{Fates: once.NewSet(captcha.TicketLife, 1000), Journal: forgetful{}, Connections: client}
 	br, err := breaker.New(client, ports, cfg.Upstream.Apps[0].CaptchaAppID, []byte("the order of users"), cfg.Breaker, cfg.Upstream.Limits, log, reg)
 	if err != nil {
 		b.Fatal(err)

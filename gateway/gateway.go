@@ -103,7 +103,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if err != nil {
 		return nil, err
 	}
-	ports := breaker.Ports{Fates: fates, Journal: events, Peers: breaker.Alone{}}
+	ports := breaker.Ports{Fates: fates, Journal: events, Connections: g.upstream, Peers: breaker.Alone{}}
 	if g.breaker, err = breaker.New(g.upstream, ports, cfg.Upstream.Apps[0].CaptchaAppID, placement, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (g *Gateway) newAdmin() *admin.Server {
 		reload = g.reloadFor
 	}
 	return admin.New(g.cfg.Admin, g.control,
-		&views{situation: g.situation, control: g.control, breaker: g.breaker, store: g.store, incidents: g.incidents, queue: g.queue},
+		&views{situation: g.situation, control: g.control, breaker: g.breaker, upstream: g.upstream, store: g.store, incidents: g.incidents, queue: g.queue},
 		reload, promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.log)
 }
 
@@ -170,6 +170,7 @@ func (g *Gateway) Start(ctx context.Context) (wait func()) {
 	var wg sync.WaitGroup
 	wg.Go(func() { g.store.Run(ctx) })
 	wg.Go(func() { g.control.Run(ctx) })
+	wg.Go(func() { g.upstream.Run(ctx) })
 	wg.Go(func() { g.breaker.Run(ctx) })
 	wg.Go(func() { g.script.Run(ctx) })
 	wg.Go(func() { g.incidents.Run(ctx) })

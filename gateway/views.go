@@ -9,6 +9,7 @@ import (
 	"captchagate/control"
 	"captchagate/reverify"
 	"captchagate/store"
+	"captchagate/upstream"
 	"captchagate/watch"
 )
 
@@ -17,6 +18,7 @@ type views struct {
 	situation *situation
 	control   *control.Control
 	breaker   *breaker.Breaker
+	upstream  *upstream.Client
 	store     store.Store
 	incidents *watch.Incidents
 	queue     *reverify.Queue
@@ -31,9 +33,17 @@ func (v *views) Status() admin.Status {
 		Drills:   v.control.Drills(),
 		Breaker:  circuit(b),
 		Account:  admin.Account{State: string(b.Account.State), Since: b.Account.Since, Code: b.Account.Code},
-		Upstream: admin.Upstream{InFlight: b.InFlight, P50MS: milliseconds(b.P50), P99MS: milliseconds(b.P99)},
+		Upstream: admin.Upstream{InFlight: b.InFlight, P50MS: milliseconds(b.P50), P99MS: milliseconds(b.P99), Addresses: addresses(v.upstream.Addresses())},
 		Store:    admin.Store{Kind: v.store.Kind(), Healthy: v.store.Healthy()},
 	}
+}
+
+func addresses(of []upstream.Address) []admin.Address {
+	list := make([]admin.Address, len(of))
+	for i, a := range of {
+		list[i] = admin.Address(a)
+	}
+	return list
 }
 
 // Incidents are the newest outages, newest first, with what re-verification

@@ -54,7 +54,7 @@ func (c *Client) read(resp *http.Response) reply {
 	}
 	err := readBody(buffer, resp)
 	if resp.StatusCode != http.StatusOK {
-		err = statusError(resp.StatusCode)
+		err = newStatusError(resp)
 	}
 	r := reply{err: err, delivered: true}
 	if err == nil {

@@ -27,7 +27,7 @@ func BenchmarkSDK(b *testing.B) {
 
 func BenchmarkSDK_Loopback(b *testing.B) {
 	_, s := serve(b, pass)
-	benchmarkSDK(b, newOracle(b, config(s.URL), upstream.NewTransport("http", 8)))
+	benchmarkSDK(b, newOracle(b, config(s.URL), &http.Transport{MaxIdleConnsPerHost: 8}))
 }
 
 var inProcess = wire(func(*http.Request) (*http.Response, error) { return response(200, passes), nil })

@@ -86,7 +86,6 @@ func wrongAnswers() []answerRow {
 		{"504 empty", 504, ""},
 		{"500 with a pass", 500, whole},
 		{"503 with an error", 503, sampleInternalError},
-		{"429", 429, "slow down"},
 		{"403", 403, "no"},
 		{"204", 204, ""},
 		{"201 with a pass", 201, whole},

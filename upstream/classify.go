@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -15,25 +16,41 @@ const maliciousLevel = 100
 // could tell.
 func (c *Client) classify(mini bool, r reply) (captcha.Verdict, *captcha.Failure) {
 	switch {
+	case r.answer != nil && r.resent && captcha.Reused(r.answer.Code):
+		f := answered(captcha.OutcomeUnknown, r.answer, "says that the ticket was used, perhaps by a call that it never answered")
+		f.FateUnknown = true
+		return captcha.Verdict{}, f
 	case r.answer != nil:
 		return c.classifyAnswer(mini, r.answer)
 	case r.code != "":
 		return classifyCode(r)
+	}
+	return captcha.Verdict{}, c.classifyError(r)
+}
+
+// classifyError turns a call without an answer into a failure.
+func (c *Client) classifyError(r reply) *captcha.Failure {
+	f := &captcha.Failure{Kind: captcha.Fault, Err: r.err, FateUnknown: r.delivered, Retryable: true}
+	status, isStatus := errors.AsType[statusError](r.err)
+	switch {
+	case r.err == nil:
+		f.Err = errSilent
 	case r.cancelled:
-		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Cancelled, Err: r.err, FateUnknown: r.delivered}
+		f.Kind, f.Retryable = captcha.Cancelled, false
+	case isStatus && status.throttles():
+		f.Kind, f.RetryAfter, f.FateUnknown = captcha.Throttled, status.retryAfter, false
+	case r.trouble != "":
+		c.metrics.local.WithLabelValues(r.trouble).Inc()
+		f.Kind, f.Retryable = captcha.Overloaded, false
+	default:
+		f.Connecting = r.connecting
 	}
-	err := r.err
-	if err == nil {
-		err = errSilent
-	}
-	return captcha.Verdict{}, &captcha.Failure{
-		Kind: captcha.Fault, Err: err, FateUnknown: r.delivered, Retryable: true,
-	}
+	return f
 }
 
 func (c *Client) classifyAnswer(mini bool, a *captcha.Answer) (captcha.Verdict, *captcha.Failure) {
 	if !knownCode(mini, a.Code) {
-		c.unknown.Inc()
+		c.metrics.unknownCodes.Inc()
 	}
 	switch {
 	case a.Code == captcha.CodeBusy:

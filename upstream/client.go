@@ -16,17 +16,20 @@ import (
 // A Client asks the Captcha API. It may be used by many goroutines at once.
 type Client struct {
 	web, mini *action
-	transport http.RoundTripper
-	keys      map[uint64]string // AppSecretKey by CaptchaAppId
-	unknown   prometheus.Counter
-	buffers   sync.Pool // of *bytes.Buffer, for answers
+	carriers  interface { // the pool, or what somebody gave us
+		take(ctx context.Context, fresh bool) (carrier, error)
+	}
+	pool    *pool             // nil if somebody did
+	keys    map[uint64]string // AppSecretKey by CaptchaAppId
+	metrics *metrics
+	buffers sync.Pool // of *bytes.Buffer, for answers
 }
 
-// New returns a client for the account of cfg that keeps up to maxInFlight
-// connections open. Where transport is nil the client uses one of its own; a
-// simulator in the same process can be given instead. Like net/http's it has to
-// leave a request's body alone once it has failed. A second client on the same
-// registerer shares the first one's metric.
+// New returns a client for the account of cfg that has up to maxInFlight calls
+// at once. If transport is nil the client has a pool of connections of its own;
+// a simulator in the same process can be given instead. Like net/http's it has
+// to leave a request's body alone once it has failed. A second client on the
+// same registerer shares the first one's metrics.
 //
 // The error lists every mistake in cfg, or says what could not be registered.
 func New(cfg Config, maxInFlight int, transport http.RoundTripper, reg prometheus.Registerer) (*Client, error) {
@@ -41,19 +44,20 @@ func New(cfg Config, maxInFlight int, transport http.RoundTripper, reg prometheu
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: cannot be parsed")
 	}
-	unknown, err := registerUnknownCodes(reg)
+	m, err := newMetrics(reg)
 	if err != nil {
 		return nil, err
 	}
-	if transport == nil {
-		transport = newTransport(endpoint.Scheme, maxInFlight)
-	}
 	c := &Client{
-		web:       newAction(actionWeb, cfg, endpoint),
-		mini:      newAction(actionMini, cfg, endpoint),
-		transport: transport,
-		keys:      make(map[uint64]string, len(cfg.Apps)),
-		unknown:   unknown,
+		web:      newAction(actionWeb, cfg, endpoint),
+		mini:     newAction(actionMini, cfg, endpoint),
+		carriers: lent{transport},
+		keys:     make(map[uint64]string, len(cfg.Apps)),
+		metrics:  m,
+	}
+	if transport == nil {
+		c.pool = newPool(endpoint, maxInFlight, m)
+		c.carriers = c.pool
 	}
 	for _, app := range cfg.Apps {
 		c.keys[app.CaptchaAppID] = app.AppSecretKey
@@ -72,35 +76,44 @@ func (c *Client) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict,
 			Err:  fmt.Errorf("no AppSecretKey for CaptchaAppId %d; add it to upstream.apps", t.AppID),
 		}
 	}
-	verdict, failure := c.classify(t.Mini, c.send(ctx, t, key))
+	r := c.send(ctx, t, key)
+	verdict, failure := c.classify(t.Mini, r)
+	r.release(failure)
 	if failure != nil {
 		return captcha.Verdict{}, failure
 	}
 	return verdict, nil
 }
 
-// Close closes the connections that no call is using.
-func (c *Client) Close() {
-	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
+// Run keeps a few connections standing, ahead of the calls, until ctx ends.
+// Without it the first calls wait for theirs.
+func (c *Client) Run(ctx context.Context) {
+	if c.pool != nil {
+		c.pool.run(ctx)
 	}
 }
 
-// registerUnknownCodes returns the counter of CaptchaCodes that no table
-// names. A client that replaces another finds the counter there already.
-func registerUnknownCodes(reg prometheus.Registerer) (prometheus.Counter, error) {
-	counter := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "captchagate_upstream_unknown_codes_total",
-		Help: "Answers with a CaptchaCode that has no known meaning; they reject.",
-	})
-	err := reg.Register(counter)
-	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
-		if existing, ok := already.ExistingCollector.(prometheus.Counter); ok {
-			return existing, nil
-		}
+// Reset has every connection forgotten that stands now. The next calls make
+// theirs anew, to the addresses that the API's name has then.
+func (c *Client) Reset() {
+	if c.pool != nil {
+		c.pool.reset()
 	}
-	if err != nil {
-		return nil, fmt.Errorf("registering the metric of unknown CaptchaCodes: %w", err)
+}
+
+// Close closes the connections that no call is using; the others end with their
+// calls. No call may begin after it.
+func (c *Client) Close() {
+	if c.pool != nil {
+		c.pool.close()
 	}
-	return counter, nil
+}
+
+// Addresses are those of the API that connections lead to or led to lately, in
+// order.
+func (c *Client) Addresses() []Address {
+	if c.pool == nil {
+		return nil
+	}
+	return c.pool.status()
 }

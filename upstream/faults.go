@@ -8,7 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"syscall"
+	"time"
+
+	"captchagate/captcha"
 )
 
 var (
@@ -19,20 +23,47 @@ var (
 
 // A statusError is an HTTP status other than 200. The API answers 200 to
 // whatever it processed, so something in front of it answered.
-type statusError int
+type statusError struct {
+	code       int
+	retryAfter time.Duration // that it asks for; 0 if it does not
+}
 
 // Error names the status.
 func (s statusError) Error() string {
-	return fmt.Sprintf("the answer has HTTP status %d (%s) where the Captcha API gives 200", int(s), http.StatusText(int(s)))
+	return fmt.Sprintf("the answer has HTTP status %d (%s) where the Captcha API gives 200", s.code, http.StatusText(s.code))
+}
+
+// throttles reports whether the status says that there are too many calls, and
+// not that something is broken. A 503 does where it says when to come back.
+func (s statusError) throttles() bool {
+	return s.code == http.StatusTooManyRequests || s.code == http.StatusServiceUnavailable && s.retryAfter > 0
+}
+
+// maxRetryAfter bounds the wait that an answer may ask for.
+const maxRetryAfter = 5 * time.Second
+
+// newStatusError reads the status of a response, and how long to wait in
+// seconds or until a date, at most maxRetryAfter.
+func newStatusError(resp *http.Response) statusError {
+	s := statusError{code: resp.StatusCode}
+	after := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(after); err == nil {
+		s.retryAfter = time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second
+	} else if date, err := http.ParseTime(after); err == nil {
+		s.retryAfter = min(max(time.Until(date), 0), maxRetryAfter)
+	}
+	return s
 }
 
 // describe says what broke an exchange, in words of our own: errors of the
 // transport may quote what a server or a proxy sent. Only sentinels and error
 // numbers are wrapped.
 func describe(ctx context.Context, err error) error {
-	switch ended := ctx.Err(); {
+	switch ended := context.Cause(ctx); {
 	case isOurs(err):
 		return err
+	case errors.Is(err, captcha.ErrFull):
+		return captcha.ErrFull
 	case errors.Is(ended, context.Canceled):
 		return fmt.Errorf("the call was given up: %w", context.Canceled)
 	case errors.Is(ended, context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
@@ -43,7 +74,7 @@ func describe(ctx context.Context, err error) error {
 
 func isOurs(err error) bool {
 	_, status := errors.AsType[statusError](err)
-	return status || errors.Is(err, errTooLong) || errors.Is(err, errUnreadable)
+	return status || errors.Is(err, errTooLong) || errors.Is(err, errUnreadable) || errors.Is(err, errUnreachable)
 }
 
 func describeTransport(err error) error {

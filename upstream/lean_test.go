@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,8 +15,6 @@ import (
 	"time"
 
 	"captchagate/captcha"
-	"captchagate/upstream"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -103,13 +102,12 @@ func TestNetwork_CallIsOneWrite(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(pass))
 	t.Cleanup(s.Close)
 	var writes atomic.Int64
-	own := upstream.NewTransport("http", 8)
-	dial := own.DialContext
-	own.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
+	c := newClientAt(t, s.URL, nil, prometheus.NewRegistry())
+	plain := newClientAt(t, s.URL, nil, prometheus.NewRegistry())
+	c.DialWith(func(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
+		conn, err := plain.Dial(ctx, at)
 		return countedConn{conn, &writes}, err
-	}
-	c := newClientAt(t, s.URL, own, prometheus.NewRegistry())
+	}, nil)
 	ticket := webTicket()
 	ticket.Value = strings.Repeat("t", captcha.MaxTicket)
 	for range 5 {

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -30,32 +27,6 @@ func TestNetwork_KeepsItsConnection(t *testing.T) {
 	}
 	if n := s.opened.Load(); n != 1 {
 		t.Errorf("200 calls used %d connections, want 1", n)
-	}
-}
-
-// The transport that net/http has by default keeps two connections a host.
-func TestNetwork_KeepsOneConnectionForEachCallInFlight(t *testing.T) {
-	const inFlight = 8 // what the client was made for
-	var gate sync.WaitGroup
-	c, s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		gate.Done()
-		gate.Wait()
-		pass(w, r)
-	})
-	for range 10 {
-		gate.Add(inFlight)
-		var calls sync.WaitGroup
-		for range inFlight {
-			calls.Go(func() {
-				if _, err := c.Verify(t.Context(), webTicket()); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		calls.Wait()
-	}
-	if n := s.opened.Load(); n != inFlight {
-		t.Errorf("10 rounds of %d calls used %d connections", inFlight, n)
 	}
 }
 
@@ -151,18 +122,6 @@ func TestNetwork_FaultsOfAServer(t *testing.T) {
 	}
 }
 
-// After an answer that was wrong but whole, the connection is still good.
-func TestNetwork_ErrorPagesDoNotCostConnections(t *testing.T) {
-	c, s := serve(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad gateway", http.StatusBadGateway) })
-	for range 10 {
-		_, err := c.Verify(t.Context(), webTicket())
-		fault.check(t, err)
-	}
-	if n := s.opened.Load(); n != 1 {
-		t.Errorf("10 error pages used %d connections, want 1", n)
-	}
-}
-
 // A redirect would carry the ticket and the AppSecretKey to another address.
 func TestNetwork_DoesNotFollowRedirects(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -191,18 +150,6 @@ func TestNetwork_RefusedConnectionNeverArrives(t *testing.T) {
 	c := newClientAt(t, "http://"+l.Addr().String(), nil, prometheus.NewRegistry())
 	_, err = c.Verify(t.Context(), webTicket())
 	neverArrived.check(t, err)
-}
-
-func TestNetwork_UntrustedCertificateNeverArrives(t *testing.T) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(pass))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of the handshake
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	c := newClientAt(t, s.URL, nil, prometheus.NewRegistry())
-	_, err := c.Verify(t.Context(), webTicket())
-	if f := neverArrived.check(t, err); !strings.Contains(f.Error(), "TLS") {
-		t.Errorf("error is %q", f)
-	}
 }
 
 // A listener that never accepts TLS: the time runs out before there is a

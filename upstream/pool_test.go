@@ -1,7 +1,6 @@
 package upstream_test
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"net/http"
@@ -24,11 +23,8 @@ func TestTransport_SpeaksHTTP1(t *testing.T) {
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	own := upstream.NewTransport("https", 8)
-	own.Proxy = nil
-	own.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()}
-	own.TLSClientConfig.RootCAs.AddCert(s.Certificate())
-	c := newClientAt(t, s.URL, own, prometheus.NewRegistry())
+	c := newClientAt(t, s.URL, nil, prometheus.NewRegistry())
+	trust(c, s)
 	if _, err := c.Verify(t.Context(), webTicket()); err != nil {
 		t.Fatal(err)
 	}
@@ -37,21 +33,19 @@ func TestTransport_SpeaksHTTP1(t *testing.T) {
 	}
 }
 
-// A proxy on the way to an http endpoint would read the AppSecretKey.
-func TestTransport_UsesAProxyForHTTPSOnly(t *testing.T) {
-	if upstream.NewTransport("http", 8).Proxy != nil {
-		t.Error("http goes through the environment's proxy")
-	}
-	if upstream.NewTransport("https", 8).Proxy == nil {
-		t.Error("https does not go through the environment's proxy")
-	}
+// trust has the client believe the server's certificate.
+func trust(c *upstream.Client, s *httptest.Server) {
+	c.Transport().Proxy = nil
+	c.Transport().TLSClientConfig.RootCAs = x509.NewCertPool()
+	c.Transport().TLSClientConfig.RootCAs.AddCert(s.Certificate())
 }
 
-// Each wait of the transport on a connection has an end, whatever the context
-// says.
-func TestTransport_BoundsEachWait(t *testing.T) {
-	own := upstream.NewTransport("https", 8)
-	if own.TLSHandshakeTimeout <= 0 || own.IdleConnTimeout <= 0 || own.MaxResponseHeaderBytes <= 0 {
-		t.Errorf("something is without bound: %+v", own)
+// A proxy on the way to an http endpoint would read the AppSecretKey.
+func TestTransport_UsesAProxyForHTTPSOnly(t *testing.T) {
+	if newClientAt(t, "http://captcha.example", nil, prometheus.NewRegistry()).Transport().Proxy != nil {
+		t.Error("http goes through the environment's proxy")
+	}
+	if newClientAt(t, "https://captcha.example", nil, prometheus.NewRegistry()).Transport().Proxy == nil {
+		t.Error("https does not go through the environment's proxy")
 	}
 }

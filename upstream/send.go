@@ -15,22 +15,42 @@ const longestCall = 30 * time.Second
 // A reply is what one call brought back, before anybody judged it. At most one
 // of answer, code and err is set; none of them where the body says nothing.
 type reply struct {
-	answer    *captcha.Answer
-	code      string // the Cloud API's error code
-	requestID string // that came with code
-	err       error  // why there is no answer; safe to show
-	cancelled bool   // err is the caller's going away
-	delivered bool   // the API may have got the request
+	answer     *captcha.Answer
+	code       string // the Cloud API's error code
+	requestID  string // that came with code
+	err        error  // why there is no answer; safe to show
+	cancelled  bool   // err is the caller's going away
+	connecting bool   // err came before there was a connection that others got
+	trouble    string // err is this kind of trouble of our own
+	delivered  bool   // the API may have got the request
+	resent     bool   // it may have got it twice
+	carrier    carrier
+}
+
+// release gives back what carried the call, which ended in the failure or, if
+// that is nil, in a verdict.
+func (r reply) release(f *captcha.Failure) {
+	switch {
+	case r.carrier == nil:
+	case f == nil:
+		r.carrier.release(good)
+	case f.Kind == captcha.Fault:
+		r.carrier.release(faulted)
+	case r.err == nil || f.Kind == captcha.Throttled:
+		r.carrier.release(good)
+	default:
+		r.carrier.release(cut)
+	}
 }
 
 // send makes one call. It alone knows how a call is made; all else sees the
 // reply.
 func (c *Client) send(ctx context.Context, t captcha.Ticket, appSecretKey string) (r reply) {
-	asked := false
+	out := new(outgoing)
 	defer func() {
 		if p := recover(); p != nil {
 			// The value may hold anything, so only its type is told.
-			r = reply{err: fmt.Errorf("the call panicked (%T)", p), delivered: asked}
+			r = reply{err: fmt.Errorf("the call panicked (%T)", p), delivered: out.reader != nil}
 		}
 	}()
 	if err := ctx.Err(); err != nil {
@@ -42,20 +62,47 @@ func (c *Client) send(ctx context.Context, t captcha.Ticket, appSecretKey string
 	if t.Mini {
 		act = c.mini
 	}
-	body, err := act.write(t, appSecretKey)
-	if err != nil {
+	var err error
+	if out.content, err = act.write(t, appSecretKey); err != nil {
 		return reply{err: fmt.Errorf("the request could not be made (%T)", err)}
 	}
-	out := &outgoing{content: body}
-	request := act.request(ctx, out)
-	asked = true
-	resp, err := c.transport.RoundTrip(request) //nolint:bodyclose // read closes it
+	return c.exchange(ctx, act, out)
+}
+
+// exchange sends a request and reads its answer. If a kept connection dies
+// under it without a word, as it may have before, one made for it follows at
+// once.
+func (c *Client) exchange(ctx context.Context, act *action, out *outgoing) reply {
+	call := captcha.CallOf(ctx)
+	with, err := c.carriers.take(ctx, call.Fresh)
 	if err != nil {
-		return failed(ctx, err, out.taken())
+		return failed(ctx, err, false)
 	}
-	if r = c.read(resp); r.err != nil {
-		return failed(ctx, r.err, true)
+	call.OnTheWire()
+	r := c.carry(ctx, with, act, out)
+	if r.err == nil || !with.wasDead() || ctx.Err() != nil {
+		return r
 	}
+	with.release(cut)
+	first := out.taken()
+	c.metrics.resent.Inc()
+	if with, err = c.carriers.take(ctx, true); err != nil {
+		return failed(ctx, err, first)
+	}
+	r = c.carry(ctx, with, act, out)
+	r.resent, r.delivered = first, r.delivered || first
+	return r
+}
+
+// carry makes one exchange over a connection.
+func (c *Client) carry(ctx context.Context, with carrier, act *action, out *outgoing) (r reply) {
+	resp, err := with.RoundTrip(act.request(ctx, out)) //nolint:bodyclose // read closes it
+	if err != nil {
+		r = failed(ctx, err, out.taken())
+	} else if r = c.read(resp); r.err != nil {
+		r = failed(ctx, r.err, true)
+	}
+	r.carrier = with
 	return r
 }
 
@@ -70,9 +117,12 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 // failed says why a call has no answer. The caller's going away explains a
 // broken exchange, but not a response that came and was wrong.
 func failed(ctx context.Context, err error, delivered bool) reply {
-	return reply{
+	r := reply{
 		err:       describe(ctx, err),
-		cancelled: !isOurs(err) && errors.Is(ctx.Err(), context.Canceled),
+		cancelled: !isOurs(err) && errors.Is(context.Cause(ctx), context.Canceled),
 		delivered: delivered,
 	}
+	r.trouble, _ = captcha.LocalTrouble(err)
+	_, r.connecting = errors.AsType[connectingError](err)
+	return r
 }
