@@ -42,6 +42,7 @@ func TestBreaker_KnowsAnOldOutageAgain(t *testing.T) {
 		w.awaits(breaker.Recovering, 6*time.Second)
 		w.others.Go(func() { w.traffic(100, 500*time.Millisecond) })
 		w.awaits(breaker.Open, time.Second)
+		synctest.Wait() // for the prober's next plan
 		s := w.b.Status()
 		if wait := s.NextProbeAt.Sub(s.Since); wait < 4*time.Second || wait > 5*time.Second {
 			t.Errorf("the next probe is %v after a recovery that failed in a long outage, want 4 to 5 s", wait)
