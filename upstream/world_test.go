@@ -32,8 +32,17 @@ type world struct {
 	trip   time.Duration // from one end to the other and back
 }
 
+// A condition is whether a host would serve a fresh client.
+type condition bool
+
+const (
+	up   condition = false
+	down condition = true
+)
+
 // A host is what listens at an address.
 type host struct {
+	state     condition
 	connect   func(context.Context) error // nil: it can be connected to
 	instances []http.HandlerFunc          // that connections lead to by turns; none: handler
 	handler   http.HandlerFunc
