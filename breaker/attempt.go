@@ -16,6 +16,7 @@ import (
 type attempter struct {
 	next       captcha.Verifier
 	fates      Fates
+	abandoned  Fates
 	timeout    time.Duration
 	slowCall   time.Duration
 	inFlight   *inFlight
@@ -103,7 +104,10 @@ func (a *attempter) answered(c *call, v captcha.Verdict, evident bool) {
 // failed counts a call that nobody answered definitely. What became of the
 // ticket is noted before the call leaves flight: a twin looks at both.
 func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
-	if f.FateUnknown {
+	switch {
+	case f.FateUnknown && f.Kind == captcha.Cancelled:
+		a.abandoned.Add(c.key)
+	case f.FateUnknown:
 		a.fates.Add(c.key)
 	}
 	now := time.Now()

@@ -42,7 +42,7 @@ func onBench(b *testing.B) (*breaker.Breaker, *atOnce) {
 	api := new(atOnce)
 	api.becomes(passesAtOnce)
 	cfg, limits := defaults()
-	br, err := breaker.New(api, breaker.Ports{Fates: &fates{}, Journal: deaf{}, Connections: deaf{}}, 190000001, []byte("the order of users"), cfg, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	br, err := breaker.New(api, breaker.Ports{Fates: &fates{}, Abandoned: &fates{}, Journal: deaf{}, Connections: deaf{}}, 190000001, []byte("the order of users"), cfg, limits, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		b.Fatal(err)
 	}

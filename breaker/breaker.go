@@ -43,7 +43,10 @@ type Connections interface{ Reset() }
 
 // Ports are what a Breaker needs of the rooms around it.
 type Ports struct {
-	Fates       Fates
+	Fates Fates
+	// Abandoned are tickets whose fate is unknown only because the caller left
+	// before the answer: anybody can bring that about.
+	Abandoned   Fates
 	Journal     Journal
 	Connections Connections
 	Peers       Peers // nil is Alone
@@ -52,6 +55,7 @@ type Ports struct {
 // A Breaker is a Verifier around another one. It works only while Run runs.
 type Breaker struct {
 	fates     Fates
+	abandoned Fates
 	limits    Limits
 	admission *admission
 	retrier   *retrier
@@ -80,7 +84,7 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	outbox := &outbox{journal: ports.Journal, peers: peers, log: log}
 	throttle := newThrottle(now)
 
-	b := &Breaker{fates: ports.Fates, limits: limits, alarm: &foreignAlarm{log: log}}
+	b := &Breaker{fates: ports.Fates, abandoned: ports.Abandoned, limits: limits, alarm: &foreignAlarm{log: log}}
 	metrics := newMetrics(reg, b)
 	b.inFlight = &inFlight{max: limits.MaxInFlight}
 	b.latencies = &latencies{}
@@ -93,7 +97,7 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	}
 	b.prober.due.Store(&time.Time{})
 	attempter := &attempter{
-		next: next, fates: ports.Fates, timeout: limits.AttemptTimeout, slowCall: cfg.SlowCall,
+		next: next, fates: ports.Fates, abandoned: ports.Abandoned, timeout: limits.AttemptTimeout, slowCall: cfg.SlowCall,
 		inFlight: b.inFlight, latencies: b.latencies, circuit: b.circuit, throttle: throttle,
 		watchdog: b.watchdog, metrics: metrics,
 		complaints: complaints{log: log, seldom: rate.Sometimes{Interval: time.Minute}},
@@ -133,11 +137,8 @@ func (b *Breaker) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict
 		return captcha.Verdict{}, f
 	}
 	b.alarm.observe(v)
-	if b.ambiguous(ctx, c, v) {
-		return captcha.Verdict{}, &captcha.Failure{
-			Kind: captcha.OutcomeUnknown, Err: errAmbiguous,
-			FateUnknown: true, Answer: v.Answer, Attempts: v.Attempts,
-		}
+	if f := b.ambiguous(ctx, c, v); f != nil {
+		return captcha.Verdict{}, f
 	}
 	return v, nil
 }
@@ -154,14 +155,21 @@ func finalKind(ctx context.Context, c *call, f *captcha.Failure) captcha.Kind {
 	return f.Kind
 }
 
-// ambiguous reports whether v is code 9 while an attempt of our own may have
-// used the ticket up: then nobody can tell whether the user did.
-func (b *Breaker) ambiguous(ctx context.Context, c *call, v captcha.Verdict) bool {
+// ambiguous returns the failure that v is if it is code 9 while an attempt of our
+// own may have used the ticket up: then nobody can tell whether the user did.
+func (b *Breaker) ambiguous(ctx context.Context, c *call, v captcha.Verdict) *captcha.Failure {
 	if v.Answer == nil || !captcha.Reused(v.Answer.Code) {
-		return false
+		return nil
 	}
 	b.awaitTwin(ctx, c)
-	return b.fates.Has(c.key)
+	ours := b.fates.Has(c.key)
+	if !ours && !b.abandoned.Has(c.key) {
+		return nil
+	}
+	return &captcha.Failure{
+		Kind: captcha.OutcomeUnknown, Err: errAmbiguous,
+		FateUnknown: true, Abandoned: !ours, Answer: v.Answer, Attempts: v.Attempts,
+	}
 }
 
 var errAmbiguous = errors.New("the ticket was used before, perhaps by an attempt of our own that was never answered")

@@ -206,6 +206,30 @@ func TestBreaker_KnowsTheAmbiguousTicket(t *testing.T) {
 	})
 }
 
+// A6: it is told apart if only the caller's leaving made the fate unknown; an
+// attempt that the API left without an answer counts for more.
+func TestBreaker_KnowsWhoMadeATicketAmbiguous(t *testing.T) {
+	inWorld(t, func(w *world) {
+		hangUp := func(n int) {
+			ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Millisecond)
+			defer cancel()
+			if r := w.verify(ctx, user(n)); r.kind() != "cancelled" {
+				t.Fatalf("hung up: %s", r.kind())
+			}
+		}
+		w.becomes(hangs)
+		hangUp(1)
+		hangUp(2)
+		w.verify(w.t.Context(), user(2))
+		w.becomes(code(captcha.CodeReused))
+		for n, abandoned := range map[int]bool{1: true, 2: false} {
+			if r := w.verify(w.t.Context(), user(n)); r.kind() != "outcome_unknown" || r.f.Abandoned != abandoned {
+				t.Errorf("user %d: %s, abandoned %v", n, r.kind(), r.f.Abandoned)
+			}
+		}
+	})
+}
+
 // Many requests about one ticket at once: one verdict, the others know that
 // they came late; if the one is lost they say that nobody knows.
 func TestBreaker_WaitsForATwin(t *testing.T) {

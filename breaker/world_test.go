@@ -121,7 +121,7 @@ func newWorld(t *testing.T, cfg breaker.Config, limits breaker.Limits, peers bre
 // another is one more breaker before the same API, with a placement key.
 func (w *world) another(placement string, cfg breaker.Config, limits breaker.Limits, peers breaker.Peers) *breaker.Breaker {
 	w.t.Helper()
-	ports := breaker.Ports{Fates: &fates{}, Journal: w, Connections: w, Peers: peers}
+	ports := breaker.Ports{Fates: &fates{}, Abandoned: &fates{}, Journal: w, Connections: w, Peers: peers}
 	b, err := breaker.New(w, ports, 190000001, []byte(placement), cfg, limits, slog.New(slog.NewTextHandler(&w.log, nil)), w.registry)
 	if err != nil {
 		w.t.Fatal(err)

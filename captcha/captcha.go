@@ -136,6 +136,8 @@ type Verdict struct {
 const (
 	CodeOK       = 1
 	CodeReused   = 9   // ticket used before; formerly also 104
+	CodeExpired  = 8   // the ticket is older than its life
+	CodeForged   = 15  // forged or damaged
 	CodeOtherApp = 16  // the ticket is another app's
 	CodeBusy     = 26  // the API's own "system busy"
 	CodeNoMatch  = 100 // app id, app secret key and ticket do not belong together
@@ -143,6 +145,12 @@ const (
 
 // Reused reports whether a CaptchaCode says that the ticket was used before.
 func Reused(code int64) bool { return code == CodeReused || code == 104 }
+
+// RefusesTicket reports whether a CaptchaCode is about the ticket alone: used,
+// expired or forged. Other codes are about what it was presented with.
+func RefusesTicket(code int64) bool {
+	return Reused(code) || code == CodeExpired || code == CodeForged
+}
 
 // An Answer is a parsed answer of the Captcha API.
 type Answer struct {

@@ -50,6 +50,10 @@ type Failure struct {
 	// does not say.
 	RetryAfter time.Duration
 
+	// Abandoned says, of an OutcomeUnknown, that only callers which left before
+	// the answer made it so.
+	Abandoned bool
+
 	// Retryable says that another attempt could end otherwise.
 	Retryable bool
 

@@ -65,7 +65,7 @@ func BenchmarkCorridor(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ports := breaker.Ports{Fates: once.NewSet(captcha.TicketLife, 1000), Journal: forgetful{}, Connections: client}
+	ports := breaker.Ports{Fates: once.NewSet(captcha.TicketLife, 1000), Abandoned: once.NewSet(captcha.TicketLife, 1000), Journal: forgetful{}, Connections: client}
 	br, err := breaker.New(client, ports, cfg.Upstream.Apps[0].CaptchaAppID, []byte("the order of users"), cfg.Breaker, cfg.Upstream.Limits, log, reg)
 	if err != nil {
 		b.Fatal(err)
@@ -75,7 +75,7 @@ func BenchmarkCorridor(b *testing.B) {
 	go func() { br.Run(ctx); close(ran) }()
 	b.Cleanup(func() { cancel(); <-ran })
 	tickets := memory{used: once.NewSet(captcha.TicketLife, 100_000)}
-	p := policy.New(br, policy.Ports{Situation: peace{}, Challenger: peace{}, Ledger: tickets, Passes: tickets},
+	p := policy.New(br, policy.Ports{Situation: peace{}, Challenger: peace{}, Ledger: tickets, Passes: tickets, Refusals: once.NewSet(captcha.TicketLife, 1000)},
 		policy.Config{Scenes: cfg.Scenes}, nil, log, reg)
 	r := policy.Request{Scene: "login", Ticket: captcha.Ticket{
 		Randstr: "@abc", AppID: cfg.Upstream.Apps[0].CaptchaAppID, UserIP: netip.MustParseAddr("192.0.2.7"),

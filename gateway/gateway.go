@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -54,7 +55,8 @@ type Gateway struct {
 	reports    *watch.Reports
 	incidents  *watch.Incidents
 	queue      *reverify.Queue
-	client     *web.Client // what pages load
+	refusals   *once.LastingSet // what the API refused
+	client     *web.Client      // what pages load
 	mounted    map[string]http.Handler
 
 	connections, operators *connlimit.Limiter // of the two listeners
@@ -98,12 +100,12 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 		return nil, err
 	}
 	g.closers = append(g.closers, g.upstream.Close)
-	fates := once.NewSet(captcha.TicketLife, maxTickets)
+	fates, abandoned := once.NewSet(captcha.TicketLife, maxTickets), once.NewSet(captcha.TicketLife, maxTickets)
 	placement, err := keptKey(ctx, g.store, placementKey)
 	if err != nil {
 		return nil, err
 	}
-	ports := breaker.Ports{Fates: fates, Journal: events, Connections: g.upstream, Peers: breaker.Alone{}}
+	ports := breaker.Ports{Fates: fates, Abandoned: abandoned, Journal: events, Connections: g.upstream, Peers: breaker.Alone{}}
 	if g.breaker, err = breaker.New(g.upstream, ports, cfg.Upstream.Apps[0].CaptchaAppID, placement, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
 		return nil, err
 	}
@@ -112,11 +114,14 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if g.challenger, err = newChallenger(ctx, cfg.Challenge, g.store, g.registry); err != nil {
 		return nil, err
 	}
-	ledger, err := g.newPasses(ctx, fates, transport)
+	ledger, err := g.newPasses(ctx, fates, abandoned, transport)
 	if err != nil {
 		return nil, err
 	}
-	g.policy = policy.New(g.breaker, policy.Ports{Situation: g.situation, Challenger: g.challenger, Ledger: ledger, Passes: ledger},
+	if g.refusals, err = once.NewLastingSet(ctx, captcha.TicketLife, maxTickets, g.store, "refusals", log); err != nil {
+		return nil, err
+	}
+	g.policy = policy.New(g.breaker, policy.Ports{Situation: g.situation, Challenger: g.challenger, Ledger: ledger, Passes: ledger, Refusals: g.refusals},
 		policyConfig(cfg), placement, log, g.registry)
 	g.situation.onMode = g.policy.Observe
 	events.queue = g.queue
@@ -175,6 +180,7 @@ func (g *Gateway) Start(ctx context.Context) (wait func()) {
 	wg.Go(func() { g.script.Run(ctx) })
 	wg.Go(func() { g.incidents.Run(ctx) })
 	wg.Go(func() { g.queue.Run(ctx) })
+	wg.Go(func() { g.refusals.Run(ctx) })
 	return wg.Wait
 }
 
@@ -215,15 +221,19 @@ func publicConfig(cfg config.Config) public.Config {
 }
 
 func policyConfig(cfg config.Config) policy.Config {
-	c := policy.Config{Scenes: cfg.Scenes, Disaster: cfg.DisasterTickets, ChallengeExpires: cfg.Challenge.Expires}
+	c := policy.Config{
+		Scenes: cfg.Scenes, Disaster: cfg.DisasterTickets, ChallengeExpires: cfg.Challenge.Expires,
+		Apps: map[uint64][8]byte{},
+	}
 	for _, app := range cfg.Upstream.Apps {
-		c.Apps = append(c.Apps, app.CaptchaAppID)
+		sum := sha256.Sum256([]byte("app key " + app.AppSecretKey))
+		c.Apps[app.CaptchaAppID] = [8]byte(sum[:8])
 	}
 	return c
 }
 
 // newPasses makes what remembers who was let through unverified.
-func (g *Gateway) newPasses(ctx context.Context, fates *once.Set, transport http.RoundTripper) (*ledger, error) {
+func (g *Gateway) newPasses(ctx context.Context, fates, abandoned *once.Set, transport http.RoundTripper) (*ledger, error) {
 	key, err := keptKey(ctx, g.store, sealKey)
 	if err != nil {
 		return nil, err
@@ -232,5 +242,5 @@ func (g *Gateway) newPasses(ctx context.Context, fates *once.Set, transport http
 	if err != nil {
 		return nil, err
 	}
-	return newLedger(fates, g.queue, g.incidents), nil
+	return newLedger(fates, abandoned, g.queue, g.incidents), nil
 }

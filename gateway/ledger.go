@@ -18,17 +18,18 @@ type ledger struct {
 	let       *once.Set // of those, unverified
 	seen      *once.Set // disaster tickets, in one user's hands
 	fates     *once.Set // tickets that an attempt of ours may have used up
+	abandoned *once.Set // the same, only because the caller left
 	queue     *reverify.Queue
 	incidents *watch.Incidents
 }
 
 // newLedger knows the tickets that an earlier process let through.
-func newLedger(fates *once.Set, queue *reverify.Queue, incidents *watch.Incidents) *ledger {
+func newLedger(fates, abandoned *once.Set, queue *reverify.Queue, incidents *watch.Incidents) *ledger {
 	l := &ledger{
 		used:  once.NewSet(captcha.TicketLife, maxTickets),
 		let:   once.NewSet(captcha.TicketLife, maxTickets),
 		seen:  once.NewSet(captcha.TicketLife, maxTickets),
-		fates: fates, queue: queue, incidents: incidents,
+		fates: fates, abandoned: abandoned, queue: queue, incidents: incidents,
 	}
 	for key := range queue.LetThrough() {
 		l.used.Add(key)
@@ -79,7 +80,7 @@ func (l *ledger) keep(ctx context.Context, p policy.Pass) (policy.Outcome, error
 	key := p.Ticket.Key()
 	err := l.queue.Add(ctx, reverify.Entry{
 		DecisionID: p.DecisionID, Scene: p.Scene, Reference: p.Reference, Incident: l.incidents.Current(),
-		Ticket: p.Ticket, DecidedAt: p.At, Attempted: l.fates.Has(key),
+		Ticket: p.Ticket, DecidedAt: p.At, Attempted: l.fates.Has(key) || l.abandoned.Has(key),
 	})
 	if err != nil {
 		return policy.Unknown, fmt.Errorf("cannot keep whom to ask about later: %w", err)

@@ -15,7 +15,9 @@ type Set struct {
 	mu     sync.Mutex
 	began  time.Time
 	places map[[16]byte]uint64 // number in ages
-	ages   queue[age]          // all keys have the same life: the oldest is the first
+	ages   queue[age]          // the oldest is the first
+	gaps   int                 // ages whose key was removed
+	lost   time.Duration       // when the last of those that went early would have ended, since began
 }
 
 type age struct {
@@ -26,6 +28,9 @@ type age struct {
 // maxSwept is how many expired keys an Add removes: more than it adds, so that
 // the set shrinks, and few, so that nobody waits for it.
 const maxSwept = 4
+
+// maxGaps is how many gaps are not worth closing.
+const maxGaps = 1024
 
 // NewSet returns a Set whose keys live for life and that holds at most that
 // many of them. Beyond that the oldest go early: choose capacity for the highest
@@ -44,11 +49,39 @@ func (s *Set) Add(key [16]byte) (first bool) {
 	if s.holds(key, now) {
 		return false
 	}
-	s.places[key] = s.ages.push(age{key: key, ends: now + s.life})
-	for s.ages.len() > s.capacity {
-		s.drop()
-	}
+	s.push(key, now+s.life)
 	return true
+}
+
+// restore puts key into the set for what is left of its life; it must not end
+// before those that are there.
+func (s *Set) restore(key [16]byte, left time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Since(s.began)
+	if left > 0 && !s.holds(key, now) {
+		s.push(key, now+min(left, s.life))
+	}
+}
+
+func (s *Set) push(key [16]byte, ends time.Duration) {
+	if _, expired := s.places[key]; expired {
+		s.gaps++
+	}
+	s.places[key] = s.ages.push(age{key: key, ends: ends})
+	for len(s.places) > s.capacity {
+		if ends := s.ages.at(s.ages.head).ends; s.drop() {
+			s.lost = max(s.lost, ends)
+		}
+	}
+}
+
+// Forgetful reports whether a key went early whose life is not over: a key that
+// is not in the set may then have been.
+func (s *Set) Forgetful() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.began) < s.lost
 }
 
 // Has reports whether key is in the set.
@@ -62,7 +95,25 @@ func (s *Set) Has(key [16]byte) bool {
 func (s *Set) Remove(key [16]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.places, key) // its age stays behind until it is swept
+	if _, ok := s.places[key]; !ok {
+		return
+	}
+	delete(s.places, key) // its age stays behind as a gap
+	s.gaps++
+	if s.gaps > maxGaps && s.gaps > len(s.places) {
+		s.compact()
+	}
+}
+
+// compact closes the gaps, which would else take memory for a life each.
+func (s *Set) compact() {
+	var kept queue[age]
+	for n := s.ages.head; n != s.ages.tail; n++ {
+		if a := *s.ages.at(n); held(s.places, a.key, n) {
+			s.places[a.key] = kept.push(a)
+		}
+	}
+	s.ages, s.gaps = kept, 0
 }
 
 // Len returns how many keys the set holds in memory; some may have expired.
@@ -84,7 +135,7 @@ func (s *Set) sweep(now time.Duration) {
 		return
 	}
 	if s.ages.at(s.ages.tail-1).ends <= now {
-		s.places, s.ages = make(map[[16]byte]uint64), queue[age]{}
+		s.places, s.ages, s.gaps = make(map[[16]byte]uint64), queue[age]{}, 0
 		return
 	}
 	for range maxSwept {
@@ -95,11 +146,21 @@ func (s *Set) sweep(now time.Duration) {
 	}
 }
 
-// drop removes the oldest key, unless it was removed or added anew since.
-func (s *Set) drop() {
+// drop removes the oldest age and reports whether its key went with it: it was
+// not removed or added anew since.
+func (s *Set) drop() bool {
 	n := s.ages.head
 	key := s.ages.pop().key
-	if s.places[key] == n {
-		delete(s.places, key)
+	if !held(s.places, key, n) {
+		s.gaps--
+		return false
 	}
+	delete(s.places, key)
+	return true
+}
+
+// held reports whether key is in places under the number n.
+func held(places map[[16]byte]uint64, key [16]byte, n uint64) bool {
+	of, ok := places[key]
+	return ok && of == n
 }

@@ -26,6 +26,9 @@ func (p *Policy) failed(ctx context.Context, s *scene, r Request, f *captcha.Fai
 		fb.action = max(s.Degraded, Challenge) // a flood buys no pass
 	case captcha.OutcomeUnknown:
 		fb.reason = ReasonOutcomeUnknown
+		if f.Abandoned {
+			fb.action = max(s.Degraded, Challenge) // whoever hangs up buys no pass by it
+		}
 	case captcha.Fault, captcha.CircuitOpen, captcha.Recovering:
 	}
 	return p.degraded(ctx, s, r, fb)
@@ -67,6 +70,10 @@ func (p *Policy) letThrough(ctx context.Context, s *scene, r Request, d *Decisio
 	on := OnTicket
 	if d.Cause == captcha.CauseDisasterTicket {
 		on = OnDisasterTicket
+	}
+	if on == OnTicket && p.ports.Refusals.Forgetful() {
+		d.Action = Challenge // it may have been refused, and that forgotten
+		return
 	}
 	switch p.pass(ctx, on, s, s.allowed, r) {
 	case Let:

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"captchagate/captcha"
@@ -37,7 +36,7 @@ func (p *Policy) plausible(t captcha.DisasterTicket) bool {
 	if !captcha.KnownErrorCode(t.Code) {
 		return false
 	}
-	if t.AppID != 0 && !slices.Contains(p.rules.Load().Apps, t.AppID) {
+	if _, ours := p.rules.Load().Apps[t.AppID]; t.AppID != 0 && !ours {
 		return false
 	}
 	if t.At.IsZero() {

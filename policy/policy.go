@@ -76,7 +76,8 @@ type Config struct {
 	Scenes           map[string]Scene
 	Disaster         DisasterTickets
 	ChallengeExpires time.Duration
-	Apps             []uint64 // our app ids
+	// Apps are our app ids, each with a fingerprint of its key.
+	Apps map[uint64][8]byte
 }
 
 // Policy decides. It is safe for concurrent use.
@@ -109,6 +110,7 @@ type Ports struct {
 	Challenger Challenger
 	Ledger     Ledger
 	Passes     Passes
+	Refusals   Refusals
 }
 
 // New returns a Policy over verifier. The key names users in the budgets; see
@@ -192,6 +194,9 @@ func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
 	if disaster || !r.Ticket.WellFormed() {
 		return rejected(nil, 0)
 	}
+	if d, ok := p.refused(r.Ticket); ok {
+		return d // whatever has happened to the API since
+	}
 	if p.ports.Situation.Forced(s.name, r.Ticket) == ForceDegraded {
 		return p.degraded(ctx, s, r, fallback{cause: captcha.CauseForced, action: s.Degraded})
 	}
@@ -200,20 +205,34 @@ func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
 	}
 	v, err := p.verifier.Verify(ctx, r.Ticket)
 	if err != nil {
-		return p.failed(ctx, s, r, captcha.AsFailure(err))
+		f := captcha.AsFailure(err)
+		if d, ok := p.refused(r.Ticket); ok { // by a call of another request, meanwhile
+			d.Answer, d.Attempts = f.Answer, f.Attempts
+			return d
+		}
+		return p.failed(ctx, s, r, f)
 	}
 	return p.verdict(r, v)
 }
 
-// verdict decides by what the Captcha API said.
+// verdict decides by what the Captcha API said. A pass stands, whatever was said
+// of the ticket in other requests at the same time.
 func (p *Policy) verdict(r Request, v captcha.Verdict) Decision {
 	switch {
-	case v.Outcome == captcha.Malicious:
-		return Decision{Action: Deny, Reason: ReasonMalicious, Assurance: AssuranceNone, Mode: ModeNormal, Answer: v.Answer, Attempts: v.Attempts}
 	case v.Outcome == captcha.Passed && p.ports.Ledger.Claim(r.Ticket.Key()):
 		return Decision{Action: Allow, Reason: ReasonVerified, Assurance: AssuranceFull, Mode: ModeNormal, Answer: v.Answer, Attempts: v.Attempts}
+	case v.Outcome == captcha.Passed:
+		return rejected(v.Answer, v.Attempts)
+	}
+	p.refuse(r.Ticket, v)
+	if v.Outcome == captcha.Malicious {
+		return malicious(v.Answer, v.Attempts)
 	}
 	return rejected(v.Answer, v.Attempts)
+}
+
+func malicious(a *captcha.Answer, attempts int) Decision {
+	return Decision{Action: Deny, Reason: ReasonMalicious, Assurance: AssuranceNone, Mode: ModeNormal, Answer: a, Attempts: attempts}
 }
 
 func rejected(a *captcha.Answer, attempts int) Decision {

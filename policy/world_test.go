@@ -27,6 +27,7 @@ type world struct {
 
 	verdict captcha.Verdict
 	fails   captcha.Kind // instead of the verdict; noKind: it does not
+	left    bool         // its callers made the fate unknown
 	asked   int
 
 	force      policy.Force
@@ -40,6 +41,7 @@ type world struct {
 	claimed  map[captcha.Key]bool
 	let      map[captcha.Key]bool
 	seen     map[captcha.Key]bool
+	refusals refusals
 	passes   []policy.Pass // that were asked for
 	keep     error         // of the pass
 }
@@ -47,7 +49,7 @@ type world struct {
 func newWorld(s policy.Scene) *world {
 	return &world{
 		cfg: policy.Config{
-			Scenes: map[string]policy.Scene{theScene: s}, Apps: []uint64{ourApp}, ChallengeExpires: 5 * time.Minute,
+			Scenes: map[string]policy.Scene{theScene: s}, Apps: map[uint64][8]byte{ourApp: {1}}, ChallengeExpires: 5 * time.Minute,
 			Disaster: policy.DisasterTickets{Otherwise: policy.DisasterAction(policy.Challenge), MaxAge: 5 * time.Minute},
 		},
 		reg: prometheus.NewRegistry(), fails: noKind,
@@ -56,13 +58,13 @@ func newWorld(s policy.Scene) *world {
 }
 
 func (w *world) policy() *policy.Policy {
-	return policy.New(w, policy.Ports{Situation: w, Challenger: w, Ledger: w, Passes: w}, w.cfg, nil, slog.New(slog.DiscardHandler), w.reg)
+	return policy.New(w, policy.Ports{Situation: w, Challenger: w, Ledger: w, Passes: w, Refusals: &w.refusals}, w.cfg, nil, slog.New(slog.DiscardHandler), w.reg)
 }
 
 func (w *world) Verify(context.Context, captcha.Ticket) (captcha.Verdict, error) {
 	w.asked++
 	if w.fails != noKind {
-		return captcha.Verdict{}, &captcha.Failure{Kind: w.fails, Answer: w.verdict.Answer, Attempts: 2}
+		return captcha.Verdict{}, &captcha.Failure{Kind: w.fails, Answer: w.verdict.Answer, Attempts: 2, Abandoned: w.left}
 	}
 	return w.verdict, nil
 }
@@ -98,6 +100,23 @@ func (w *world) Let(_ context.Context, p policy.Pass) (policy.Outcome, error) {
 	}
 	return policy.Let, nil
 }
+
+// refusals are a memory without bounds; forgetful says that it has some.
+type refusals struct {
+	known     map[captcha.Key]bool
+	forgetful bool
+}
+
+func (r *refusals) Add(k captcha.Key) bool {
+	if r.known == nil {
+		r.known = map[captcha.Key]bool{}
+	}
+	first := !r.known[k]
+	r.known[k] = true
+	return first
+}
+func (r *refusals) Has(k captcha.Key) bool { return r.known[k] }
+func (r *refusals) Forgetful() bool        { return r.forgetful }
 
 var errAway = errors.New("the store is away")
 
