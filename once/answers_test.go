@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"captchagate/once"
 )
@@ -200,6 +202,24 @@ func TestAnswers_HaveRoomForOneAtLeast(t *testing.T) {
 			t.Errorf("%s: replayed %v, %v; %d answers", c.key, replayed, err, a.Len())
 		}
 	}
+}
+
+// What was dropped is let go of at once, not when its place is needed again.
+func TestAnswers_LetGoOfWhatTheyDrop(t *testing.T) {
+	a := once.NewAnswers[*[1 << 20]byte](time.Minute, 1)
+	do := func(key string) weak.Pointer[[1 << 20]byte] {
+		v, _, err := a.Do(t.Context(), "shop", key, nil, func() *[1 << 20]byte { return new([1 << 20]byte) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return weak.Make(v)
+	}
+	first, second := do("first"), do("second")
+	runtime.GC()
+	if first.Value() != nil || second.Value() == nil {
+		t.Errorf("the dropped answer is in memory: %v, the kept one: %v", first.Value() != nil, second.Value() != nil)
+	}
+	runtime.KeepAlive(a)
 }
 
 func TestAnswers_KeepOnlyWhatLives(t *testing.T) {

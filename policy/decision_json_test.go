@@ -32,7 +32,7 @@ func TestDecision_WritesTheJSONOfItsTags(t *testing.T) {
 
 func TestDecision_WritesAnyText(t *testing.T) {
 	for _, message := range []string{
-		"", `a "quoted" word`, `a \ backslash`, "<b>&amp;</b>", "\n\t\x00\x7f", "系统繁忙", "half \xff a character", "\u2028\u2029", "\U0001f600",
+		"", " ", "~", "\x1f", "\x7f", `"`, `\`, "<", ">", "&", `a "quoted" word`, `a \ backslash`, "<b>&amp;</b>", "\n\t\x00\x7f", "系统繁忙", "half \xff a character", "\u2028\u2029", "\U0001f600",
 	} {
 		d := policy.Decision{Action: policy.Deny, Answer: &captcha.Answer{Message: message, RequestID: message}}
 		if got, want := written(t, &d), tagged(t, d); got != want {

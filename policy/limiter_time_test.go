@@ -94,3 +94,43 @@ func TestLimiter_GoesOnWithoutATimeLimit(t *testing.T) {
 		}
 	})
 }
+
+// The first instant of a limiter is a time like any other: who observes at it
+// that all is well need not observe it again.
+func TestLimiter_CanBeObservedAtItsFirstInstant(t *testing.T) {
+	cfg := policy.Budget{Total: per(1000, time.Second), For: time.Minute}
+	ip := visitor(1)
+	synctest.Test(t, func(t *testing.T) {
+		l := policy.NewLimiter(cfg, nil)
+		l.Take(ip, "") // begins the time limit
+		l.Observe(false)
+		time.Sleep(time.Minute / 2)
+		l.Observe(false) // says nothing new
+		time.Sleep(time.Minute / 2)
+		if !l.Take(ip, "") {
+			t.Error("refused after all was well for as long as the time limit")
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		l := policy.NewLimiter(cfg, nil)
+		l.Observe(false)
+		l.Take(ip, "") // while all is well: begins nothing
+		time.Sleep(time.Minute / 2)
+		l.Observe(true)
+		time.Sleep(time.Minute / 2)
+		if !l.Take(ip, "") {
+			t.Error("what was taken while all was well began the time limit")
+		}
+	})
+}
+
+// A rate that cannot be lets nobody through, rather than everybody.
+func TestLimiter_RefusesAllUnderARateThatCannotBe(t *testing.T) {
+	for _, r := range []policy.Rate{{N: 0, Per: time.Second}, {N: -1, Per: time.Second}, {N: 5, Per: 0}, {N: 5, Per: -1}} {
+		for name, cfg := range map[string]policy.Budget{"address": {PerIP: r}, "subject": {PerSubject: r}, "total": {Total: r}} {
+			if policy.NewLimiter(cfg, nil).Take(visitor(1), "alice") {
+				t.Errorf("%s: %+v lets somebody through", name, r)
+			}
+		}
+	}
+}
