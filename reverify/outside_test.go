@@ -105,12 +105,20 @@ func failure(k captcha.Kind, unknown bool) *captcha.Failure {
 
 // hook is a webhook.
 type hook struct {
-	mu     sync.Mutex
-	status int // 0 = 204
-	err    error
-	picky  func(body string) bool // refuses these
-	header http.Header            // of its answers
-	got    []delivery
+	mu         sync.Mutex
+	status     int // 0 = 204
+	err        error
+	picky      func(body string) bool // refuses these
+	header     http.Header            // of its answers
+	got        []delivery
+	idleClosed bool // its idle connections were
+}
+
+// CloseIdleConnections is called by the client that this is the transport of.
+func (h *hook) CloseIdleConnections() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.idleClosed = true
 }
 
 type delivery struct {

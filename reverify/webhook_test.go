@@ -196,3 +196,15 @@ func TestWebhook_OneRefusedBatchDoesNotHoldUpTheOthers(t *testing.T) {
 		w.stop()
 	})
 }
+
+func TestWebhook_KeepsNoConnectionOnceTheQueueHasEnded(t *testing.T) {
+	inWorld(t, webhook, func(w *world) {
+		w.lets("a")
+		w.share.is(1)
+		pass(10 * time.Second)
+		w.stop()
+		if !w.hook.idleClosed {
+			t.Error("idle connections are left open")
+		}
+	})
+}
