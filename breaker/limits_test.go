@@ -186,6 +186,7 @@ func TestBreaker_ShowsFiftyTransitions(t *testing.T) {
 		for range 30 {
 			w.b.Ramp(time.Millisecond)
 			w.awaits(breaker.Closed, time.Second)
+			synctest.Wait() // until the journal was told
 		}
 		all, shown := w.transitions(), w.b.Status().Transitions
 		if len(all) != 60 || len(shown) != 50 || shown[0] != all[59] || shown[49] != all[10] {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,6 +69,7 @@ func TestBreaker_FollowsItsPeers(t *testing.T) {
 		peers.becomes("", true)
 		w.awaits(breaker.Recovering, 6*time.Second)
 		w.awaits(breaker.Closed, 11*time.Second)
+		synctest.Wait() // until all were told
 		if !slices.Equal(peers.told, w.transitions()) || len(peers.told) != 4 {
 			t.Errorf("the peers were told %v, the journal %v", peers.told, w.transitions())
 		}

@@ -110,3 +110,25 @@ func TestBreaker_ClosesBelowWhatOpens(t *testing.T) {
 		})
 	}
 }
+
+// C1, C8: a second's calls open only if more of them are faults than chance makes
+// of the configured half, beside a window that was healthy.
+func TestBreaker_AllowsASecondItsChance(t *testing.T) {
+	for percent, opens := range map[int]bool{56: false, 62: true} {
+		inWorld(t, func(w *world) {
+			w.traffic(100, 20*time.Second)
+			n := 0
+			w.becomes(func(ctx context.Context, tk captcha.Ticket) (captcha.Verdict, error) {
+				n += percent // spreads the faults evenly
+				if captcha.LooksDisaster(tk.Value) || n%100 >= percent {
+					return passes(ctx, tk)
+				}
+				return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Fault}
+			})
+			w.traffic(100, 1500*time.Millisecond)
+			if opened := len(w.transitions()) > 0; opened != opens {
+				t.Errorf("%d %% faults for 1.5 s opened: %v", percent, opened)
+			}
+		})
+	}
+}
