@@ -78,8 +78,8 @@ func change(w *world, r *rand.Rand) {
 	}
 }
 
-// serves reports whether each of the name's addresses, or at least one, would
-// serve a fresh client that knows what the resolver said last.
+// serves reports whether one of the name's addresses would serve a fresh client.
+// While the resolver fails nobody knows which those are.
 func (w *world) serves() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
