@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 
+	"captchagate/api"
 	"captchagate/control"
 )
 
@@ -30,7 +31,7 @@ type Client struct {
 	HTTP  *http.Client // nil = one that waits ten seconds and follows no redirects
 }
 
-// Status returns how the gateway is. The error is a *Problem if the gateway
+// Status returns how the gateway is. The error is an *api.Problem if the gateway
 // refuses; in any case it says what to do.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	return c.ask(ctx, http.MethodGet, "/admin/v1/status", nil)
@@ -115,7 +116,7 @@ func (c *Client) unreachable(err error) error {
 // refused makes an error of an answer that is not the one asked for.
 func (c *Client) refused(answer *http.Response, body []byte) error {
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
-	problem := &Problem{}
+	problem := &api.Problem{}
 	if answer.StatusCode == http.StatusNotFound || kind != "application/problem+json" || json.Unmarshal(body, problem) != nil {
 		return c.notAGateway()
 	}

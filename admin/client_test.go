@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"captchagate/admin"
+	"captchagate/api"
 	"captchagate/control"
 )
 
@@ -78,7 +79,7 @@ func TestClient_ReturnsProblemsAsSuch(t *testing.T) {
 	defer server.Close()
 	client := &admin.Client{URL: server.URL, Token: operatorToken}
 	_, err := client.SetMode(t.Context(), control.Change{Mode: control.Degraded, Scene: "logon"})
-	problem, ok := errors.AsType[*admin.Problem](err)
+	problem, ok := errors.AsType[*api.Problem](err)
 	if !ok || problem.Status != 400 || len(problem.Errors) != 2 {
 		t.Errorf("the error is %#v", err)
 	}

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"captchagate/api"
 	"captchagate/control"
 )
 
@@ -20,8 +20,8 @@ func (s *Server) putMode(c *gin.Context) {
 		return
 	}
 	for _, mistake := range s.control.Check(change) { // once is enough for a field
-		if !slices.ContainsFunc(mistakes, func(m control.Mistake) bool { return m.Field == mistake.Field }) {
-			mistakes = append(mistakes, mistake)
+		if !slices.ContainsFunc(mistakes, func(m api.Mistake) bool { return m.Field == mistake.Field }) {
+			mistakes.Add(mistake.Field, mistake.Detail)
 		}
 	}
 	if len(mistakes) > 0 {
@@ -44,63 +44,72 @@ func isMistakes(err error) bool {
 	return is
 }
 
-func readChange(c *gin.Context) (change control.Change, mistakes []control.Mistake, ok bool) {
-	var moded bool
-	mistakes, ok = readBody(c, fields{
-		"mode": func(value json.RawMessage) string {
-			moded = true
-			return readMode(value, &change.Mode)
-		},
-		"reason": text(&change.Reason),
-		"for":    func(value json.RawMessage) string { return readFor(value, &change.For) },
-		"scene":  func(value json.RawMessage) string { return readScene(value, &change.Scene) },
-		"share":  number(&change.Share),
-	})
-	if ok && !moded {
-		mistakes = append(mistakes, control.Mistake{Field: "mode", Detail: "is required: auto, degraded or normal"})
-		change.Mode = control.Degraded
+// modeBody is the object of PUT /admin/v1/mode.
+type modeBody struct {
+	Mode   api.Member `json:"mode"`
+	Reason api.Member `json:"reason"`
+	For    api.Member `json:"for"`
+	Scene  api.Member `json:"scene"`
+	Share  api.Member `json:"share"`
+	Rest   api.Rest   `json:",embed"`
+}
+
+func readChange(c *gin.Context) (change control.Change, wrong api.Mistakes, ok bool) {
+	var b modeBody
+	if !readBody(c, &b) {
+		return change, nil, false
 	}
 	change.Actor = actor(c)
-	return change, mistakes, ok
+	change.Mode = readMode(&wrong, b.Mode)
+	change.Reason, _ = wrong.FreeText("reason", b.Reason)
+	change.For = readFor(&wrong, b.For)
+	change.Scene = readScene(&wrong, b.Scene)
+	if share, ok := wrong.Number("share", b.Share); ok {
+		change.Share = &share
+	}
+	wrong.Unknown(b.Rest)
+	return change, wrong, true
 }
 
 // readMode takes a mode that it cannot read for degraded, which everything
 // goes with: one mistake is not to bring others forth.
-func readMode(value json.RawMessage, mode *control.Mode) string {
-	var name string
-	*mode = control.Degraded
-	if wrong := text(&name)(value); wrong != "" {
-		return wrong
+func readMode(wrong *api.Mistakes, m api.Member) control.Mode {
+	if !m.Given() {
+		wrong.Add("mode", "is required: auto, degraded or normal")
 	}
+	name, ok := wrong.Text("mode", m)
+	if !ok {
+		return control.Degraded
+	}
+	var mode control.Mode
 	if err := mode.UnmarshalText([]byte(name)); err != nil {
-		return err.Error()
+		wrong.Add("mode", err.Error())
+		return control.Degraded
 	}
-	return ""
+	return mode
 }
 
-func readFor(value json.RawMessage, length *time.Duration) string {
-	var written string
-	if wrong := text(&written)(value); wrong != "" {
-		return wrong
+func readFor(wrong *api.Mistakes, m api.Member) time.Duration {
+	written, ok := wrong.Text("for", m)
+	if !ok {
+		return 0
 	}
 	d, err := time.ParseDuration(written)
 	if err != nil || d <= 0 {
-		return "must be a time longer than 0, such as 30m or 1h30m"
+		wrong.Add("for", "must be a time longer than 0, such as 30m or 1h30m")
+		return 0
 	}
-	*length = d
-	return ""
+	return d
 }
 
 // readScene refuses an empty name: who forgot it must not move the switch of
 // all scenes.
-func readScene(value json.RawMessage, scene *string) string {
-	if wrong := text(scene)(value); wrong != "" {
-		return wrong
+func readScene(wrong *api.Mistakes, m api.Member) string {
+	scene, ok := wrong.Text("scene", m)
+	if ok && scene == "" {
+		wrong.Add("scene", "is empty; leave it out for all scenes")
 	}
-	if *scene == "" {
-		return "is empty; leave it out for all scenes"
-	}
-	return ""
+	return scene
 }
 
 // Bounds of how many entries of the audit are shown.
@@ -126,17 +135,17 @@ func (s *Server) getAudit(c *gin.Context) {
 	}{entries})
 }
 
-func auditQuery(c *gin.Context) (since time.Time, limit int, mistakes []control.Mistake) {
+func auditQuery(c *gin.Context) (since time.Time, limit int, mistakes api.Mistakes) {
 	limit = someEntries
 	var err error
 	if written, given := c.GetQuery("since"); given {
 		if since, err = time.Parse(time.RFC3339, written); err != nil {
-			mistakes = append(mistakes, control.Mistake{Field: "since", Detail: "must be a time such as 2006-01-02T15:04:05Z (a + must be written %2B)"})
+			mistakes.Add("since", "must be a time such as 2006-01-02T15:04:05Z (a + must be written %2B)")
 		}
 	}
 	if written, given := c.GetQuery("limit"); given {
 		if limit, err = strconv.Atoi(written); err != nil || limit < 1 || limit > mostEntries {
-			mistakes = append(mistakes, control.Mistake{Field: "limit", Detail: "must be a number between 1 and " + strconv.Itoa(mostEntries)})
+			mistakes.Add("limit", "must be a number between 1 and "+strconv.Itoa(mostEntries))
 		}
 	}
 	return since, limit, mistakes

@@ -5,15 +5,13 @@ package admin
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"captchagate/api"
 	"captchagate/control"
 	"captchagate/reverify"
 	"captchagate/watch"
@@ -49,7 +47,7 @@ type Views interface {
 func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context.Context, actor string) error, metrics http.Handler, log *slog.Logger) *Server {
 	s := &Server{control: ctrl, views: views, reload: reload, log: log, guard: newGuard(cfg.Tokens)}
 	s.engine = newEngine()
-	s.engine.Use(s.recoverPanic, bounded, s.guard.letIn)
+	s.engine.Use(s.guarded, bounded, s.guard.letIn)
 	s.engine.NoRoute(notFound)
 	s.engine.NoMethod(wrongMethod)
 
@@ -79,26 +77,13 @@ func newEngine() *gin.Engine {
 // Handler returns what the operators' listener serves.
 func (s *Server) Handler() http.Handler { return s.engine }
 
-// recoverPanic answers 500 where a handler panics. What it panicked with may
-// hold anything, so only its type and the place are logged.
-func (s *Server) recoverPanic(c *gin.Context) {
-	defer func() {
-		cause := recover()
-		if cause == nil {
-			return
-		}
-		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-			panic(cause)
-		}
-		s.log.Error("an operator's request failed inside", "path", c.FullPath(), "panic", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
-		if !c.Writer.Written() {
-			refuse(c, http.StatusInternalServerError, "something is wrong inside the gateway; its log says more")
-		}
-		c.Abort()
-	}()
+// guarded turns a panic into an answer.
+func (s *Server) guarded(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	c.Header("X-Content-Type-Options", "nosniff")
-	c.Next()
+	if !api.Guard(c.Writer, c.FullPath(), s.log, c.Next) {
+		c.Abort()
+	}
 }
 
 // bounded ends a request that takes too long, also one whose body trickles in.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"captchagate/admin"
+	"captchagate/api"
 	"captchagate/control"
 	"captchagate/reverify"
 	"captchagate/store/bolt"
@@ -242,9 +243,9 @@ func TestServer_BoundsARequestInTime(t *testing.T) {
 }
 
 // wantProblem checks that w is a whole problem of that status.
-func wantProblem(t *testing.T, w *httptest.ResponseRecorder, status int) admin.Problem {
+func wantProblem(t *testing.T, w *httptest.ResponseRecorder, status int) api.Problem {
 	t.Helper()
-	var p admin.Problem
+	var p api.Problem
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 		t.Fatalf("status %d, no problem: %s", w.Code, w.Body)
 	}

@@ -16,12 +16,6 @@ type Problem struct {
 	Errors []Mistake `json:"errors,omitempty"` // everything that is wrong in the request
 }
 
-// A Mistake is one thing that the caller wrote wrongly.
-type Mistake struct {
-	Field  string `json:"field"` // of the body or the query, or a header's name
-	Detail string `json:"detail"`
-}
-
 // Error says all of it in one line.
 func (p *Problem) Error() string {
 	if len(p.Errors) == 0 {

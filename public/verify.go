@@ -38,7 +38,7 @@ func (s *Server) verify(c *gin.Context) {
 	r, mistakes := s.read(body)
 	key, given, mistake := idempotencyKey(c.Request.Header)
 	if mistake != "" {
-		mistakes = append(mistakes, api.Mistake{Field: "Idempotency-Key", Detail: mistake})
+		mistakes.Add("Idempotency-Key", mistake)
 	}
 	if len(mistakes) > 0 {
 		refuse(c, http.StatusBadRequest, "the request is not as POST /v1/verify takes it", mistakes...)

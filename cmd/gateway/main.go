@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"captchagate/admin"
+	"captchagate/api"
 	"captchagate/gateway"
 	"captchagate/strictyaml"
 )
@@ -53,7 +54,7 @@ func run(args []string) int {
 // wrongUsage reports whether the caller has to ask otherwise: this command found
 // that, or the running gateway, which alone knows its scenes.
 func wrongUsage(err error) bool {
-	problem, refused := errors.AsType[*admin.Problem](err)
+	problem, refused := errors.AsType[*api.Problem](err)
 	return errors.Is(err, errUsage) || errors.Is(err, admin.ErrAddress) || refused && problem.Status == http.StatusBadRequest
 }
 

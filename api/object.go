@@ -1,0 +1,57 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// asSent has the JSON library hand over what it could refuse only at the first
+// mistake: names that come twice, and half a surrogate pair such as \ud800, which
+// is valid JSON but not Unicode.
+var asSent = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+var (
+	errNoObject = errors.New("must be a JSON object")
+	errTrailing = errors.New("goes on after the JSON object")
+	errNotUTF8  = errors.New("is not valid UTF-8")
+)
+
+// Rest is what an object holds beside its known members, as an object.
+type Rest = jsontext.Value
+
+// ReadObject reads a body of exactly one JSON object into a struct whose fields
+// are Members, each with its name as `json:"name"`, and one Rest with
+// `json:",embed"`. Names must be exact. The error says what is wrong with the
+// body as a whole, as in "the body " + err.Error(), and repeats none of it.
+func ReadObject(body []byte, into any) error {
+	if !utf8.Valid(body) {
+		return errNotUTF8
+	}
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), asSent)
+	if d.PeekKind() != '{' {
+		if _, err := d.ReadValue(); err != nil {
+			return notJSON(err)
+		}
+		return errNoObject
+	}
+	if err := json.UnmarshalDecode(d, into); err != nil {
+		return notJSON(err)
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return errTrailing
+	}
+	return nil
+}
+
+func notJSON(err error) error {
+	if at, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return fmt.Errorf("is not valid JSON near byte %d", at.ByteOffset)
+	}
+	return errors.New("is not valid JSON")
+}

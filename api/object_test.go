@@ -1,0 +1,97 @@
+package api_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"captchagate/api"
+)
+
+// order is an object with a member of each sort.
+type order struct {
+	Name  api.Member `json:"name"`
+	Note  api.Member `json:"note"`
+	Count api.Member `json:"count"`
+	Share api.Member `json:"share"`
+	Rest  api.Rest   `json:",embed"`
+}
+
+// read reads all of an order and says what is wrong, each as "field detail".
+func read(t *testing.T, body string) (o order, wrong []string) {
+	t.Helper()
+	if err := api.ReadObject([]byte(body), &o); err != nil {
+		return o, []string{"body " + err.Error()}
+	}
+	var ms api.Mistakes
+	ms.Text("name", o.Name)
+	ms.FreeText("note", o.Note)
+	ms.Whole("count", o.Count)
+	ms.Number("share", o.Share)
+	ms.Unknown(o.Rest)
+	for _, m := range ms {
+		wrong = append(wrong, m.Field+" "+m.Detail)
+	}
+	return o, wrong
+}
+
+func TestObject_TellsEveryMistakeAtOnce(t *testing.T) {
+	for name, row := range map[string]struct {
+		body string
+		want []string
+	}{
+		"nothing":                 {`{}`, nil},
+		"all of it":               {` {"name":"a","note":"b","count":18446744073709551615,"share":-1.5e-3} `, nil},
+		"an escaped name":         {`{"\u006eame":"a"}`, nil},
+		"nulls":                   {`{"name":null,"note":null,"count":null,"share":null}`, []string{"name must be a string", "note must be a string", "count must be a whole number", "share must be a number"}},
+		"other types":             {`{"name":1,"note":[],"count":"1","share":"1"}`, []string{"name must be a string", "note must be a string", "count must be a whole number", "share must be a number"}},
+		"numbers out of range":    {`{"count":18446744073709551616,"share":1e999}`, []string{"count must be a whole number", "share must be a number"}},
+		"a fraction":              {`{"count":1.0}`, []string{"count must be a whole number"}},
+		"half a character":        {`{"name":"\ud83d","note":"\ud83d"}`, []string{"name must be a string of valid Unicode"}},
+		"twice":                   {`{"name":"a","n":1,"name":"b"}`, []string{"name stands there twice", "n is not a field of this request"}},
+		"twice, the first a null": {`{"name":null,"name":"b"}`, []string{"name must be a string", "name stands there twice"}},
+		"twice, escaped once":     {`{"name":"a","\u006eame":"b"}`, []string{"name stands there twice"}},
+		"other letters":           {`{"Name":"a"}`, []string{"Name is not a field of this request"}},
+		"several unknown":         {`{"b":1,"a":{"b":[]},"b":2}`, []string{"b is not a field of this request", "a is not a field of this request", "b is not a field of this request"}},
+		"no name":                 {`{"":1}`, []string{`"" is not a field of this request`}},
+		"a long name":             {`{"` + strings.Repeat("€", 30) + `":1}`, []string{strings.Repeat("€", 16) + "… is not a field of this request"}},
+		"a name of 64 bytes":      {`{"` + strings.Repeat("x", 64) + `":1}`, []string{strings.Repeat("x", 64) + " is not a field of this request"}},
+		"half a character's name": {`{"\ud83d":1}`, []string{"\ufffd is not a field of this request"}},
+		"a byte that is no UTF-8": {"{\"name\":\"\xff\"}", []string{"body is not valid UTF-8"}},
+		"an array":                {`[{}]`, []string{"body must be a JSON object"}},
+		"null":                    {`null`, []string{"body must be a JSON object"}},
+		"half an array":           {`[`, []string{"body is not valid JSON near byte 1"}},
+		"empty":                   {``, []string{"body is not valid JSON"}},
+		"half":                    {`{"name":"a`, []string{"body is not valid JSON near byte 10"}},
+		"broken inside":           {`{"name":a}`, []string{"body is not valid JSON near byte 8"}},
+		"a second object":         {`{}{}`, []string{"body goes on after the JSON object"}},
+		"letters behind":          {`{} x`, []string{"body goes on after the JSON object"}},
+	} {
+		if _, wrong := read(t, row.body); !slices.Equal(wrong, row.want) {
+			t.Errorf("%s: %q, want %q", name, wrong, row.want)
+		}
+	}
+}
+
+func TestObject_GivesWhatWasSent(t *testing.T) {
+	o, wrong := read(t, `{"name":"a\n\ud83d\ude00","note":"x\ud83dy","count":0,"share":0.25}`)
+	if len(wrong) > 0 {
+		t.Fatal(wrong)
+	}
+	var ms api.Mistakes
+	if text, ok := ms.Text("name", o.Name); !ok || text != "a\n😀" {
+		t.Errorf("the name is %q, %v", text, ok)
+	}
+	if text, ok := ms.FreeText("note", o.Note); !ok || text != "x\ufffdy" {
+		t.Errorf("the note is %q, %v", text, ok)
+	}
+	if n, ok := ms.Whole("count", o.Count); !ok || n != 0 {
+		t.Errorf("the count is %d, %v", n, ok)
+	}
+	if x, ok := ms.Number("share", o.Share); !ok || x != 0.25 {
+		t.Errorf("the share is %v, %v", x, ok)
+	}
+	if text, ok := ms.Text("name", api.Member{}); ok || text != "" || len(ms) > 0 {
+		t.Errorf("a member that was not sent is %q, %v; mistakes %v", text, ok, ms)
+	}
+}
