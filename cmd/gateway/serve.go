@@ -58,7 +58,7 @@ func serve(ctx context.Context, load func() (config.Config, error)) error {
 	if err != nil {
 		return err
 	}
-	gateway.SpareCollector()
+	gateway.TuneGC()
 	log := gateway.NewLogger(os.Stderr, cfg.Log)
 	g, err := gateway.New(ctx, cfg, nil, load, log)
 	if err != nil {

@@ -48,7 +48,7 @@ func newGateway() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			gateway.SpareCollector()
+			gateway.TuneGC()
 			g, err := gateway.New(ctx, cfg, nil, nil, gateway.NewLogger(os.Stderr, cfg.Log))
 			if err != nil {
 				return err

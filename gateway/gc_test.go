@@ -10,7 +10,7 @@ import (
 
 // The environment sets both before main begins; debug sets what it sets. What
 // GOGC=100 or GOMEMLIMIT=off say is what Go does anyway, and cannot stand.
-func TestSpareCollector_LeavesAloneWhatWasSet(t *testing.T) {
+func TestTuneGC_LeavesAloneWhatWasSet(t *testing.T) {
 	const none = math.MaxInt64
 	for name, c := range map[string]struct {
 		percent, wantPercent int
@@ -29,7 +29,7 @@ func TestSpareCollector_LeavesAloneWhatWasSet(t *testing.T) {
 				debug.SetGCPercent(percent)
 				debug.SetMemoryLimit(limit)
 			})
-			gateway.SpareCollector()
+			gateway.TuneGC()
 			if got := debug.SetGCPercent(c.percent); got != c.wantPercent {
 				t.Errorf("collects at a growth of %d %%, want %d", got, c.wantPercent)
 			}
@@ -41,14 +41,14 @@ func TestSpareCollector_LeavesAloneWhatWasSet(t *testing.T) {
 }
 
 // Twice is as once: the second time finds values that are not Go's.
-func TestSpareCollector_MayRunTwice(t *testing.T) {
+func TestTuneGC_MayRunTwice(t *testing.T) {
 	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(math.MaxInt64)
 	t.Cleanup(func() {
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
 	})
-	gateway.SpareCollector()
-	gateway.SpareCollector()
+	gateway.TuneGC()
+	gateway.TuneGC()
 	if got := debug.SetGCPercent(100); got != 400 {
 		t.Errorf("collects at a growth of %d %%, want 400", got)
 	}

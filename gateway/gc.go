@@ -15,10 +15,10 @@ const (
 	spareUntil = 2 << 30
 )
 
-// SpareCollector trades memory for CPU in a process that is the gateway alone.
+// TuneGC trades memory for CPU in a process that is the gateway alone.
 // What GOGC or GOMEMLIMIT say in its environment stands, where it is not what Go
 // does anyway.
-func SpareCollector() {
+func TuneGC() {
 	percent := debug.SetGCPercent(sparePercent)
 	limit := debug.SetMemoryLimit(spareUntil)
 	const none = 1<<63 - 1 // without GOMEMLIMIT
