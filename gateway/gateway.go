@@ -1,10 +1,9 @@
-// Package gateway is the whole service: wiring, routes and life
-// cycle. The order of the layers can be read in New.
+// Package gateway is the whole service: wiring and life cycle. The order of the
+// layers can be read in New, that of the routes in public and admin.
 package gateway
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -202,34 +201,6 @@ func openStore(cfg store.Config, log *slog.Logger) (store.Store, error) {
 		return nil, err // not s: a nil *bolt.Store would make an interface that is not nil
 	}
 	return s, nil
-}
-
-func sceneNames(scenes map[string]policy.Scene) []string {
-	names := make([]string, 0, len(scenes))
-	for name := range scenes {
-		names = append(names, name)
-	}
-	return names
-}
-
-func publicConfig(cfg config.Config) public.Config {
-	c := public.Config{APIKeys: cfg.APIKeys, AllowedOrigins: cfg.Client.AllowedOrigins, TrustedProxies: cfg.TrustedProxies}
-	for _, app := range cfg.Upstream.Apps {
-		c.Apps = append(c.Apps, app.CaptchaAppID)
-	}
-	return c
-}
-
-func policyConfig(cfg config.Config) policy.Config {
-	c := policy.Config{
-		Scenes: cfg.Scenes, Disaster: cfg.DisasterTickets, ChallengeExpires: cfg.Challenge.Expires,
-		Apps: map[uint64][8]byte{},
-	}
-	for _, app := range cfg.Upstream.Apps {
-		sum := sha256.Sum256([]byte("app key " + app.AppSecretKey))
-		c.Apps[app.CaptchaAppID] = [8]byte(sum[:8])
-	}
-	return c
 }
 
 // newPasses makes what remembers who was let through unverified.

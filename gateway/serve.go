@@ -19,11 +19,11 @@ const drainFor = 10 * time.Second
 // connections, requests in flight end, for 10 s at most. ready, where not nil,
 // is called with both addresses once they are open.
 func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) error {
-	public, err := g.listen(ctx, "listen", g.cfg.Listen)
+	public, err := listen(ctx, "listen", g.cfg.Listen)
 	if err != nil {
 		return err
 	}
-	operators, err := g.listen(ctx, "admin.listen", g.cfg.Admin.Listen)
+	operators, err := listen(ctx, "admin.listen", g.cfg.Admin.Listen)
 	if err != nil {
 		_ = public.Close()
 		return err
@@ -39,7 +39,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) err
 	if ready != nil {
 		ready(public.Addr().String(), operators.Addr().String())
 	}
-	servers := []*http.Server{g.server(), g.server()}
+	servers := []*http.Server{g.newServer(), g.newServer()}
 	failed := make(chan error, len(servers))
 	go func() { failed <- g.connections.Serve(servers[0], public, g.Handler()) }()
 	go func() { failed <- g.operators.Serve(servers[1], operators, g.AdminHandler()) }()
@@ -48,14 +48,15 @@ func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) err
 	case <-ctx.Done():
 		g.log.Info("draining: no new requests, those in flight end", "at_most", drainFor)
 	}
+	g.public.Drain()
 	began := time.Now()
-	err = errors.Join(err, g.drain(servers))
+	err = errors.Join(err, drain(servers))
 	g.log.Info("drained", "took", time.Since(began).Round(time.Millisecond).String())
 	return err
 }
 
 // listen opens an address, or says which key to change.
-func (g *Gateway) listen(ctx context.Context, key, addr string) (net.Listener, error) {
+func listen(ctx context.Context, key, addr string) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -66,7 +67,7 @@ func (g *Gateway) listen(ctx context.Context, key, addr string) (net.Listener, e
 	return l, nil
 }
 
-func (g *Gateway) server() *http.Server {
+func (g *Gateway) newServer() *http.Server {
 	return &http.Server{
 		ReadTimeout:    10 * time.Second, // of head and body together
 		WriteTimeout:   g.cfg.Upstream.Deadline + 10*time.Second,
@@ -77,8 +78,7 @@ func (g *Gateway) server() *http.Server {
 }
 
 // drain ends the servers, gently first.
-func (g *Gateway) drain(servers []*http.Server) error {
-	g.public.Drain()
+func drain(servers []*http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainFor)
 	defer cancel()
 	var wg sync.WaitGroup

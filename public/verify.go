@@ -56,7 +56,7 @@ func (s *Server) verify(c *gin.Context) {
 }
 
 // verifyOnce gives a repeated request the answer of the first. It decides even
-// where its own caller goes away: that caller asks again to learn what came of
+// if its own caller goes away: that caller asks again to learn what came of
 // it.
 func (s *Server) verifyOnce(c *gin.Context, who *caller, key string, body []byte, r policy.Request) {
 	ctx := c.Request.Context()
