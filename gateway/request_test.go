@@ -6,6 +6,9 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+
+	"captchagate/config"
+	"captchagate/public"
 )
 
 // left marks a field that a request leaves out.
@@ -72,4 +75,9 @@ func (h *house) untouched(name string) {
 func (h *house) post(body string, header ...string) *httptest.ResponseRecorder {
 	w, _ := h.send(h.public, "POST", "/v1/verify", body, append(header, "Content-Type", "application/json")...)
 	return w
+}
+
+// shopAndBlog are two backends: one for all scenes, one for comments only.
+func shopAndBlog(c *config.Config) {
+	c.APIKeys = []public.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
 }

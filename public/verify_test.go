@@ -1,4 +1,4 @@
-package gateway_test
+package public_test
 
 import (
 	"errors"
@@ -9,7 +9,6 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"captchagate/config"
 	"captchagate/public"
 )
 
@@ -65,10 +64,10 @@ func TestVerify_RefusesWhatTheBackendWroteWrongly(t *testing.T) {
 	solved := strings.Replace(request(fields{"ticket": left, "randstr": left}), "{", `{"challenge":5,`, 1)
 	rows = append(rows, struct{ name, body, named string }{"challenge is a number", solved, "challenge"})
 
-	inHouse(t, nil, func(h *house) {
+	atDoor(t, nil, func(d *door) {
 		for _, row := range rows {
-			h.refuses(row.name, h.post(row.body), http.StatusBadRequest, strings.Fields(row.named)...)
-			h.untouched(row.name)
+			d.refuses(row.name, d.post(row.body), http.StatusBadRequest, strings.Fields(row.named)...)
+			d.untouched(row.name)
 		}
 	})
 }
@@ -76,7 +75,7 @@ func TestVerify_RefusesWhatTheBackendWroteWrongly(t *testing.T) {
 // Bodies that are no JSON object at all.
 func TestVerify_RefusesBrokenBodies(t *testing.T) {
 	good := request(nil)
-	inHouse(t, nil, func(h *house) {
+	atDoor(t, nil, func(d *door) {
 		for name, body := range map[string]string{
 			"empty": "", "blanks": " \n\t", "half": good[:len(good)/2], "only a brace": "{", "no value": `{"ticket"}`,
 			"a comma too many": strings.Replace(good, "}", ",}", 1), "single quotes": strings.ReplaceAll(good, `"`, `'`),
@@ -88,8 +87,8 @@ func TestVerify_RefusesBrokenBodies(t *testing.T) {
 			"invalid UTF-8 in the ticket": put("ticket", "\"tr03\xff\""), "invalid UTF-8 in a name": put("a\xc3", "1"),
 			"an overlong form": put("subject", "\"\xc0\xaf\""), "UTF-16": "{\x00}\x00", "a deep nest": strings.Repeat(`{"a":`, 12_000),
 		} {
-			h.refuses(name, h.post(body), http.StatusBadRequest, "body")
-			h.untouched(name)
+			d.refuses(name, d.post(body), http.StatusBadRequest, "body")
+			d.untouched(name)
 		}
 	})
 }
@@ -98,7 +97,7 @@ func TestVerify_RefusesBrokenBodies(t *testing.T) {
 // repeat, content types, sizes, methods and paths.
 func TestVerify_RefusesWhatIsWrongAroundTheBody(t *testing.T) {
 	good, big := request(nil), request(nil)+strings.Repeat(" ", 64<<10)
-	inHouse(t, nil, func(h *house) {
+	atDoor(t, nil, func(d *door) {
 		for name, keys := range map[string][]string{
 			"empty": {""}, "too long": {strings.Repeat("k", 129)}, "twice": {"a", "a"}, "a tab": {"a\tb"}, "a NUL": {"a\x00b"},
 			"DEL": {"a\x7f"}, "beyond ASCII": {"ключ"},
@@ -107,8 +106,8 @@ func TestVerify_RefusesWhatIsWrongAroundTheBody(t *testing.T) {
 			for _, key := range keys {
 				header = append(header, "Idempotency-Key", key)
 			}
-			h.refuses("key: "+name, h.post(good, header...), http.StatusBadRequest, "Idempotency-Key")
-			h.refuses("key and body: "+name, h.post(request(fields{"user_ip": "x", "y": 1}), header...), http.StatusBadRequest, "Idempotency-Key", "user_ip", "y")
+			d.refuses("key: "+name, d.post(good, header...), http.StatusBadRequest, "Idempotency-Key")
+			d.refuses("key and body: "+name, d.post(request(fields{"user_ip": "x", "y": 1}), header...), http.StatusBadRequest, "Idempotency-Key", "user_ip", "y")
 		}
 		for _, kind := range []string{
 			"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", "text/json",
@@ -118,66 +117,64 @@ func TestVerify_RefusesWhatIsWrongAroundTheBody(t *testing.T) {
 			if kind != "" {
 				header = []string{"Content-Type", kind}
 			}
-			w, _ := h.send(h.public, "POST", "/v1/verify", good, header...)
-			h.refuses("type: "+kind, w, http.StatusUnsupportedMediaType)
+			w := d.send("POST", "/v1/verify", good, header...)
+			d.refuses("type: "+kind, w, http.StatusUnsupportedMediaType)
 		}
-		h.refuses("64 KiB by Content-Length", h.post(big), http.StatusRequestEntityTooLarge)
-		h.refuses("64 KiB announced", h.announced(64<<10+1), http.StatusRequestEntityTooLarge)
-		h.refuses("64 KiB in chunks", h.chunked(big), http.StatusRequestEntityTooLarge)
+		d.refuses("64 KiB by Content-Length", d.post(big), http.StatusRequestEntityTooLarge)
+		d.refuses("64 KiB announced", d.announced(64<<10+1), http.StatusRequestEntityTooLarge)
+		d.refuses("64 KiB in chunks", d.chunked(big), http.StatusRequestEntityTooLarge)
 		for _, method := range []string{"GET", "PUT", "PATCH", "DELETE", "OPTIONS"} {
-			w, _ := h.send(h.public, method, "/v1/verify", good, "Content-Type", "application/json")
-			h.refuses(method, w, http.StatusMethodNotAllowed)
+			w := d.send(method, "/v1/verify", good, "Content-Type", "application/json")
+			d.refuses(method, w, http.StatusMethodNotAllowed)
 			if w.Header().Get("Allow") != "POST" {
 				t.Errorf("%s: Allow is %q", method, w.Header().Get("Allow"))
 			}
 		}
 		for _, path := range []string{"/v1/verify/", "/v2/verify", "//v1/verify", "/"} {
-			w, _ := h.send(h.public, "POST", path, good, "Content-Type", "application/json")
-			h.refuses(path, w, http.StatusNotFound)
+			w := d.send("POST", path, good, "Content-Type", "application/json")
+			d.refuses(path, w, http.StatusNotFound)
 		}
-		h.refuses("a body that breaks off", h.announced(100), http.StatusBadRequest, "body")
-		h.untouched("around the body")
+		d.refuses("a body that breaks off", d.announced(100), http.StatusBadRequest, "body")
+		d.untouched("around the body")
 	})
 }
 
 // chunked sends a body without saying how long it is.
-func (h *house) chunked(body string) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(h.t.Context(), "POST", "/v1/verify", io.MultiReader(strings.NewReader(body)))
+func (d *door) chunked(body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(d.t.Context(), "POST", "/v1/verify", io.MultiReader(strings.NewReader(body)))
 	r.Header.Set("Content-Type", "application/json")
-	w, _ := h.deliver(h.public, r)
-	return w
+	return d.deliver(r)
 }
 
 // announced sends a request that says how long its body is, which nobody
 // should read.
-func (h *house) announced(length int64) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(h.t.Context(), "POST", "/v1/verify", iotest.ErrReader(errors.New("was read")))
+func (d *door) announced(length int64) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(d.t.Context(), "POST", "/v1/verify", iotest.ErrReader(errors.New("was read")))
 	r.ContentLength = length
 	r.Header.Set("Content-Type", "application/json")
-	w, _ := h.deliver(h.public, r)
-	return w
+	return d.deliver(r)
 }
 
 // What looks odd and is right.
 func TestVerify_AcceptsWhatTheContractAllows(t *testing.T) {
-	inHouse(t, nil, func(h *house) {
+	atDoor(t, nil, func(d *door) {
 		for name, w := range map[string]*httptest.ResponseRecorder{
-			"exactly 64 KiB":            h.post(request(nil) + strings.Repeat(" ", 64<<10-len(request(nil)))),
-			"in chunks":                 h.chunked(request(nil)),
-			"a subject of 256 bytes":    h.post(request(fields{"subject": strings.Repeat("s", 256), "reference": strings.Repeat("r", 256)})),
-			"empty subject":             h.post(request(fields{"subject": "", "reference": ""})),
-			"no scene":                  h.post(request(fields{"scene": left})),
-			"our app id":                h.post(request(fields{"captcha_app_id": 190000001})),
-			"IPv6":                      h.post(request(fields{"user_ip": "2001:db8::1"})),
-			"IPv4 in IPv6":              h.post(request(fields{"user_ip": "::ffff:192.0.2.1"})),
-			"type web":                  h.post(request(fields{"type": "web"})),
-			"type mini":                 h.post(request(fields{"type": "mini", "randstr": left})),
-			"a key of 128 bytes":        h.post(request(nil), "Idempotency-Key", strings.Repeat("k", 128)),
-			"escapes in names":          h.post(strings.Replace(request(nil), `"ticket"`, `"\u0074icket"`, 1)),
-			"blanks around":             h.post("\r\n\t " + request(nil) + "\n"),
-			"a type with its charset":   h.typed("application/json;charset=UTF-8"),
-			"a type in other letters":   h.typed("Application/JSON"),
-			"a type with other details": h.typed(`application/json; profile="x"`),
+			"exactly 64 KiB":            d.post(request(nil) + strings.Repeat(" ", 64<<10-len(request(nil)))),
+			"in chunks":                 d.chunked(request(nil)),
+			"a subject of 256 bytes":    d.post(request(fields{"subject": strings.Repeat("s", 256), "reference": strings.Repeat("r", 256)})),
+			"empty subject":             d.post(request(fields{"subject": "", "reference": ""})),
+			"no scene":                  d.post(request(fields{"scene": left})),
+			"our app id":                d.post(request(fields{"captcha_app_id": 190000001})),
+			"IPv6":                      d.post(request(fields{"user_ip": "2001:db8::1"})),
+			"IPv4 in IPv6":              d.post(request(fields{"user_ip": "::ffff:192.0.2.1"})),
+			"type web":                  d.post(request(fields{"type": "web"})),
+			"type mini":                 d.post(request(fields{"type": "mini", "randstr": left})),
+			"a key of 128 bytes":        d.post(request(nil), "Idempotency-Key", strings.Repeat("k", 128)),
+			"escapes in names":          d.post(strings.Replace(request(nil), `"ticket"`, `"\u0074icket"`, 1)),
+			"blanks around":             d.post("\r\n\t " + request(nil) + "\n"),
+			"a type with its charset":   d.typed("application/json;charset=UTF-8"),
+			"a type in other letters":   d.typed("Application/JSON"),
+			"a type with other details": d.typed(`application/json; profile="x"`),
 		} {
 			if w.Code != http.StatusOK {
 				t.Errorf("%s: refused with %d %s", name, w.Code, w.Body)
@@ -186,12 +183,11 @@ func TestVerify_AcceptsWhatTheContractAllows(t *testing.T) {
 	})
 }
 
-func (h *house) typed(kind string) *httptest.ResponseRecorder {
-	w, _ := h.send(h.public, "POST", "/v1/verify", request(nil), "Content-Type", kind)
-	return w
+func (d *door) typed(kind string) *httptest.ResponseRecorder {
+	return d.send("POST", "/v1/verify", request(nil), "Content-Type", kind)
 }
 
 // shopAndBlog are two backends: one for all scenes, one for comments only.
-func shopAndBlog(c *config.Config) {
+func shopAndBlog(c *public.Config) {
 	c.APIKeys = []public.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
 }
