@@ -50,6 +50,7 @@ type (
 
 func (peace) Forced(string, captcha.Ticket) policy.Force { return policy.ForceNone }
 func (peace) Degraded(string) (bool, time.Time)          { return false, time.Time{} }
+func (peace) Standing(string) policy.Standing            { return policy.Standing{} }
 func (peace) ScriptDown() bool                           { return false }
 func (m memory) LetThrough(captcha.Key) bool             { return false }
 func (m memory) Seen(captcha.Key) bool                   { return false }

@@ -98,10 +98,10 @@ func (c *challenger) Issue(b policy.Binding, factor int) any {
 // network asks for, the dearer.
 func (c *challenger) issue(b policy.Binding, factor int, visitor netip.Addr) any {
 	c.results.WithLabelValues("issued").Inc()
-	if !c.firstStep.Take(visitor, "") {
+	if !c.firstStep.Take(policy.NotLasting, visitor, "") {
 		factor *= 2
 	}
-	if !c.secondStep.Take(visitor, "") {
+	if !c.secondStep.Take(policy.NotLasting, visitor, "") {
 		factor *= 2
 	}
 	return c.inner.Load().Issue(binding(b), factor)
@@ -109,7 +109,7 @@ func (c *challenger) issue(b policy.Binding, factor int, visitor netip.Addr) any
 
 // Check spends a solution and says what it is worth.
 func (c *challenger) Check(ctx context.Context, solution string, b policy.Binding) policy.Solution {
-	if !c.checks.Take(b.User.UserIP, "") {
+	if !c.checks.Take(policy.NotLasting, b.User.UserIP, "") {
 		c.results.WithLabelValues(rateLimited).Inc()
 		return policy.Solution{}
 	}

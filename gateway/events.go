@@ -61,6 +61,7 @@ func (r *recorder) scriptChanged(s watch.ScriptStatus) {
 	} else {
 		r.incidents.End(watch.KindScript, s.Since)
 	}
+	r.situation.Observe()
 	r.control.Audit(control.KindTransition, actor, summary, s)
 }
 

@@ -122,7 +122,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	}
 	g.policy = policy.New(g.breaker, policy.Ports{Situation: g.situation, Challenger: g.challenger, Ledger: ledger, Passes: ledger, Refusals: g.refusals},
 		policyConfig(cfg), placement, log, g.registry)
-	g.situation.onMode = g.policy.Observe
+	g.situation.changed = g.policy.Observe
 	events.queue = g.queue
 	g.control.Follow(g.situation.Observe)
 	g.control.Follow((&forcedMode{control: g.control, incidents: g.incidents, breaker: g.breaker}).observe)

@@ -68,7 +68,7 @@ func (l *ledger) Let(ctx context.Context, p policy.Pass) (policy.Outcome, error)
 
 // spend takes a pass from its budget. Whoever re-verification refuted has none.
 func (l *ledger) spend(p policy.Pass) policy.Outcome {
-	if l.queue.Refuted(p.Ticket.UserIP, p.Ticket.Subject) || !p.Budget.Take(p.Ticket.UserIP, p.Ticket.Subject) {
+	if l.queue.Refuted(p.Ticket.UserIP, p.Ticket.Subject) || !p.Budget.Take(p.Under, p.Ticket.UserIP, p.Ticket.Subject) {
 		return policy.Over
 	}
 	return policy.Let

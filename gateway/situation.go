@@ -18,14 +18,14 @@ type situation struct {
 	control *control.Control
 	breaker *breaker.Breaker
 	script  *watch.Script
-	onMode  func(degraded bool) // is told the process mode
+	changed func() // is told that it may have changed
 
 	mu   sync.Mutex
 	last map[string]time.Time // when a scene was last degraded; "" = all of them
 }
 
 func newSituation(c *control.Control, b *breaker.Breaker, script *watch.Script) *situation {
-	return &situation{control: c, breaker: b, script: script, onMode: func(bool) {}, last: map[string]time.Time{}}
+	return &situation{control: c, breaker: b, script: script, changed: func() {}, last: map[string]time.Time{}}
 }
 
 // Observe notes what is degraded at this moment. The circuit and the switch call
@@ -34,7 +34,7 @@ func newSituation(c *control.Control, b *breaker.Breaker, script *watch.Script) 
 func (s *situation) Observe() {
 	process := s.mode() == policy.ModeDegraded
 	drills := s.control.Drills()
-	s.onMode(process)
+	s.changed()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -120,6 +120,16 @@ func (s *situation) Degraded(scene string) (now bool, last time.Time) {
 		last = at
 	}
 	return now, last
+}
+
+// Standing says which lasting causes hold for the scene now.
+func (s *situation) Standing(scene string) policy.Standing {
+	return policy.Standing{
+		policy.LastingCircuit: s.breaker.State() != breaker.Closed,
+		policy.LastingForced:  s.control.Mode() == control.Degraded,
+		policy.LastingDrill:   s.drill(scene),
+		policy.LastingScript:  s.script.Down(),
+	}
 }
 
 // ScriptDown reports whether the gateway saw for itself that the page's script

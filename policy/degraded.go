@@ -75,7 +75,7 @@ func (p *Policy) letThrough(ctx context.Context, s *scene, r Request, d *Decisio
 		d.Action = Challenge // it may have been refused, and that forgotten
 		return
 	}
-	switch p.pass(ctx, on, s, s.allowed, r) {
+	switch p.pass(ctx, on, s, s.allowed, r, d.Cause) {
 	case Let:
 	case Spent:
 		d.Action, d.Reason = Deny, ReasonRejected
@@ -84,16 +84,37 @@ func (p *Policy) letThrough(ctx context.Context, s *scene, r Request, d *Decisio
 	}
 }
 
-// pass asks for a pass on a budget.
-func (p *Policy) pass(ctx context.Context, on Basis, s *scene, budget *Limiter, r Request) Outcome {
+// pass asks for a pass on a budget, because of a cause.
+func (p *Policy) pass(ctx context.Context, on Basis, s *scene, budget *Limiter, r Request, cause captcha.Cause) Outcome {
 	outcome, err := p.ports.Passes.Let(ctx, Pass{
-		On: on, DecisionID: r.id, Scene: s.name, Reference: r.Reference, Ticket: r.Ticket, At: time.Now(), Budget: budget,
+		On: on, DecisionID: r.id, Scene: s.name, Reference: r.Reference, Ticket: r.Ticket, At: time.Now(),
+		Budget: budget, Under: lasting(cause, p.ports.Situation.Standing(s.name)),
 	})
 	if err != nil {
 		p.log.Error("somebody was not let through unverified, because nobody could tell whether that was allowed", "scene", s.name, "error", err)
 		return Unknown
 	}
 	return outcome
+}
+
+// lasting is the lasting cause behind the cause of an answer, as things stand.
+func lasting(cause captcha.Cause, standing Standing) Lasting {
+	forced := NotLasting
+	switch {
+	case standing[LastingForced]:
+		forced = LastingForced
+	case standing[LastingDrill]:
+		forced = LastingDrill
+	}
+	switch {
+	case cause == captcha.CauseForced, cause == captcha.CauseDisasterTicket && !standing[LastingScript]:
+		return forced
+	case cause == captcha.CauseDisasterTicket:
+		return LastingScript
+	case standing[LastingCircuit], cause == captcha.CauseCircuitOpen, cause == captcha.CauseRecovering:
+		return LastingCircuit
+	}
+	return NotLasting
 }
 
 // overBudget makes of d what the scene does beyond its budget.
@@ -127,7 +148,7 @@ func (p *Policy) solution(ctx context.Context, s *scene, r Request) Decision {
 	if !got.Valid || !p.accepts(s, got) {
 		return d
 	}
-	if p.pass(ctx, OnSolution, s, s.solved, r) == Let {
+	if p.pass(ctx, OnSolution, s, s.solved, r, got.Cause) == Let {
 		d.Action, d.Reason, d.Assurance = Allow, ReasonChallengeSolved, AssuranceReduced
 		return d
 	}

@@ -20,24 +20,19 @@ const (
 // A Limiter is a budget and what was taken from it: one for each scene and kind
 // of pass. It is safe for concurrent use and needs no goroutine.
 //
-// Its time limit, Budget.For, runs from the first taking of an incident. Once
-// it is over nobody gets anything until the process mode has been normal for
-// as long. A limiter does not know the mode: who owns it tells it with Observe.
-// Until the first Observe it takes the mode to be degraded, so that a limiter
-// that nobody tells runs out for good and not the other way round.
+// Its time limit, Budget.For, runs for each lasting cause apart; see timeLimit. A
+// limiter does not know which causes hold: who owns it tells it with Observe.
 type Limiter struct {
 	perIP, perNetwork, perSubject, total limit
 
-	timeLimit int64 // Budget.For in ticks; 0: without end
-	names     names
-	limited   bool // something is limited
+	names   names
+	limited bool // something is limited
 
-	mu          sync.Mutex
-	clock       clock
-	buckets     table // when each bucket that is not full will be
-	totalFull   int64
-	deadline    int64 // of the time limit; 0: no incident has begun
-	normalSince int64 // -1: the process mode is degraded
+	mu        sync.Mutex
+	clock     clock
+	timeLimit timeLimit
+	buckets   table // when each bucket that is not full will be
+	totalFull int64
 }
 
 // NewLimiter returns a full limiter of the usual size. It names users by hashes
@@ -51,40 +46,32 @@ func NewLimiter(cfg Budget, key []byte) *Limiter { return newLimiter(cfg, key, m
 // refused.
 func newLimiter(cfg Budget, key []byte, capacity int) *Limiter {
 	return &Limiter{
-		perIP:       limitOf(cfg.PerIP, 1),
-		perNetwork:  limitOf(cfg.PerIP, networkFactor),
-		perSubject:  limitOf(cfg.PerSubject, 1),
-		total:       limitOf(cfg.Total, 1),
-		timeLimit:   ticksIn(cfg.For),
-		names:       newNames(key),
-		limited:     cfg != Budget{},
-		clock:       newClock(),
-		buckets:     newTable(capacity),
-		normalSince: -1,
+		perIP:      limitOf(cfg.PerIP, 1),
+		perNetwork: limitOf(cfg.PerIP, networkFactor),
+		perSubject: limitOf(cfg.PerSubject, 1),
+		total:      limitOf(cfg.Total, 1),
+		timeLimit:  timeLimit{ticks: ticksIn(cfg.For)},
+		names:      newNames(key),
+		limited:    cfg != Budget{},
+		clock:      newClock(),
+		buckets:    newTable(capacity),
 	}
 }
 
-// Observe tells the limiter the process mode. It must be called at least
-// whenever the mode changes; being told the same again changes nothing.
-func (l *Limiter) Observe(degraded bool) {
+// Observe tells the limiter which lasting causes hold. It must be called at least
+// whenever that changes; being told the same again changes nothing.
+func (l *Limiter) Observe(standing Standing) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.clock.now()
-	switch {
-	case degraded:
-		l.renew(now) // the calm that ends here may have been long enough
-		l.normalSince = -1
-	case l.normalSince < 0:
-		l.normalSince = now
-	}
+	l.timeLimit.observe(standing, l.clock.now())
 }
 
 // Take takes one token for a user and reports whether there was one: from the
 // buckets of the address (a /32, or the /64 of IPv6), of its network (/24 or
 // /48, at 16 times the rate), of the subject and of the total, within the time
-// limit. It takes from all of them or from none, and a refusal leaves no trace.
+// of the cause that it is taken under. It takes from all of them or from none, and a refusal leaves no trace.
 // Without a subject that bucket does not count. An invalid address gets nothing.
-func (l *Limiter) Take(ip netip.Addr, subject string) bool {
+func (l *Limiter) Take(under Lasting, ip netip.Addr, subject string) bool {
 	if !ip.IsValid() {
 		return false
 	}
@@ -95,12 +82,12 @@ func (l *Limiter) Take(ip netip.Addr, subject string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.now()
-	l.renew(now)
 	l.buckets.sweep(now)
-	if l.deadline != 0 && now >= l.deadline {
+	if l.timeLimit.over(under, now) || !l.take(charges[:n], now) {
 		return false
 	}
-	return l.take(charges[:n], now)
+	l.timeLimit.begin(under, now)
+	return true
 }
 
 // A charge is one bucket to take from.
@@ -147,17 +134,5 @@ func (l *Limiter) take(cs []charge, now int64) bool {
 		l.buckets.set(cs[i].name, cs[i].full)
 	}
 	l.totalFull = total
-	if l.deadline == 0 && l.timeLimit > 0 && l.normalSince < 0 { // while all is well no incident begins
-		l.deadline = now + l.timeLimit
-	}
 	return true
-}
-
-// renew starts the time limit anew if the mode has been normal for as long.
-// So what is let through while all is well, when a single call fails, begins
-// no incident.
-func (l *Limiter) renew(now int64) {
-	if l.normalSince >= 0 && now-l.normalSince >= l.timeLimit {
-		l.deadline = 0
-	}
 }

@@ -35,13 +35,13 @@ func BenchmarkLimiter_Take(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			p := policy.NewBoundedLimiter(c.cfg, 1<<20)
 			for _, ip := range ips {
-				p.Take(ip, "")
+				p.Take(policy.LastingCircuit, ip, "")
 			}
 			b.ReportAllocs()
 			i, wrong := 0, 0
 			for b.Loop() {
 				i++
-				if p.Take(ips[i%len(ips)], subjects[i%len(ips)]) != c.lets {
+				if p.Take(policy.LastingCircuit, ips[i%len(ips)], subjects[i%len(ips)]) != c.lets {
 					wrong++
 				}
 			}
@@ -57,7 +57,7 @@ func BenchmarkLimiter_Take(b *testing.B) {
 				i := int(next.Add(1)) * 1000
 				for pb.Next() {
 					i++
-					p.Take(ips[i%len(ips)], subjects[i%len(ips)])
+					p.Take(policy.LastingCircuit, ips[i%len(ips)], subjects[i%len(ips)])
 				}
 			})
 		})
@@ -71,7 +71,7 @@ func BenchmarkLimiter_Newcomers(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		i++
-		p.Take(scattered(i), "")
+		p.Take(policy.LastingCircuit, scattered(i), "")
 	}
 	b.ReportMetric(float64(p.Entries()), "entries")
 }

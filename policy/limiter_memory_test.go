@@ -44,7 +44,7 @@ func (f flood) runs(n int) (bytes int64, entries int) {
 	before := heap()
 	p := policy.NewBoundedLimiter(f.cfg, f.most)
 	for i := range n {
-		p.Take(scattered(i), "")
+		p.Take(policy.LastingCircuit, scattered(i), "")
 		if i%1000 == 0 {
 			time.Sleep(f.advance)
 			entries = max(entries, p.Entries())
@@ -91,10 +91,10 @@ func TestLimiter_RefusesWhenFull(t *testing.T) {
 		if got := newcomers(0); got != 50 {
 			t.Errorf("%d got through, want 50 with an address and a network each", got)
 		}
-		if !p.Take(visitor(49), "") {
+		if !p.Take(policy.LastingCircuit, visitor(49), "") {
 			t.Error("one who is remembered was refused")
 		}
-		if p.Take(visitor(50), "") {
+		if p.Take(policy.LastingCircuit, visitor(50), "") {
 			t.Error("one who cannot be remembered was let in")
 		}
 		time.Sleep(30*time.Second - 1) // the networks' buckets are full, the addresses' not

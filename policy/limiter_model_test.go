@@ -10,12 +10,13 @@ import (
 // A model of a limiter as one would explain it: every bucket that ever was with
 // its tokens, every passing, every change of the mode.
 type model struct {
-	cfg     policy.Budget
-	most    int
-	buckets map[string]*bucket
-	total   *bucket
-	passed  []passing
-	modes   []modeChange
+	cfg      policy.Budget
+	most     int
+	buckets  map[string]*bucket
+	total    *bucket
+	passed   []passing
+	peaceful []time.Time // passings in peace
+	modes    []modeChange
 }
 
 // A bucket counts tokens in parts: one token is rate.Per nanoseconds' worth.
@@ -89,8 +90,15 @@ func prefix(ip netip.Addr, bits int) string {
 	return p.String()
 }
 
+// inPeace says whether nothing lasting goes on; then a pass takes no outage's time.
+func (m *model) inPeace() bool { return len(m.modes) > 0 && !m.modes[len(m.modes)-1].degraded }
+
 func (m *model) take(ip netip.Addr, subject string) bool {
-	if m.over() || !m.total.has() {
+	over := m.over
+	if m.inPeace() {
+		over = m.overInPeace
+	}
+	if over() || !m.total.has() {
 		return false
 	}
 	mine := m.of(ip, subject)
@@ -121,7 +129,9 @@ func (m *model) take(ip netip.Addr, subject string) bool {
 		m.buckets[name] = b
 	}
 	m.total.parts -= int64(m.total.rate.Per)
-	if last := len(m.modes) - 1; last < 0 || m.modes[last].degraded { // in peace no incident begins
+	if m.inPeace() {
+		m.peaceful = append(m.peaceful, time.Now())
+	} else {
 		m.passed = append(m.passed, passing{time.Now(), len(m.modes)})
 	}
 	return true
@@ -152,6 +162,19 @@ func (m *model) over() bool {
 		}
 	}
 	return false
+}
+
+// overInPeace says whether the time of passes in peace is over: it lasts from the
+// first of them, is over for as long, and begins anew with the next.
+func (m *model) overInPeace() bool {
+	var first time.Time
+	for _, at := range append(m.peaceful, time.Now()) {
+		if first.IsZero() || at.Sub(first) >= 2*m.cfg.For {
+			first = at
+		}
+	}
+	since := time.Since(first)
+	return m.cfg.For > 0 && since >= m.cfg.For && since < 2*m.cfg.For
 }
 
 func (m *model) observe(degraded bool) {

@@ -89,13 +89,21 @@ func (c *tally) compare(cfg policy.Budget, most int, story []act) (wrong string)
 		time.Sleep(a.wait)
 		switch {
 		case a.what == "degraded" || a.what == "normal":
-			p.Observe(a.what == "degraded")
+			standing := in()
+			if a.what == "degraded" {
+				standing = in(policy.LastingCircuit)
+			}
+			p.Observe(standing)
 			m.observe(a.what == "degraded")
 		case a.what == "day" && a.times == 1:
 			time.Sleep(24 * time.Hour)
 		case a.what == "take":
 			for range a.times {
-				got, want := p.Take(a.ip, a.subject), m.take(a.ip, a.subject)
+				under := policy.LastingCircuit
+				if m.inPeace() {
+					under = policy.NotLasting
+				}
+				got, want := p.Take(under, a.ip, a.subject), m.take(a.ip, a.subject)
 				if got != want || p.Entries() > most {
 					return fmt.Sprintf("act %d, %+v: let in %v, want %v; %d entries", i+1, a, got, want, p.Entries())
 				}

@@ -20,10 +20,15 @@ func visitor(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 7})
 }
 
+// take takes a token in an outage.
+func take(p *policy.Limiter) func(ip netip.Addr, subject string) bool {
+	return func(ip netip.Addr, subject string) bool { return p.Take(policy.LastingCircuit, ip, subject) }
+}
+
 // admitted counts how many of n users one after the other get through.
 func admitted(p *policy.Limiter, n int, who func(i int) (netip.Addr, string)) (got int) {
 	for i := range n {
-		if p.Take(who(i)) {
+		if take(p)(who(i)) {
 			got++
 		}
 	}
@@ -95,11 +100,11 @@ func TestLimiter_KnowsAMappedAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := policy.NewLimiter(policy.Budget{PerIP: per(10, time.Minute)}, nil)
 		admitted(p, 10, always("192.0.2.1", ""))
-		if p.Take(netip.MustParseAddr("::ffff:192.0.2.1"), "") {
+		if p.Take(policy.LastingCircuit, netip.MustParseAddr("::ffff:192.0.2.1"), "") {
 			t.Error("the address got more by another spelling")
 		}
 		admitted(p, 10, always("fe80::1%eth0", ""))
-		if p.Take(netip.MustParseAddr("fe80::1%eth1"), "") {
+		if p.Take(policy.LastingCircuit, netip.MustParseAddr("fe80::1%eth1"), "") {
 			t.Error("the address got more by another zone")
 		}
 	})
@@ -230,7 +235,7 @@ func TestLimiter_IsExactUnderConcurrency(t *testing.T) {
 				for g := range 64 {
 					all.Go(func() {
 						for i := range 1000 { // 6,400 a second for 10 s
-							if p.Take(c.who(g, i), "") {
+							if p.Take(policy.LastingCircuit, c.who(g, i), "") {
 								got.Add(1)
 							}
 							time.Sleep(10 * time.Millisecond)

@@ -14,6 +14,7 @@ type Pass struct {
 	Ticket                       captcha.Ticket // with OnSolution only whose it is
 	At                           time.Time
 	Budget                       *Limiter // that it is taken from
+	Under                        Lasting  // whose time it takes
 }
 
 // A Basis is what a user is let through on.

@@ -33,6 +33,8 @@ type Situation interface {
 	Forced(scene string, of captcha.Ticket) Force
 	// Degraded reports whether the scene is degraded now, and when it last was.
 	Degraded(scene string) (now bool, last time.Time)
+	// Standing says which lasting causes hold for the scene now.
+	Standing(scene string) Standing
 	// ScriptDown reports whether the page's script is known to be unreachable.
 	ScriptDown() bool
 }
@@ -153,12 +155,13 @@ func (p *Policy) Scene(name string) (Scene, bool) {
 	return s.Scene, true
 }
 
-// Observe tells the process mode, for the time limits of budgets. It is called
-// when the mode changes and every now and then.
-func (p *Policy) Observe(degraded bool) {
-	for _, s := range p.rules.Load().scenes {
-		s.allowed.Observe(degraded)
-		s.solved.Observe(degraded)
+// Observe notes which lasting causes hold, for the time limits of budgets. It is
+// called when that changes and every now and then.
+func (p *Policy) Observe() {
+	for name, s := range p.rules.Load().scenes {
+		standing := p.ports.Situation.Standing(name)
+		s.allowed.Observe(standing)
+		s.solved.Observe(standing)
 	}
 }
 

@@ -91,11 +91,13 @@ func TestObserve_ReachesBothBudgets(t *testing.T) {
 				t.Errorf("%s, a solution: %s, want %s", when, got, wantSolved)
 			}
 		}
-		p.Observe(true)
+		w.standing = in(policy.LastingCircuit)
+		p.Observe()
 		both("at first", within, passes)
 		time.Sleep(time.Minute)
 		both("after for", beyond, beyond)
-		p.Observe(false)
+		w.standing = in()
+		p.Observe()
 		time.Sleep(time.Minute - 1)
 		both("soon after all is well", beyond, beyond)
 		time.Sleep(1)

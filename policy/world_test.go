@@ -34,6 +34,7 @@ type world struct {
 	degraded   bool
 	last       time.Time
 	scriptDown bool
+	standing   policy.Standing
 
 	solution policy.Solution
 	factor   int            // of the last challenge
@@ -71,6 +72,7 @@ func (w *world) Verify(context.Context, captcha.Ticket) (captcha.Verdict, error)
 
 func (w *world) Forced(string, captcha.Ticket) policy.Force { return w.force }
 func (w *world) Degraded(string) (bool, time.Time)          { return w.degraded, w.last }
+func (w *world) Standing(string) policy.Standing            { return w.standing }
 func (w *world) ScriptDown() bool                           { return w.scriptDown }
 
 func (w *world) Issue(b policy.Binding, factor int) any {
@@ -92,7 +94,7 @@ func (w *world) Let(_ context.Context, p policy.Pass) (policy.Outcome, error) {
 		return policy.Unknown, w.keep
 	case p.On == policy.OnTicket && w.claimed[p.Ticket.Key()]:
 		return policy.Spent, nil
-	case !p.Budget.Take(p.Ticket.UserIP, p.Ticket.Subject):
+	case !p.Budget.Take(p.Under, p.Ticket.UserIP, p.Ticket.Subject):
 		return policy.Over, nil
 	}
 	if p.On == policy.OnTicket {

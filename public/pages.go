@@ -16,16 +16,14 @@ import (
 
 // pageBudget is what pages may ask the gateway for without a key.
 func pageBudget() *policy.Limiter {
-	p := policy.NewLimiter(policy.Budget{
+	return policy.NewLimiter(policy.Budget{
 		PerIP: policy.Rate{N: 60, Per: time.Minute}, Total: policy.Rate{N: 2000, Per: time.Second},
 	}, nil)
-	p.Observe(false)
-	return p
 }
 
 // pace bounds what one network may ask for without a key.
 func (s *Server) pace(c *gin.Context) {
-	if !s.pages.Take(s.visitor(c.Request), "") {
+	if !s.pages.Take(policy.NotLasting, s.visitor(c.Request), "") {
 		c.Header("Retry-After", "10")
 		refuse(c, http.StatusTooManyRequests, "too many requests from this network; try again in some seconds")
 	}
