@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,38 @@ func TestIncidents_LeaveOutWhatCannotBeRead(t *testing.T) {
 	if len(disk.asOfNow().kept) != 0 {
 		t.Errorf("the next process finds them again: %q", disk.kept)
 	}
+}
+
+// What an earlier process left undeleted beyond the newest 200 is deleted, as
+// soon as the store takes it.
+func TestIncidents_DeleteWhatIsTooOldOnceTheStoreIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := &shelf{kept: map[string][]byte{}}
+		for n := range 205 {
+			id := fmt.Sprintf("%03d", n)
+			disk.kept["incidents/"+id] = []byte(`{"id":"` + id + `","ended":"2000-01-01T00:00:00Z"}`)
+		}
+		is, err := watch.NewIncidents(t.Context(), disk, nil, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list := is.List(1000); len(list) != 200 || list[0].ID != "204" || list[199].ID != "005" {
+			t.Errorf("lists %d", len(list))
+		}
+		disk.be(true)
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer stop()
+		wg.Go(func() { is.Run(ctx) })
+		pass(10 * time.Second)
+		disk.be(false)
+		pass(2 * time.Second)
+		kept := disk.asOfNow().kept
+		if _, first := kept["incidents/005"]; len(kept) != 200 || !first {
+			t.Errorf("%d are stored, the oldest wanted among them: %v", len(kept), first)
+		}
+	})
 }
 
 // A store that is away is told once, and again when it goes away again.

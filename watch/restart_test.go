@@ -137,6 +137,23 @@ func TestIncidents_OnlyTheCauseThatIsMetAgainGoesOn(t *testing.T) {
 	})
 }
 
+// A part that was over when the process ended does not go on after it.
+func TestIncidents_APartThatWasOverBeginsAnew(t *testing.T) {
+	begun(t, func(t *testing.T, p *process, disk *shelf) {
+		p.Begin(watch.KindForced, "by hand", time.Now())
+		p.Begin(watch.KindCircuit, "faults", time.Now())
+		pass(20 * time.Second)
+		p.End(watch.KindCircuit, time.Now())
+		pass(10 * time.Second)
+		p.stop()
+		next := open(t, disk)
+		pass(10 * time.Second)
+		next.Begin(watch.KindForced, "by hand", time.Now())
+		next.Begin(watch.KindCircuit, "faults again", time.Now())
+		wantShape(t, next.List(1)[0], "0-: forced 0- circuit 0-20 circuit 40-")
+	})
+}
+
 func TestIncidents_KeepTheNewest200(t *testing.T) {
 	begun(t, func(t *testing.T, p *process, disk *shelf) {
 		for n := range 205 {

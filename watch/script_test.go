@@ -52,6 +52,21 @@ func TestScript_IsDownAfterFailuresInARowAndUpAfterOneSuccess(t *testing.T) {
 	})
 }
 
+// People are told once that the script is away, and once that it is back.
+func TestScript_SaysOnceThatItIsAway(t *testing.T) {
+	var text bytes.Buffer
+	probed(t, slog.New(slog.NewTextHandler(&text, nil)), well, func(_ *watch.Script, at *site, _ *[]bool) {
+		pass(time.Second)
+		at.now(refuse)
+		pass(time.Hour)
+		at.now(well)
+		pass(time.Hour)
+		if got := text.String(); strings.Count(got, "level=") != 2 || strings.Count(got, "level=ERROR") != 1 || strings.Count(got, "is back") != 1 {
+			t.Errorf("the log is\n%s", got)
+		}
+	})
+}
+
 func TestScript_CorroboratesNothingBeforeItEverSucceeded(t *testing.T) {
 	var text bytes.Buffer
 	probed(t, slog.New(slog.NewTextHandler(&text, nil)), refuse, func(s *watch.Script, at *site, _ *[]bool) {
