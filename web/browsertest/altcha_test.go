@@ -10,7 +10,8 @@ import (
 // A shop may use ALTCHA's own widget instead of ours, against the same
 // endpoint.
 func TestAltcha_ItsOwnWidgetSolvesOurChallenge(t *testing.T) {
-	folder := filepath.Join(install(t), "altcha", "dist")
+	t.Parallel()
+	folder := filepath.Join(packages(t), "altcha", "dist")
 	b, s := openBrowser(t), openSite(t, nil)
 	s.throws("degraded")
 	routes := s.shop.Config.Handler

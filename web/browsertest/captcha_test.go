@@ -11,6 +11,7 @@ import (
 
 // ret is 0 for disaster tickets too, so it decides nothing.
 func TestCaptcha_DecidesOnTicketAndErrorCode(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	for _, row := range []struct{ name, answer, want string }{
 		{"a ticket", `{ ret: 0, ticket: "tr03x", randstr: "@r", errorCode: undefined }`, `verified,tr03x,packed,null,[]`},
@@ -45,6 +46,7 @@ func TestCaptcha_DecidesOnTicketAndErrorCode(t *testing.T) {
 
 // The way of most users: the captcha is solved and the API verifies it.
 func TestCaptcha_IsVerified(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	p := b.opens(s, "")
 	p.stands("ready")

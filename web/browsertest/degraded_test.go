@@ -13,6 +13,7 @@ import (
 // Degraded before the page loads: the challenge stands in the captcha's place,
 // in the page's language, is solved in the browser and verified end to end.
 func TestDegraded_TheChallengeTakesTheCaptchasPlace(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	s.throws("degraded")
 	for lang, word := range map[string]string{"en": "I am human", "zh-CN": "我是真人", "zh": "我是真人", "fr": "I am human"} {
@@ -44,6 +45,7 @@ func TestDegraded_TheChallengeTakesTheCaptchasPlace(t *testing.T) {
 
 // Workers solve it; where the page's origin or policy has none, the page does.
 func TestDegraded_SolvesWithAndWithoutWorkers(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	s.throws("degraded")
 	for name, before := range map[string]string{
@@ -74,6 +76,7 @@ func TestDegraded_SolvesWithAndWithoutWorkers(t *testing.T) {
 // The gateway turns degraded after the ticket was fetched: the backend answers
 // with a challenge, the page shows it, what the user typed stays.
 func TestDegraded_BetweenLoadAndSubmit(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	p := b.opens(s, "")
 	p.do(`document.querySelector("#user").value = "anna"`)
@@ -97,6 +100,7 @@ func TestDegraded_BetweenLoadAndSubmit(t *testing.T) {
 // The same for a form without any script of the page's own: the backend renders
 // the page anew with the challenge in it.
 func TestDegraded_BetweenLoadAndSubmitOfAPlainForm(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	p := b.opens(s, "plain=1")
 	p.clicks(box)
@@ -121,6 +125,7 @@ func TestDegraded_BetweenLoadAndSubmitOfAPlainForm(t *testing.T) {
 // Degraded between load and click: the click already leads to the challenge;
 // over before the click: the captcha is back.
 func TestDegraded_IsAskedAnewOnTheClick(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	s.throws("degraded")
 	p := b.opens(s, "")
@@ -151,6 +156,7 @@ func TestDegraded_IsAskedAnewOnTheClick(t *testing.T) {
 
 // Without HTTPS a browser has no WebCrypto, and the element says so.
 func TestDegraded_SaysThatItNeedsHTTPS(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	s.throws("degraded")
 	p := b.visits(s, strings.Replace(s.shop.URL, "127.0.0.1", elsewhere, 1)+"/shop")
@@ -168,6 +174,7 @@ func TestDegraded_SaysThatItNeedsHTTPS(t *testing.T) {
 // A scene that denies while degraded has no challenge to show: the captcha is
 // shown, and the backend decides.
 func TestDegraded_ASceneWithoutAChallengeKeepsTheCaptcha(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	s.throws("degraded")
 	p := b.opens(s, "data-scene=payment")
@@ -184,15 +191,20 @@ func TestDegraded_ASceneWithoutAChallengeKeepsTheCaptcha(t *testing.T) {
 
 // Tickets and solutions grow old, and the element says so.
 func TestWidget_Expires(t *testing.T) {
+	t.Parallel()
 	b := openBrowser(t)
+	const ticketLife, expires = 4 * time.Minute, 10 * time.Minute
 	s := openSite(t, func(c *config.Config, w *web.Config) {
-		c.Challenge.Expires = 7 * time.Second
-		w.TicketLife = time.Second
+		c.Challenge.Expires = expires
+		w.TicketLife = ticketLife
 	})
 	p := b.opens(s, "")
 	p.clicks(box)
 	p.clicks(human)
 	p.stands("verified")
+	if passed := p.passes(); passed != ticketLife {
+		t.Errorf("a ticket that lives %v expires after %v", ticketLife, passed)
+	}
 	p.stands("expired")
 	if got := eval[string](p, `JSON.stringify([told.expired, Captchagate.getResponse(), document.querySelector("[name=ticket]").value])`); got != `[1,"",""]` {
 		t.Errorf("told %s", got)
@@ -206,6 +218,11 @@ func TestWidget_Expires(t *testing.T) {
 	q.waits(challenge)
 	q.clicks(puzzleBox)
 	q.stands("verified")
+	// Five seconds early, so that it is still good when it arrives; whole seconds
+	// are told.
+	if passed := q.passes(); passed > expires-4*time.Second || passed < expires-5*time.Second-patience {
+		t.Errorf("a challenge that expires after %v does so after %v", expires, passed)
+	}
 	q.stands("expired")
 	q.clicks(puzzleBox)
 	q.stands("verified")

@@ -7,7 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"captchagate/config"
+	"captchagate/web"
 	"captchagate/web/demo"
 )
 
@@ -52,7 +55,12 @@ func (p *page) says(decision, reason string) {
 }
 
 func TestDemo_TellsItsStory(t *testing.T) {
-	b, s := openBrowser(t), openSite(t, nil)
+	t.Parallel()
+	b := openBrowser(t)
+	s := openSite(t, func(c *config.Config, _ *web.Config) {
+		// So that it hangs, and mends, before long.
+		c.Upstream.AttemptTimeout, c.Breaker.Probe.Timeout, c.Breaker.Ramp = 3*time.Second, 3*time.Second, time.Second
+	})
 	p := openDemo(t, b, s)
 	p.looks(1280, "light")
 	p.clicks(demoLogin) // without a ticket: the captcha opens
@@ -92,7 +100,7 @@ func TestDemo_TellsItsStory(t *testing.T) {
 	p.waits(`document.querySelector("#circuit").textContent === "forced degraded"`)
 	p.waits(`document.querySelector("#plain").textContent.includes("Their reason: test. Underneath: circuit closed.")`)
 	p.photographs("demo-forced")
-	axe, err := os.ReadFile(filepath.Join(install(t), "axe-core", "axe.min.js"))
+	axe, err := os.ReadFile(filepath.Join(packages(t), "axe-core", "axe.min.js"))
 	p.must(err)
 	p.accessible(string(axe))
 	p.isFine("404")

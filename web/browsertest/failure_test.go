@@ -13,6 +13,7 @@ import (
 
 // Closing the captcha is no failure: no ticket, no report, and it opens again.
 func TestCaptcha_ClosedByTheUserIsNoFailure(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	p := b.opens(s, "")
 	p.clicks(box)
@@ -40,6 +41,7 @@ func TestCaptcha_ClosedByTheUserIsNoFailure(t *testing.T) {
 // Whatever goes wrong with Tencent's script, the backend gets a disaster ticket
 // of the standard form, and its challenge lets the user in.
 func TestCaptcha_FailuresGiveADisasterTicket(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	type row struct {
 		name  string
@@ -68,6 +70,15 @@ func TestCaptcha_FailuresGiveADisasterTicket(t *testing.T) {
 			p.do(`document.querySelector("#user").value = "anna"`)
 			if !strings.HasPrefix(row.name, "embedded") { // which shows itself
 				p.clicks(box)
+			}
+			switch row.kind {
+			case simulator.ScriptNeverShows:
+				p.waits(`window.TencentCaptcha`)
+				fallthrough
+			case simulator.ScriptHang:
+				if passed := p.passes(); passed != loadTimeout {
+					t.Errorf("it waits %v for the captcha, want %v", passed, loadTimeout)
+				}
 			}
 			p.stands("degraded")
 			if got := eval[string](p, `JSON.stringify([told.errors, told.callbacks.length, told.callbacks[0].ret, told.callbacks[0].errorCode])`); got != fmt.Sprintf("[[%d],1,0,%d]", row.want, row.want) {
@@ -101,6 +112,7 @@ func TestCaptcha_FailuresGiveADisasterTicket(t *testing.T) {
 
 // Of a share of the failures only, as configured.
 func TestCaptcha_ReportsAreSampled(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, func(_ *config.Config, w *web.Config) { w.Reports = 0.25 })
 	s.breaksScript(simulator.ScriptErrorCode, 1013)
 	p := b.opens(s, "")
@@ -121,6 +133,7 @@ func TestCaptcha_ReportsAreSampled(t *testing.T) {
 
 // A script that fails once is loaded anew where the user asks for it.
 func TestCaptcha_TriesAgain(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	s.breaksScript(simulator.ScriptNotFound, 0)
 	p := b.opens(s, "")
@@ -140,6 +153,7 @@ func TestCaptcha_TriesAgain(t *testing.T) {
 // With script and gateway away the element says so, the form can be sent, and
 // trying again works once they are back.
 func TestCaptcha_SaysWhenBothAreAway(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	s.breaksScript(simulator.ScriptNotFound, 0)
 	s.away.Store(true)
@@ -174,6 +188,7 @@ func TestCaptcha_SaysWhenBothAreAway(t *testing.T) {
 
 // With only the gateway away, users still get their ticket.
 func TestCaptcha_WorksWhileTheGatewayIsOutOfReach(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	s.away.Store(true)
 	p := b.opens(s, "")

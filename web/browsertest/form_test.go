@@ -6,6 +6,7 @@ import (
 
 // Two clicks on the button send one form: a ticket is good once.
 func TestForm_DoubleSubmitSendsOne(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	for name, query := range map[string]string{"sent by the page": "", "sent by the browser": "plain=1"} {
 		t.Run(name, func(t *testing.T) {
@@ -29,6 +30,7 @@ func TestForm_DoubleSubmitSendsOne(t *testing.T) {
 // Back to the page after the form was sent: its ticket is used, so it begins
 // anew, whether the browser kept the page or loads it again.
 func TestForm_BackButtonBeginsAnew(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	p := b.opens(s, "plain=1")
 	p.clicks(box)
@@ -56,6 +58,7 @@ func TestForm_BackButtonBeginsAnew(t *testing.T) {
 
 // What code can do, a page can do without elements of ours in its HTML.
 func TestWidget_ByCode(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	p := b.opens(s, "")
 	p.stands("ready")
@@ -91,6 +94,7 @@ func TestWidget_ByCode(t *testing.T) {
 
 // Both constructors of Tencent's script.
 func TestWidget_Embedded(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	p := b.opens(s, `data-options={"type":"embed"}`)
 	p.waits(`document.querySelector("#c #simulator-captcha")?.checkVisibility()`)

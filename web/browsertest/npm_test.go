@@ -2,35 +2,46 @@ package browsertest_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
 
-// install installs what ../testdata/npm/package-lock.json names into a
-// temporary folder, and returns the folder with the packages. Where that cannot
-// be done it skips, or fails where CI=true.
-func install(t *testing.T) string {
+// packages returns the folder with what ../testdata/npm/package-lock.json names.
+// If it cannot be installed it skips, or fails if CI=true.
+func packages(t *testing.T) string {
 	t.Helper()
-	missing := t.Skipf
-	if os.Getenv("CI") == "true" {
-		missing = t.Fatalf
+	folder, err := install()
+	if err != nil {
+		missing := t.Skipf
+		if os.Getenv("CI") == "true" {
+			missing = t.Fatalf
+		}
+		missing("needs npm, and what it installs: %v", err)
 	}
-	if _, err := exec.LookPath("npm"); err != nil {
-		missing("needs npm on PATH: %v", err)
+	return folder
+}
+
+// install installs the packages into a temporary folder, once.
+var install = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "npm")
+	if err != nil {
+		return "", err
 	}
-	dir := t.TempDir()
+	atEnd(func() { _ = os.RemoveAll(dir) })
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "testdata", "npm"))); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	cmd.Dir = dir
 	if output, err := cmd.CombinedOutput(); err != nil {
-		missing("npm ci could not install what the test needs: %v\n%s", err, output)
+		return "", fmt.Errorf("npm ci: %w\n%s", err, output)
 	}
-	return filepath.Join(dir, "node_modules")
-}
+	return filepath.Join(dir, "node_modules"), nil
+})

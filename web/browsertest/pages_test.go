@@ -45,6 +45,7 @@ const (
 // However a page includes the script and makes its element, its form sends a
 // ticket that the gateway verifies.
 func TestPage_IsWrittenInManyWays(t *testing.T) {
+	t.Parallel()
 	b := openBrowser(t)
 	make1 := `const c = document.createElement("div"); c.id = "c"; const o = { appId: 190000001, scene: "login" };`
 	s := openSite(t, nil)
@@ -93,6 +94,7 @@ func TestPage_IsWrittenInManyWays(t *testing.T) {
 
 // Two forms of a page have a ticket each.
 func TestPage_HasTwoForms(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	s.serves("/own", head+form+strings.NewReplacer(`id="c"`, `id="d"`, `id="go"`, `id="send"`).Replace(form))
 	p := b.visits(s, s.shop.URL+"/own")
@@ -112,6 +114,7 @@ func TestPage_HasTwoForms(t *testing.T) {
 // A page of another origin may use the gateway where client.allowed_origins
 // names it; the challenge is solved without workers then.
 func TestPage_OfAnotherOrigin(t *testing.T) {
+	t.Parallel()
 	b := openBrowser(t)
 	var html string
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { text("text/html", html)(w, r) }))
@@ -144,6 +147,7 @@ func TestPage_OfAnotherOrigin(t *testing.T) {
 // A page that was loaded before the gateway was updated asks for the challenge
 // of its own version, and gets the one that is served now.
 func TestPage_OutlivesAnUpdateOfTheGateway(t *testing.T) {
+	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
 	served := s.client
 	older, err := web.New(web.Config{Script: s.simulate + "/TJCaptcha.js"})
