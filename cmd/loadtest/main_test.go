@@ -58,11 +58,13 @@ func here(t *testing.T, path string) string {
 // hold on a busy machine too. Whether the rate was kept says how busy it is,
 // and is not asked here; "make outages" asks.
 func TestLoadtest_PlaysOutages(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
 	for _, name := range []string{"hang", "restart", "script", "brownout"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cmd, out, said := command(t, "--scenario", here(t, "testdata/"+name+".yaml"))
 			err := cmd.Run()
 			runs, broken := loadtest.ReadJSON(filepath.Join(cmd.Dir, "loadtest.json"))
@@ -96,6 +98,7 @@ func TestLoadtest_PlaysOutages(t *testing.T) {
 // Ctrl-C writes what was until then, ends with 1 and leaves nothing behind. A
 // terminal sends it to all processes of the command, and so does this.
 func TestLoadtest_EndsEarly(t *testing.T) {
+	t.Parallel()
 	cmd, out, said := command(t, "--scenario", here(t, "testdata/hang.yaml"))
 	temporary := t.TempDir()
 	cmd.Env = append(cmd.Env, "TMPDIR="+temporary)
@@ -133,6 +136,7 @@ func (w *waiter) Write(p []byte) (int, error) {
 }
 
 func TestLoadtest_RefusesWrongUsage(t *testing.T) {
+	t.Parallel()
 	hang := here(t, "testdata/hang.yaml")
 	wrong := filepath.Join(t.TempDir(), "wrong.yaml")
 	if err := os.WriteFile(wrong, []byte("name: x\nphases: 3\n"), 0o600); err != nil {
@@ -190,6 +194,7 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 
 // What fails at run time ends with 1.
 func TestLoadtest_SaysThatATargetIsAway(t *testing.T) {
+	t.Parallel()
 	cmd, _, said := command(t, "--scenario", here(t, "testdata/hang.yaml"),
 		"--target", "http://127.0.0.1:1", "--simulator", "http://127.0.0.1:2", "--target-admin", "http://127.0.0.1:3")
 	if err := cmd.Run(); code(err) != 1 || !strings.Contains(said.String(), "is it running?") {
@@ -198,6 +203,7 @@ func TestLoadtest_SaysThatATargetIsAway(t *testing.T) {
 }
 
 func TestLoadtest_HelpTeaches(t *testing.T) {
+	t.Parallel()
 	cmd, out, _ := command(t, "--help")
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)

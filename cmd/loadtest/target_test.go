@@ -32,6 +32,7 @@ objectives:
 // pages and callers only, are driven side by side and left running; and two runs go into one
 // report.
 func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "brief.yaml")
 	if err := os.WriteFile(path, []byte(brief), 0o600); err != nil {
@@ -97,6 +98,7 @@ func TestLoadtest_DrivesAndComparesWhatRuns(t *testing.T) {
 
 // Who compares what does not compare reads so at once, not only in the page.
 func TestCompare_WarnsOfWhatDoesNotCompare(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	args := []string{"compare", "--html", filepath.Join(folder, "both.html")}
 	for seed, name := range []string{"a.json", "b.json"} {
