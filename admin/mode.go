@@ -61,7 +61,7 @@ func readChange(c *gin.Context) (change control.Change, wrong api.Mistakes, ok b
 	}
 	change.Actor = actor(c)
 	change.Mode = readMode(&wrong, b.Mode)
-	change.Reason, _ = wrong.FreeText("reason", b.Reason)
+	change.Reason, _ = wrong.Text("reason", b.Reason)
 	change.For = readFor(&wrong, b.For)
 	change.Scene = readScene(&wrong, b.Scene)
 	if share, ok := wrong.Number("share", b.Share); ok {

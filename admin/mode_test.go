@@ -58,7 +58,7 @@ func TestMode_RefusesBadBodiesAndListsEveryMistake(t *testing.T) {
 		{"a string", `"auto"`, 400, ""},
 		{"trailing text", `{"mode":"auto","reason":"r"} x`, 400, ""},
 		{"a second object", `{"mode":"auto","reason":"r"}{}`, 400, ""},
-		{"invalid UTF-8", "{\"mode\":\"auto\",\"reason\":\"\xff\"}", 400, ""},
+		{"invalid UTF-8", "{\"mode\":\"auto\",\"reason\":\"\xff\"}", 400, "reason"},
 		{"too long", `{"mode":"auto","reason":"` + strings.Repeat("r", 64<<10) + `"}`, 413, ""},
 		{"nothing in it", `{}`, 400, "mode reason"},
 		{"an unknown field", `{"mode":"auto","reason":"r","force":true}`, 400, "force"},

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -43,7 +44,11 @@ func (m Member) text() (string, error) {
 		return "", errNoText
 	}
 	if !strings.Contains(m.sent, `\`) {
-		return m.sent[1 : len(m.sent)-1], nil
+		text := m.sent[1 : len(m.sent)-1]
+		if !utf8.ValidString(text) {
+			return text, errNoUnicode
+		}
+		return text, nil
 	}
 	text, err := jsontext.AppendUnquote(nil, m.sent)
 	if err != nil {

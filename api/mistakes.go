@@ -9,6 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// maxMistakes is how many mistakes are told at once.
+const maxMistakes = 20
+
 // A Mistake is one thing that the caller wrote wrongly.
 type Mistake struct {
 	Field  string `json:"field"` // of the body or the query, or a header's name
@@ -31,14 +34,21 @@ func (ms *Mistakes) Text(field string, m Member) (text string, ok bool) {
 	return text, ms.take(field, m, err)
 }
 
-// FreeText is Text for what a person wrote and the sender only handed on: what is
-// not Unicode in it is no mistake, U+FFFD stands in its place.
-func (ms *Mistakes) FreeText(field string, m Member) (text string, ok bool) {
-	text, err := m.text()
-	if errors.Is(err, errNoUnicode) {
-		err = nil
+// Foreign returns what somebody else wrote and the sender only handed on, be it of
+// whatever type: what a string says, or else the JSON as it was sent. A null is
+// nothing. Only that it stands there twice is the sender's mistake.
+func (ms *Mistakes) Foreign(field string, m Member) string {
+	if m.twice {
+		ms.Add(field, "stands there twice")
 	}
-	return text, ms.take(field, m, err)
+	if m.sent == "null" {
+		return ""
+	}
+	text, err := m.text()
+	if errors.Is(err, errNoText) {
+		return m.sent
+	}
+	return text
 }
 
 // Whole returns a number from 0 to the largest uint64, without fraction or
@@ -81,7 +91,7 @@ func (ms *Mistakes) Unknown(rest Rest) {
 	}
 	d := jsontext.NewDecoder(strings.NewReader(string(rest)), asSent)
 	_, _ = d.ReadToken() // it was read before: nothing here can fail
-	for d.PeekKind() != '}' {
+	for d.PeekKind() != '}' && len(*ms) < maxMistakes {
 		quoted, err := d.ReadValue()
 		if err != nil {
 			return
@@ -102,7 +112,7 @@ func shown(name string) string {
 		return `""`
 	}
 	if len(name) > maxShown {
-		return string([]rune(name[:maxShown])[:maxShown/utf8.UTFMax]) + "…"
+		name = string([]rune(name[:maxShown])[:maxShown/utf8.UTFMax]) + "…"
 	}
-	return name
+	return strings.ToValidUTF8(name, "\uFFFD")
 }

@@ -5,21 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // asSent has the JSON library hand over what it could refuse only at the first
-// mistake: names that come twice, and half a surrogate pair such as \ud800, which
-// is valid JSON but not Unicode.
+// mistake: names that come twice, bytes that are not UTF-8, and half a surrogate
+// pair such as \ud800, which is valid JSON but not Unicode. What is read as Text
+// must be both.
 var asSent = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 var (
 	errNoObject = errors.New("must be a JSON object")
 	errTrailing = errors.New("goes on after the JSON object")
-	errNotUTF8  = errors.New("is not valid UTF-8")
 )
 
 // Rest is what an object holds beside its known members, as an object.
@@ -30,9 +29,6 @@ type Rest = jsontext.Value
 // `json:",embed"`. Names must be exact. The error says what is wrong with the
 // body as a whole, as in "the body " + err.Error(), and repeats none of it.
 func ReadObject(body []byte, into any) error {
-	if !utf8.Valid(body) {
-		return errNotUTF8
-	}
 	d := jsontext.NewDecoder(bytes.NewBuffer(body), asSent)
 	if d.PeekKind() != '{' {
 		if _, err := d.ReadValue(); err != nil {

@@ -28,11 +28,11 @@ func (p *Problem) Error() string {
 	return p.Detail + ": " + strings.Join(lines, "; ")
 }
 
-// Refuse answers with a problem of a status from 400 on. Neither detail nor
-// mistakes may repeat a value that was sent.
+// Refuse answers with a problem of a status from 400 on, with at most 20 mistakes.
+// Neither detail nor mistakes may repeat a value that was sent.
 func Refuse(w http.ResponseWriter, status int, detail string, mistakes ...Mistake) {
 	body, _ := json.Marshal(Problem{ // strings and numbers: it cannot fail
-		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Errors: mistakes,
+		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Errors: mistakes[:min(len(mistakes), maxMistakes)],
 	})
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)

@@ -54,23 +54,54 @@ func TestIdempotency_OnlyTheKeyRepeats(t *testing.T) {
 	})
 }
 
-// The same key with another body is a mistake, also where only the spelling
-// differs, and decides nothing.
-func TestIdempotency_AnotherBodyIsRefused(t *testing.T) {
+// The same key with another of the backend's own fields is a mistake, and decides
+// nothing. The spelling is none of them.
+func TestIdempotency_AnotherRequestIsRefused(t *testing.T) {
 	inHouse(t, nil, func(h *house) {
 		f := h.user("login", simulator.TicketValid)
 		body, _ := json.Marshal(f)
 		first := h.answered("first", h.post(string(body), "Idempotency-Key", "k"))
-		other := h.user("login", simulator.TicketValid)
-		if a := h.ask(other, "Idempotency-Key", "k"); a.Status != 409 {
-			t.Errorf("another ticket: %d, want 409", a.Status)
+		for field, value := range map[string]any{"scene": "comment", "user_ip": "192.0.2.200", "type": "mini", "subject": "bob", "reference": "order"} {
+			other := h.user("login", simulator.TicketValid)
+			other["user_ip"] = f["user_ip"]
+			other[field] = value
+			if a := h.ask(other, "Idempotency-Key", "k"); a.Status != 409 {
+				t.Errorf("another %s: %d, want 409", field, a.Status)
+			}
+			delete(other, field)
+			other["user_ip"], other["scene"] = f["user_ip"], f["scene"]
+			h.expect("the ticket that came with another "+field+" was not used", h.ask(other), "allow verified normal -")
 		}
-		h.refuses("another spelling", h.post(string(body)+" ", "Idempotency-Key", "k"), 409)
-		h.refuses("a mistake comes first", h.post("{}", "Idempotency-Key", "k"), 400, "ticket", "user_ip")
-		if again := h.answered("again", h.post(string(body), "Idempotency-Key", "k")); again.ID != first.ID || !again.Replay {
-			t.Errorf("the right body again: %+v", again)
+		h.refuses("a mistake comes first", h.post("{}", "Idempotency-Key", "k"), 400, "user_ip")
+		for _, again := range []string{string(body), string(body) + " "} {
+			if a := h.answered("again", h.post(again, "Idempotency-Key", "k")); a.ID != first.ID || !a.Replay {
+				t.Errorf("the same again: %+v", a)
+			}
 		}
-		h.expect("the other ticket was not used", h.ask(other), "allow verified normal -")
+	})
+}
+
+// A8: with another ticket, randstr or challenge the same key is a new question,
+// decided anew: a user must not be able to bring about a refusal.
+func TestIdempotency_AnotherTicketIsAnotherQuestion(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		f := h.user("login", simulator.TicketForged)
+		bad := h.ask(f, "Idempotency-Key", "k")
+		h.expect("a forged ticket", bad, "deny rejected normal -")
+		good := h.user("login", simulator.TicketValid)
+		good["user_ip"] = f["user_ip"]
+		let := h.ask(good, "Idempotency-Key", "k")
+		h.expect("a good one under the same key", let, "allow verified normal -")
+		solved := fields{"challenge": "made up", "scene": "login", "user_ip": f["user_ip"]}
+		h.expect("a solution under the same key", h.ask(solved, "Idempotency-Key", "k"), "deny challenge_failed normal -")
+		for _, again := range []struct {
+			f     fields
+			first answer
+		}{{f, bad}, {good, let}} {
+			if a := h.ask(again.f, "Idempotency-Key", "k"); a.ID != again.first.ID || !a.Replay {
+				t.Errorf("each again: %+v, want %+v", a, again.first)
+			}
+		}
 	})
 }
 

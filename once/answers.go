@@ -18,7 +18,7 @@ import (
 
 // ErrOtherBody says that a caller used an idempotency key again for another
 // request.
-var ErrOtherBody = errors.New("the idempotency key was used before with another body; choose a new key for each request")
+var ErrOtherBody = errors.New("the idempotency key was used before for another request; choose a new key for each")
 
 // Answers gives the same answer to the same request: what an Idempotency-Key
 // asks for. It is safe for concurrent use.

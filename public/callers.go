@@ -46,6 +46,14 @@ func (c *caller) may(scene string) bool {
 	return len(c.scenes) == 0 || slices.Contains(c.scenes, scene)
 }
 
+// anyScene is one that the caller may ask about, for a request that does not say.
+func (c *caller) anyScene() string {
+	if len(c.scenes) > 0 {
+		return c.scenes[0]
+	}
+	return defaultScene
+}
+
 // authenticate finds the caller of a request, or refuses it.
 func (s *Server) authenticate(c *gin.Context) (*caller, bool) {
 	key := ""

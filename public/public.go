@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"captchagate/captcha"
 	"captchagate/once"
@@ -86,19 +87,23 @@ type Server struct {
 	reports    Reports
 	log        *slog.Logger
 
-	callers  atomic.Pointer[callers]
-	answers  *once.Answers[policy.Decision]
-	pages    *policy.Limiter // what pages may ask for, by address
-	draining atomic.Bool
-	refusals *prometheus.CounterVec
+	callers    atomic.Pointer[callers]
+	answers    *once.Answers[policy.Decision]
+	keys       *once.Answers[struct{}] // what each Idempotency-Key was first used for
+	complaints rate.Sometimes          // of backends that send no ticket
+	pages      *policy.Limiter         // what pages may ask for, by address
+	draining   atomic.Bool
+	refusals   *prometheus.CounterVec
 }
 
 // New returns a server that is ready. cfg must be valid.
 func New(cfg Config, d Decider, s Situation, c Challenger, i Incidents, r Reports, log *slog.Logger, reg prometheus.Registerer) *Server {
 	server := &Server{
 		cfg: cfg, decider: d, situation: s, challenger: c, incidents: i, reports: r, log: log,
-		answers: once.NewAnswers[policy.Decision](answerLife, maxAnswers),
-		pages:   pageBudget(),
+		answers:    once.NewAnswers[policy.Decision](answerLife, maxAnswers),
+		keys:       once.NewAnswers[struct{}](answerLife, maxAnswers),
+		complaints: rate.Sometimes{Interval: time.Minute},
+		pages:      pageBudget(),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "captchagate_refused_total", Help: "Requests refused for what the caller wrote, by status.",
 		}, []string{"status"}),

@@ -44,6 +44,11 @@ func (s *Server) read(body []byte) (policy.Request, api.Mistakes) {
 	}
 	var r policy.Request
 	r.Ticket.Value, r.Ticket.Randstr, r.Solution = rd.ofUser()
+	if r.Ticket.Value == "" && r.Solution == nil {
+		s.complaints.Do(func() {
+			s.log.Warn("a request brings neither ticket nor challenge; its user is rejected, further ones are not told for a minute")
+		})
+	}
 	r.Ticket.UserIP = rd.userIP()
 	r.Scene = s.scene(&rd)
 	r.Ticket.Mini = rd.mini()
@@ -55,14 +60,16 @@ func (s *Server) read(body []byte) (policy.Request, api.Mistakes) {
 	return r, rd.wrong
 }
 
-// ofUser is what the user's browser sent.
+// ofUser is what the user's browser sent. It may be anything at all and is no
+// mistake of the backend's, which would let users through on one; it is decided.
 func (rd *reading) ofUser() (ticket, randstr string, solution *string) {
-	if rd.Ticket.Given() == rd.Challenge.Given() {
-		rd.wrong.Add("ticket", "send exactly one of ticket and challenge")
+	ticket = rd.wrong.Foreign("ticket", rd.Ticket)
+	randstr = rd.wrong.Foreign("randstr", rd.Randstr)
+	solved := rd.wrong.Foreign("challenge", rd.Challenge)
+	if ticket != "" && solved != "" {
+		rd.wrong.Add("ticket", "send one of ticket and challenge, not both")
 	}
-	ticket, _ = rd.wrong.FreeText("ticket", rd.Ticket)
-	randstr, _ = rd.wrong.FreeText("randstr", rd.Randstr)
-	if solved, ok := rd.wrong.FreeText("challenge", rd.Challenge); ok {
+	if ticket == "" && rd.Challenge.Given() {
 		solution = &solved
 	}
 	return ticket, randstr, solution

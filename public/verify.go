@@ -3,6 +3,7 @@ package public
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 const (
 	maxBody        = 64 << 10
+	maxDiscarded   = 4 << 20 // bytes of a body that is too long
 	maxIdempotency = 128
 	// usualBody and usualAnswer are the bytes that nearly all bodies and answers
 	// fit into, so that their room need not grow.
@@ -31,8 +33,12 @@ func (s *Server) verify(c *gin.Context) {
 	if !ok {
 		return
 	}
-	body, ok := jsonBody(c)
+	body, tooLong, ok := jsonBody(c)
 	if !ok {
+		return
+	}
+	if tooLong { // by what the user sent, and nothing else
+		s.answer(c, s.decider.Decide(c.Request.Context(), policy.Request{Scene: who.anyScene()}))
 		return
 	}
 	r, mistakes := s.read(body)
@@ -52,20 +58,27 @@ func (s *Server) verify(c *gin.Context) {
 		s.answer(c, s.decider.Decide(c.Request.Context(), r))
 		return
 	}
-	s.verifyOnce(c, who, key, body, r)
+	s.verifyOnce(c, who, key, r)
 }
 
-// verifyOnce gives a repeated request the answer of the first. It decides even
-// if its own caller goes away: that caller asks again to learn what came of
-// it.
-func (s *Server) verifyOnce(c *gin.Context, who *caller, key string, body []byte, r policy.Request) {
+// verifyOnce gives a repeated request the answer of the first: the same caller, key
+// and fields of the backend's own. With another ticket, randstr or challenge it is a
+// new question. It decides even if its own caller goes away: that caller asks again
+// to learn what came of it.
+func (s *Server) verifyOnce(c *gin.Context, who *caller, key string, r policy.Request) {
 	ctx := c.Request.Context()
-	d, replayed, err := s.answers.Do(ctx, who.name, key, body, func() policy.Decision {
-		return s.decider.Decide(context.WithoutCancel(ctx), r)
-	})
+	own, ofUser := question(r)
+	var d policy.Decision
+	var replayed bool
+	_, _, err := s.keys.Do(ctx, who.name, key, own, func() struct{} { return struct{}{} })
+	if err == nil {
+		d, replayed, err = s.answers.Do(ctx, who.name, key+"\n"+ofUser, own, func() policy.Decision {
+			return s.decider.Decide(context.WithoutCancel(ctx), r)
+		})
+	}
 	switch {
 	case errors.Is(err, once.ErrOtherBody):
-		refuse(c, http.StatusConflict, "the Idempotency-Key was used with another body; choose a new one for each request")
+		refuse(c, http.StatusConflict, "the Idempotency-Key was used for another request; choose a new one for each request")
 		return
 	case err != nil:
 		c.Abort() // the caller went away while another of its requests decided
@@ -75,6 +88,15 @@ func (s *Server) verifyOnce(c *gin.Context, who *caller, key string, body []byte
 		s.decider.Repeat(r.Scene, d)
 	}
 	s.answer(c, d)
+}
+
+// question returns what the backend itself asks, and what it hands on of the user's.
+func question(r policy.Request) (own []byte, ofUser string) {
+	own = fmt.Appendf(nil, "%q %v %v %q %q %d", r.Scene, r.Ticket.UserIP, r.Ticket.Mini, r.Ticket.Subject, r.Reference, r.Ticket.AppID)
+	if r.Solution != nil {
+		return own, "challenge " + *r.Solution
+	}
+	return own, fmt.Sprintf("ticket %q %q", r.Ticket.Value, r.Ticket.Randstr)
 }
 
 func (s *Server) answer(c *gin.Context, d policy.Decision) {
@@ -88,29 +110,28 @@ func (s *Server) answer(c *gin.Context, d policy.Decision) {
 	_, _ = c.Writer.Write(append(body, '\n')) // whoever went away needs no answer
 }
 
-// jsonBody reads the body, or refuses it by its type or size.
-func jsonBody(c *gin.Context) ([]byte, bool) {
+// jsonBody reads the body, or refuses it by its type. One over maxBody is tooLong
+// and not kept.
+func jsonBody(c *gin.Context) (body []byte, tooLong, ok bool) {
 	if !isJSON(c.GetHeader("Content-Type")) {
 		refuse(c, http.StatusUnsupportedMediaType, "send Content-Type: application/json (UTF-8)")
-		return nil, false
-	}
-	if c.Request.ContentLength > maxBody {
-		refuse(c, http.StatusRequestEntityTooLarge, "the body is over 64 KiB")
-		return nil, false
+		return nil, false, false
 	}
 	body, err := readBody(c)
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		refuse(c, http.StatusRequestEntityTooLarge, "the body is over 64 KiB")
-		return nil, false
+	if c.Request.ContentLength > maxBody || len(body) > maxBody {
+		// Its sender gets to write a good deal more, and then reads the answer.
+		_, _ = io.CopyN(io.Discard, c.Request.Body, maxDiscarded)
+		return nil, true, true
 	}
 	if err != nil {
 		refuse(c, http.StatusBadRequest, "the body could not be read to its end", api.Mistake{Field: "body", Detail: "ended early"})
-		return nil, false
+		return nil, false, false
 	}
-	return body, true
+	return body, false, true
 }
 
-// readBody reads a body, of which the server gives no more than was announced.
+// readBody reads a body, of which the server gives no more than was announced, up
+// to a little more than maxBody.
 func readBody(c *gin.Context) ([]byte, error) {
 	if n := c.Request.ContentLength; n >= 0 && n <= usualBody {
 		body := make([]byte, n)
@@ -118,7 +139,7 @@ func readBody(c *gin.Context) ([]byte, error) {
 		return body, err
 	}
 	// What is announced need not come: its room is not made beforehand.
-	return io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+	return io.ReadAll(io.LimitReader(c.Request.Body, maxBody+1))
 }
 
 // isJSON reports whether a Content-Type is JSON in UTF-8.
