@@ -22,12 +22,12 @@ type answer struct {
 	Challenge json.RawMessage `json:"challenge"`
 }
 
-// fate is what became of a request.
-type fate int
+// outcome is what became of a request.
+type outcome int
 
-// The fates, in the order of Answers.
+// The outcomes, in the order of Answers.
 const (
-	failed fate = iota
+	failed outcome = iota
 	verified
 	rejected
 	allowed
@@ -65,7 +65,7 @@ func (a *answer) refuses() bool {
 
 // degraded says which degraded answer of the contract this is; failed where it
 // is none.
-func (a *answer) degraded() fate {
+func (a *answer) degraded() outcome {
 	forcedNormal := a.Mode == "normal" && a.Reason == "degraded_deny"
 	if !forcedNormal && (a.Mode != "degraded" || !slices.Contains(captcha.Causes(), captcha.Cause(a.Cause))) {
 		return failed
@@ -97,7 +97,7 @@ func good(user string) bool {
 // judge says what an answer is worth to a user. spent means that an earlier try
 // of the same caller may have used the ticket up without the caller's learning
 // of it: then a rejection is right.
-func judge(user string, spent bool, a *answer) fate {
+func judge(user string, spent bool, a *answer) outcome {
 	switch {
 	case a == nil:
 		return failed
@@ -113,8 +113,8 @@ func judge(user string, spent bool, a *answer) fate {
 	return a.degraded()
 }
 
-// of is the place of a fate.
-func (a *Answers) of(f fate) *int {
+// of is the place of an outcome.
+func (a *Answers) of(f outcome) *int {
 	return [...]*int{
 		failed: &a.Failed, verified: &a.Verified, rejected: &a.Rejected, allowed: &a.Allowed,
 		challenged: &a.Challenged, denied: &a.Denied, wrong: &a.Wrong, hungUp: &a.HungUp,

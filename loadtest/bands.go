@@ -20,7 +20,7 @@ func (s *seen) bands(length float64) (circuit, mode []Band) {
 	for _, one := range s.states {
 		marks = append(marks, mark{one.at, one.circuit, one.mode})
 	}
-	for _, m := range s.moves {
+	for _, m := range s.transitions {
 		marks = append(marks, mark{m.at, m.to, modeOf(m.to, s.forcedAt(m.at))})
 	}
 	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(a.at, b.at) })

@@ -40,22 +40,22 @@ func (r Run) verdict() string {
 	return "missed"
 }
 
-// A reach is what a value can still become while the rest is played.
-type reach struct{ least, most float64 }
+// bounds are what a value can still become while the rest is played.
+type bounds struct{ min, max float64 }
 
 const (
-	endless = math.MaxFloat64              // no bound
-	unheard = time.Duration(math.MaxInt64) // a latency that may be any
+	unbounded  = math.MaxFloat64              // no bound
+	anyLatency = time.Duration(math.MaxInt64) // a latency that may be any
 )
 
-// reserve judges an objective of a run that was stopped: it is met or missed
+// judgeEarly judges an objective of a run that was stopped: it is met or missed
 // where the rest could not have changed that, and else not judged.
-func (v *view) reserve(out *Objective, o scenario.Objective, state finding) {
-	r := v.reach(o)
-	if r.least == r.most || r.least == endless {
+func (v *view) judgeEarly(out *Objective, o scenario.Objective, state finding) {
+	r := v.bounds(o)
+	if r.min == r.max || r.min == unbounded {
 		return // it had all its time
 	}
-	always, ever := o.HoldsWithin(r.least, r.most)
+	always, ever := o.HoldsWithin(r.min, r.max)
 	out.Met, out.Unjudged = always, ever && !always
 	switch state {
 	case notOnce:
@@ -67,48 +67,48 @@ func (v *view) reserve(out *Objective, o scenario.Objective, state finding) {
 	}
 }
 
-func (v *view) reach(o scenario.Objective) reach {
+func (v *view) bounds(o scenario.Objective) bounds {
 	found, _ := v.find(o)
 	switch {
 	case o.Measure.Name == "sent late p99":
-		return reach{0, endless}
+		return bounds{0, unbounded}
 	case !o.Measure.Windowed:
-		return v.reachOfOutages(o.Measure.Name)
+		return v.boundsOfOutages(o.Measure.Name)
 	}
-	var shots []shot
+	var requests []request
 	for _, w := range v.windows(o, v.length) {
-		shots = append(shots, v.between(w.from, w.until)...)
+		requests = append(requests, v.between(w.from, w.until)...)
 	}
-	left, over := -len(shots), true
+	left, over := -len(requests), true
 	for _, w := range v.windows(o, v.scenario.Length().Seconds()) {
-		left += number(v.shots, func(s shot) bool { return s.due.Seconds() >= w.from && s.due.Seconds() < w.until })
+		left += number(v.requests, func(s request) bool { return s.due.Seconds() >= w.from && s.due.Seconds() < w.until })
 		over = over && w.until <= v.length
 	}
 	if over && left <= 0 {
-		return reach{found, found}
+		return bounds{found, found}
 	}
-	return reachOfRequests(o.Measure, found, shots, left)
+	return boundsOfRequests(o.Measure, found, requests, left)
 }
 
-// reachOfRequests is that of a measure over requests of which some are left.
-func reachOfRequests(m scenario.Measure, found float64, shots []shot, left int) reach {
-	if n, of, ok := ratio(m.Name, shots); ok {
-		return reach{percent(n, of+left), percent(n+left, of+left)}
+// boundsOfRequests is that of a measure over requests of which some are left.
+func boundsOfRequests(m scenario.Measure, found float64, requests []request, left int) bounds {
+	if n, of, ok := ratio(m.Name, requests); ok {
+		return bounds{percent(n, of+left), percent(n+left, of+left)}
 	}
 	if share, ok := share(m.Name); ok {
-		took := latencies(shots)
-		return reach{
+		took := latencies(requests)
+		return bounds{
 			quantile(sorted(append(slices.Repeat([]time.Duration{0}, left), took...)), share),
-			quantile(sorted(append(slices.Repeat([]time.Duration{unheard}, left), took...)), share),
+			quantile(sorted(append(slices.Repeat([]time.Duration{anyLatency}, left), took...)), share),
 		}
 	}
 	switch m.Name {
 	case "upstream calls", "transitions", "circuit changes":
-		return reach{found, endless}
+		return bounds{found, unbounded}
 	case "attempts per request":
-		return reach{found * float64(len(shots)) / float64(len(shots)+left), endless}
+		return bounds{found * float64(len(requests)) / float64(len(requests)+left), unbounded}
 	}
-	return reach{found, found + float64(left)}
+	return bounds{found, found + float64(left)}
 }
 
 func sorted(d []time.Duration) []time.Duration {
@@ -116,22 +116,22 @@ func sorted(d []time.Duration) []time.Duration {
 	return d
 }
 
-// reachOfOutages is that of a measure which is the worst outage's.
-func (v *view) reachOfOutages(measure string) reach {
-	var worst reach
+// boundsOfOutages is that of a measure which is the worst outage's.
+func (v *view) boundsOfOutages(measure string) bounds {
+	var worst bounds
 	for i, w := range v.outageWindows(v.scenario.Length().Seconds()) {
-		one := reach{0, endless} // it did not begin
+		one := bounds{0, unbounded} // it did not begin
 		if i < len(v.outages) {
-			one = v.reachOfOutage(measure, v.outages[i], w.until <= v.length, i+1 < len(v.outages))
+			one = v.boundsOfOutage(measure, v.outages[i], w.until <= v.length, i+1 < len(v.outages))
 		}
-		worst = reach{max(worst.least, one.least), max(worst.most, one.most)}
+		worst = bounds{max(worst.min, one.min), max(worst.max, one.max)}
 	}
 	return worst
 }
 
-// reachOfOutage is one outage's; over says that it had its whole length, next
+// boundsOfOutage is one outage's; over says that it had its whole length, next
 // that the one after it has begun.
-func (v *view) reachOfOutage(measure string, o Outage, over, next bool) reach {
+func (v *view) boundsOfOutage(measure string, o Outage, over, next bool) bounds {
 	inIt, behindIt := v.length-o.From, v.length-o.Until
 	switch measure {
 	case "upstream calls after opening":
@@ -149,14 +149,14 @@ func (v *view) reachOfOutage(measure string, o Outage, over, next bool) reach {
 
 // wait is the reach of what is waited for: settled says that its time is over,
 // waited how long it did not come. A value under 0 did not come yet.
-func wait(value, scale float64, settled bool, waited float64) reach {
+func wait(value, scale float64, settled bool, waited float64) bounds {
 	switch {
 	case settled && value < 0:
-		return reach{endless, endless}
+		return bounds{unbounded, unbounded}
 	case settled:
-		return reach{value * scale, value * scale}
+		return bounds{value * scale, value * scale}
 	case value < 0:
-		return reach{waited * scale, endless}
+		return bounds{waited * scale, unbounded}
 	}
-	return reach{value * scale, endless}
+	return bounds{value * scale, unbounded}
 }

@@ -36,13 +36,13 @@ type (
 )
 
 // Bands draws the circuit and the mode.
-func Bands(looks []Look, moves []Move, length float64) (circuit, mode []Band) {
+func Bands(looks []Look, transitions []Move, length float64) (circuit, mode []Band) {
 	var s seen
 	for _, l := range looks {
 		s.states = append(s.states, state{l.At, l.Circuit, l.Mode, l.Forced})
 	}
-	for _, m := range moves {
-		s.moves = append(s.moves, move{m.At, m.From, m.To})
+	for _, m := range transitions {
+		s.transitions = append(s.transitions, transition{m.At, m.From, m.To})
 	}
 	return s.bands(length)
 }
@@ -67,10 +67,10 @@ type Story struct {
 // Told is what a run's record says of a story.
 func Told(s scenario.Scenario, story Story, length time.Duration) Run {
 	t := &subject{Gateway: Gateway{Name: "test", Address: "127.0.0.1:1"}, begin: time.Unix(0, 0)}
-	fates := map[string]fate{"failed": failed, "verified": verified, "rejected": rejected, "challenged": challenged, "wrong": wrong, "hung up": hungUp}
+	outcomes := map[string]outcome{"failed": failed, "verified": verified, "rejected": rejected, "challenged": challenged, "wrong": wrong, "hung up": hungUp}
 	for _, one := range story.Shots {
-		t.shots = append(t.shots, shot{
-			user: scenario.Valid, due: one.Due, sent: one.Due, took: one.Took, ended: one.Due + one.Took, tries: 1, fate: fates[one.Fate], answer: &answer{Cause: one.Cause},
+		t.requests = append(t.requests, request{
+			user: scenario.Valid, due: one.Due, sent: one.Due, took: one.Took, ended: one.Due + one.Took, tries: 1, outcome: outcomes[one.Fate], answer: &answer{Cause: one.Cause},
 		})
 	}
 	for at := 0.0; at <= length.Seconds()+1; at += 0.25 {
@@ -82,7 +82,7 @@ func Told(s scenario.Scenario, story Story, length time.Duration) Run {
 		t.seen.states = append(t.seen.states, state{l.At, l.Circuit, l.Mode, l.Forced})
 	}
 	for _, m := range story.Moves {
-		t.seen.moves = append(t.seen.moves, move{m.At, m.From, m.To})
+		t.seen.transitions = append(t.seen.transitions, transition{m.At, m.From, m.To})
 	}
 	return tell(s, []*subject{t}, length, length < s.Length(), "0.00")
 }

@@ -45,7 +45,7 @@ func TestAnswers_AreJudgedByWhoAsked(t *testing.T) {
 		{"a second try with a key, rejected", "retry", false, 200, refused, "wrong"},
 		{"a second try after a kill, rejected", "retry", true, 200, refused, "rejected"},
 		{"a second try without a key, rejected", "retry_bare", true, 200, refused, "rejected"},
-		{"a second try without a key, of unknown fate", "retry_bare", true, 200, unknown, "denied"},
+		{"a second try without a key, of unknown outcome", "retry_bare", true, 200, unknown, "denied"},
 		{"let through unverified", "valid", false, 200, passed, "allowed"},
 		{"a bot let through unverified", "forged", false, 200, passed, "allowed"},
 		{"challenged", "valid", false, 200, asked, "challenged"},

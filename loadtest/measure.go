@@ -20,7 +20,7 @@ func (v *view) meet(o scenario.Objective) Objective {
 		out.Found, out.Met = o.Show(found), o.Holds(found)
 	}
 	if v.early && state != unknown {
-		v.reserve(&out, o, state)
+		v.judgeEarly(&out, o, state)
 	}
 	return out
 }
@@ -121,30 +121,30 @@ func (v *view) windows(o scenario.Objective, length float64) []window {
 
 // windowed finds what is counted over requests.
 func (v *view) windowed(o scenario.Objective) (float64, finding) {
-	var shots []shot
+	var requests []request
 	calls := 0.0
 	for _, w := range v.windows(o, v.length) {
-		shots = append(shots, v.between(w.from, w.until)...)
+		requests = append(requests, v.between(w.from, w.until)...)
 		calls += v.seen.calls(w.until) - v.seen.calls(w.from)
 	}
-	if len(shots) == 0 {
+	if len(requests) == 0 {
 		return 0, nothing
 	}
-	if n, of, ok := ratio(o.Measure.Name, shots); ok {
+	if n, of, ok := ratio(o.Measure.Name, requests); ok {
 		return percent(n, of), knownOf(of)
 	}
 	if share, ok := share(o.Measure.Name); ok {
-		took := latencies(shots)
+		took := latencies(requests)
 		return quantile(sorted(took), share), knownOf(len(took))
 	}
-	t := summarize(shots, calls)
+	t := summarize(requests, calls)
 	switch o.Measure.Name {
 	case "upstream calls":
 		return float64(t.APICalls), known
 	case "attempts per request":
 		return float64(t.Attempts) / float64(t.Sent), known
 	}
-	return counted(o.Measure.Name, t, shots)
+	return counted(o.Measure.Name, t, requests)
 }
 
 // knownOf is known where anybody counts: of nobody all is well, and nothing shown.
@@ -156,16 +156,16 @@ func knownOf(n int) finding {
 }
 
 // ratio finds what is a share of requests.
-func ratio(measure string, shots []shot) (n, of int, ok bool) {
+func ratio(measure string, requests []request) (n, of int, ok bool) {
 	switch measure {
 	case "useful":
-		return number(shots, func(s shot) bool { return s.useful() }), number(shots, func(s shot) bool { return s.fate != hungUp }), true
+		return number(requests, func(s request) bool { return s.useful() }), number(requests, func(s request) bool { return s.outcome != hungUp }), true
 	case "full verdicts":
-		n, of = fullVerdicts(shots)
+		n, of = fullVerdicts(requests)
 		return n, of, true
 	case "verified":
-		return number(shots, func(s shot) bool { return s.fate == verified }),
-			number(shots, func(s shot) bool { return good(s.user) && s.fate != hungUp }), true
+		return number(requests, func(s request) bool { return s.outcome == verified }),
+			number(requests, func(s request) bool { return good(s.user) && s.outcome != hungUp }), true
 	}
 	return 0, 0, false
 }
@@ -177,9 +177,9 @@ func share(measure string) (part float64, ok bool) {
 }
 
 // latencies are those of all but who left.
-func latencies(shots []shot) (took []time.Duration) {
-	for _, s := range shots {
-		if s.fate != hungUp {
+func latencies(requests []request) (took []time.Duration) {
+	for _, s := range requests {
+		if s.outcome != hungUp {
 			took = append(took, s.took)
 		}
 	}
@@ -187,7 +187,7 @@ func latencies(shots []shot) (took []time.Duration) {
 }
 
 // counted finds what is a plain number of requests.
-func counted(measure string, t Tally, shots []shot) (float64, finding) {
+func counted(measure string, t Tally, requests []request) (float64, finding) {
 	n := 0
 	switch measure {
 	case "requests":
@@ -199,19 +199,19 @@ func counted(measure string, t Tally, shots []shot) (float64, finding) {
 	case "challenged":
 		n = t.Answers.Challenged
 	case "good tickets rejected":
-		n = number(shots, func(s shot) bool { return s.fate == wrong && good(s.user) })
+		n = number(requests, func(s request) bool { return s.outcome == wrong && good(s.user) })
 	case "bad tickets allowed with full assurance":
-		n = number(shots, func(s shot) bool { return s.fate == wrong && !good(s.user) })
+		n = number(requests, func(s request) bool { return s.outcome == wrong && !good(s.user) })
 	case "disaster tickets let through":
-		n = number(shots, func(s shot) bool { return s.fate == allowed && s.user == scenario.Disaster })
+		n = number(requests, func(s request) bool { return s.outcome == allowed && s.user == scenario.Disaster })
 	default:
 		return 0, nothing
 	}
 	return float64(n), known
 }
 
-func number(shots []shot, is func(shot) bool) (n int) {
-	for _, s := range shots {
+func number(requests []request, is func(request) bool) (n int) {
+	for _, s := range requests {
 		if is(s) {
 			n++
 		}

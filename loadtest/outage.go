@@ -56,7 +56,7 @@ func (v *view) readOutage(o *Outage, next float64) {
 	}
 	o.VerifiedAfter = never
 	for _, s := range v.between(o.Until, next) {
-		if after := s.ended.Seconds() - o.Until; s.fate == verified && (o.VerifiedAfter < 0 || after < o.VerifiedAfter) {
+		if after := s.ended.Seconds() - o.Until; s.outcome == verified && (o.VerifiedAfter < 0 || after < o.VerifiedAfter) {
 			o.VerifiedAfter = after
 		}
 	}
@@ -86,18 +86,18 @@ func (v *view) opened(o Outage) float64 {
 // fastAfter says when the first answer came after which answers stay useful
 // and fast. A slow one without two others among its twenty neighbours is the
 // machine's noise.
-func fastAfter(shots []shot, from float64) float64 {
-	shots = slices.DeleteFunc(slices.Clone(shots), func(s shot) bool {
-		return s.fate == hungUp || s.user == scenario.Slow
+func fastAfter(requests []request, from float64) float64 {
+	requests = slices.DeleteFunc(slices.Clone(requests), func(s request) bool {
+		return s.outcome == hungUp || s.user == scenario.Slow
 	})
-	good := func(s shot) bool { return s.useful() && s.took < fast }
+	good := func(s request) bool { return s.useful() && s.took < fast }
 	first := 0
-	for i, s := range shots {
+	for i, s := range requests {
 		if good(s) {
 			continue
 		}
 		bad := 0
-		for _, near := range shots[max(0, i-10):min(len(shots), i+11)] {
+		for _, near := range requests[max(0, i-10):min(len(requests), i+11)] {
 			if !good(near) {
 				bad++
 			}
@@ -106,7 +106,7 @@ func fastAfter(shots []shot, from float64) float64 {
 			first = i + 1
 		}
 	}
-	for _, s := range shots[first:] {
+	for _, s := range requests[first:] {
 		if good(s) {
 			return max((s.due+s.took).Seconds()-from, 0)
 		}
@@ -127,13 +127,13 @@ func (v *view) normalAfter(from, until float64) float64 {
 
 // fullVerdicts counts what the API decided, of what it could decide: never a
 // disaster ticket, nor about somebody who left.
-func fullVerdicts(shots []shot) (full, of int) {
-	for _, s := range shots {
-		if s.user == scenario.Disaster || s.fate == hungUp {
+func fullVerdicts(requests []request) (full, of int) {
+	for _, s := range requests {
+		if s.user == scenario.Disaster || s.outcome == hungUp {
 			continue
 		}
 		of++
-		if s.fate == verified || s.fate == rejected {
+		if s.outcome == verified || s.outcome == rejected {
 			full++
 		}
 	}

@@ -10,9 +10,9 @@ import (
 	"captchagate/loadtest/scenario"
 )
 
-// A shot is one user's request: first what was planned, then what came of it.
+// A request is one user's request: first what was planned, then what came of it.
 // Times count from the run's beginning.
-type shot struct {
+type request struct {
 	due     time.Duration
 	user    string
 	scene   string
@@ -20,13 +20,13 @@ type shot struct {
 	subject string
 	ticket  ticket
 
-	sent   time.Duration
-	ended  time.Duration
-	took   time.Duration // from due, less what the user itself took
-	tries  int           // 0 = was not sent
-	status int           // HTTP; 0 = no answer
-	answer *answer
-	fate   fate
+	sent    time.Duration
+	ended   time.Duration
+	took    time.Duration // from due, less what the user itself took
+	tries   int           // 0 = was not sent
+	status  int           // HTTP; 0 = no answer
+	answer  *answer
+	outcome outcome
 }
 
 // A ticket as the simulator issues it.
@@ -36,9 +36,9 @@ type ticket struct {
 }
 
 // plan draws all requests of a scenario; the same seed draws the same.
-func plan(s scenario.Scenario) []shot {
+func plan(s scenario.Scenario) []request {
 	r := rand.New(rand.NewPCG(s.Seed, 0))
-	var shots []shot
+	var requests []request
 	starts := s.Starts()
 	for i, p := range s.Phases {
 		users, scenes := newDraw(s.Users), newDraw(s.Scenes)
@@ -49,13 +49,13 @@ func plan(s scenario.Scenario) []shot {
 			scenes = newDraw(p.Scenes)
 		}
 		for _, at := range p.Rate.Times(p.For) {
-			shots = append(shots, shot{
+			requests = append(requests, request{
 				due: starts[i] + at, user: users.one(r), scene: scenes.one(r),
 				address: address(member(s.Addresses, r)), subject: "account-" + strconv.Itoa(member(s.Subjects, r)),
 			})
 		}
 	}
-	return shots
+	return requests
 }
 
 // A draw picks names by weight.

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	headStart = 300 * time.Millisecond // from the preparations' end to the first request
-	lastWait  = time.Second            // for requests under way when the run is ended early
-	liveEvery = 200 * time.Millisecond
+	startDelay    = 300 * time.Millisecond // from the preparations' end to the first request
+	maxLastWait   = time.Second            // for requests under way when the run is ended early
+	progressEvery = 200 * time.Millisecond
 )
 
 // Play sends the scenario's traffic at all gateways at once, the same to each,
@@ -27,18 +27,18 @@ func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress
 	if err := ready(s, gateways); err != nil {
 		return Run{}, err
 	}
-	shots := plan(s)
+	requests := plan(s)
 	load := loadAverage()
 	var subjects []*subject
 	for _, g := range gateways {
-		t := newSubject(g, s, slices.Clone(shots))
+		t := newSubject(g, s, slices.Clone(requests))
 		defer t.close()
 		if err := errors.Join(t.reach(ctx), t.issue(ctx)); err != nil {
 			return Run{}, err
 		}
 		subjects = append(subjects, t)
 	}
-	begin := time.Now().Add(headStart)
+	begin := time.Now().Add(startDelay)
 	for _, t := range subjects {
 		t.begin = begin
 	}
@@ -51,7 +51,7 @@ func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress
 		early = length < s.Length() || slices.ContainsFunc(subjects, (*subject).isOwed)
 	}
 	for _, t := range subjects {
-		err = errors.Join(err, t.heal(context.WithoutCancel(ctx)))
+		err = errors.Join(err, t.clearFaults(context.WithoutCancel(ctx)))
 	}
 	if err == nil && length <= 0 {
 		err = errors.New("ended before the first request")
@@ -64,7 +64,7 @@ func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress
 
 // isOwed reports whether a request was never sent, or its answer not waited for.
 func (t *subject) isOwed() bool {
-	return slices.ContainsFunc(t.shots, func(s shot) bool { return s.tries == 0 })
+	return slices.ContainsFunc(t.requests, func(s request) bool { return s.tries == 0 })
 }
 
 // ready refuses what cannot be played.
@@ -117,23 +117,23 @@ func drive(ctx context.Context, s scenario.Scenario, subjects []*subject, progre
 	defer abort(nil)
 	answering, giveUp := context.WithCancel(context.WithoutCancel(ctx)) // outlives an early end by a little
 	defer giveUp()
-	defer context.AfterFunc(sending, func() { time.AfterFunc(lastWait, giveUp) })()
+	defer context.AfterFunc(sending, func() { time.AfterFunc(maxLastWait, giveUp) })()
 	var watchers, steering, requests sync.WaitGroup
 	for _, t := range subjects {
 		watchers.Go(func() { t.watch(watching) })
 		steering.Go(func() {
-			if err := t.steer(sending, acts(s)); err != nil {
+			if err := t.steer(sending, actions(s)); err != nil {
 				abort(err)
 			}
 		})
 	}
 	if progress != nil {
-		watchers.Go(func() { every(watching, liveEvery, func() { progress(progressOf(s, subjects)) }) })
+		watchers.Go(func() { every(watching, progressEvery, func() { progress(progressOf(s, subjects)) }) })
 	}
-	times := dueTimes(subjects[0].shots)
+	times := dueTimes(subjects[0].requests)
 	send.OnTime(sending, subjects[0].begin, times, func(n int) {
 		for _, t := range subjects {
-			requests.Go(func() { t.shoot(answering, n) })
+			requests.Go(func() { t.send(answering, n) })
 		}
 	})
 	requests.Wait()
@@ -153,10 +153,10 @@ func drive(ctx context.Context, s scenario.Scenario, subjects []*subject, progre
 	return nil
 }
 
-func dueTimes(shots []shot) []time.Duration {
-	times := make([]time.Duration, len(shots))
-	for i := range shots {
-		times[i] = shots[i].due
+func dueTimes(requests []request) []time.Duration {
+	times := make([]time.Duration, len(requests))
+	for i := range requests {
+		times[i] = requests[i].due
 	}
 	return times
 }

@@ -13,11 +13,11 @@ type Progress struct {
 	Phase      string
 	Rate       string // of the phase, in words
 	Fault      string // of the phase, in words; "" = none
-	Targets    []Standing
+	Targets    []TargetProgress
 }
 
-// Standing is one gateway's.
-type Standing struct {
+// TargetProgress is one gateway's.
+type TargetProgress struct {
 	Name    string
 	Answers Answers
 	P99     float64 // of the last answers, in milliseconds
@@ -33,15 +33,15 @@ func progressOf(s scenario.Scenario, subjects []*subject) Progress {
 		}
 	}
 	for _, t := range subjects {
-		p.Targets = append(p.Targets, t.standing())
+		p.Targets = append(p.Targets, t.progress())
 	}
 	return p
 }
 
-func (t *subject) standing() Standing {
-	out := Standing{Name: t.Name}
-	for f := range t.live.fates {
-		*out.Answers.of(fate(f)) = int(t.live.fates[f].Load())
+func (t *subject) progress() TargetProgress {
+	out := TargetProgress{Name: t.Name}
+	for f := range t.live.outcomes {
+		*out.Answers.of(outcome(f)) = int(t.live.outcomes[f].Load())
 	}
 	t.live.mu.Lock()
 	took := slices.Clone(t.live.recent[:min(t.live.n, len(t.live.recent))])

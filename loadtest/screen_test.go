@@ -11,7 +11,7 @@ import (
 func progress(at time.Duration, phase string) loadtest.Progress {
 	return loadtest.Progress{
 		At: at, Length: 10 * time.Second, Phase: phase, Rate: "300/s", Fault: "hang",
-		Targets: []loadtest.Standing{{
+		Targets: []loadtest.TargetProgress{{
 			Answers: loadtest.Answers{Verified: 5, Rejected: 1, Allowed: 2, Challenged: 3, Denied: 4}, P99: 27.4, Circuit: "open",
 		}},
 	}
@@ -53,7 +53,7 @@ func TestScreen_DrawsOneLineOnATerminal(t *testing.T) {
 func TestScreen_TellsTargetsApartAndWhatWentWrong(t *testing.T) {
 	p := progress(time.Second, "healthy")
 	p.Targets[0].Name, p.Targets[0].Answers.Wrong = "ours", 1
-	p.Targets = append(p.Targets, loadtest.Standing{Name: "theirs"})
+	p.Targets = append(p.Targets, loadtest.TargetProgress{Name: "theirs"})
 	got := shown(false, p)
 	for _, want := range []string{"ours: verified 5", "failed 0, wrong 1", "theirs: verified 0, rejected 0, degraded 0, p99 0 ms\n"} {
 		if !strings.Contains(got, want) {

@@ -21,11 +21,11 @@ const (
 // seen is what was noted of a gateway from outside; its times count from the
 // run's beginning, in seconds.
 type seen struct {
-	mu     sync.Mutex
-	counts []count
-	states []state
-	moves  []move // of the circuit, in order, each once
-	events []Event
+	mu          sync.Mutex
+	counts      []count
+	states      []state
+	transitions []transition // of the circuit, in order, each once
+	events      []Event
 }
 
 // A count is how many calls had reached the Captcha API.
@@ -41,8 +41,8 @@ type state struct {
 	forced        string // degraded or normal; "" = auto
 }
 
-// A move is a transition of the circuit.
-type move struct {
+// A transition is a change of the circuit.
+type transition struct {
 	at       float64
 	from, to string
 }
@@ -127,11 +127,11 @@ func (t *subject) lookAtStatus(ctx context.Context) {
 	t.seen.states = append(t.seen.states, now)
 	for _, one := range slices.Backward(status.Breaker.Transitions) { // oldest first
 		at := one.At.Sub(t.begin).Seconds()
-		known := len(t.seen.moves) > 0 && at <= t.seen.moves[len(t.seen.moves)-1].at
+		known := len(t.seen.transitions) > 0 && at <= t.seen.transitions[len(t.seen.transitions)-1].at
 		if at < 0 || known {
 			continue
 		}
-		t.seen.moves = append(t.seen.moves, move{at, one.From, one.To})
+		t.seen.transitions = append(t.seen.transitions, transition{at, one.From, one.To})
 		t.seen.events = append(t.seen.events, Event{At: at, Kind: "transition", Text: one.From + " → " + one.To + ": " + one.Evidence})
 	}
 }

@@ -12,30 +12,30 @@ import (
 	"captchagate/loadtest/scenario"
 )
 
-// An act is something that is done to a gateway or its API at one moment.
-type act struct {
+// An action is something that is done to a gateway or its API at one moment.
+type action struct {
 	at   time.Duration
 	kind string // of the event
 	text string
 	do   func(ctx context.Context, t *subject) error
 }
 
-// acts are all that a scenario does beside sending, in the order of time.
-func acts(s scenario.Scenario) []act {
-	var all []act
+// actions are all that a scenario does beside sending, in the order of time.
+func actions(s scenario.Scenario) []action {
+	var all []action
 	for i, start := range s.Starts() {
 		if p := s.Phases[i]; p.Fault != nil {
 			lasts := p.For
 			if i+1 < len(s.Phases) && s.Phases[i+1].Fault != nil {
 				lasts += overlap
 			}
-			all = append(all, act{start, "fault", faultText(p.Fault), setFault(*p.Fault, lasts)})
+			all = append(all, action{start, "fault", faultText(p.Fault), setFault(*p.Fault, lasts)})
 		}
 	}
 	for _, step := range s.Steps {
-		all = append(all, stepAct(step))
+		all = append(all, stepAction(step))
 	}
-	slices.SortStableFunc(all, func(a, b act) int { return int(a.at - b.at) })
+	slices.SortStableFunc(all, func(a, b action) int { return int(a.at - b.at) })
 	return all
 }
 
@@ -79,8 +79,8 @@ func faultText(f *scenario.Fault) string {
 	return text
 }
 
-func stepAct(step scenario.Step) act {
-	a := act{at: step.At}
+func stepAction(step scenario.Step) action {
+	a := action{at: step.At}
 	switch {
 	case step.Switch != nil:
 		w := *step.Switch
@@ -130,10 +130,10 @@ func (t *subject) toggle(ctx context.Context, w scenario.Switch) error {
 	return t.admin.ask(ctx, http.MethodPut, "/admin/v1/mode", body, nil)
 }
 
-// steer does all acts in time. The error says which could not be done: then the
+// steer does all actions in time. The error says which could not be done: then the
 // run is not the one that was asked for.
-func (t *subject) steer(ctx context.Context, acts []act) error {
-	for _, a := range acts {
+func (t *subject) steer(ctx context.Context, actions []action) error {
+	for _, a := range actions {
 		rest(ctx, time.Until(t.begin.Add(a.at)))
 		if ctx.Err() != nil {
 			return nil
@@ -150,8 +150,8 @@ func (t *subject) steer(ctx context.Context, acts []act) error {
 	return nil
 }
 
-// heal brings the Captcha API back to good health.
-func (t *subject) heal(ctx context.Context) error {
+// clearFaults brings the Captcha API back to good health.
+func (t *subject) clearFaults(ctx context.Context) error {
 	_ = t.sim.ask(ctx, http.MethodDelete, "/_sim/script", nil, nil) // not every simulator has a script that fails
 	return t.sim.ask(ctx, http.MethodDelete, "/_sim/fault", nil, nil)
 }
@@ -164,7 +164,7 @@ func (t *subject) reach(ctx context.Context) error {
 		return fmt.Errorf("%s takes no connections at %s: %w; is it running? See --target", t.Name, t.Address, err)
 	}
 	_ = conn.Close()
-	if err := t.heal(ctx); err != nil {
+	if err := t.clearFaults(ctx); err != nil {
 		return fmt.Errorf("the simulator of %s: %w; see --simulator", t.Name, err)
 	}
 	if t.admin == nil {

@@ -17,24 +17,24 @@ import (
 // it from outside.
 type subject struct {
 	Gateway
-	callers scenario.Callers
-	begin   time.Time
-	shots   []shot
-	pool    send.Pool
-	sim     *control
-	admin   *control // nil = it has none: what a page may ask tells the mode
-	front   *control // where pages ask
-	scene   string   // that they ask about
-	seen    seen
-	live    live
+	callers  scenario.Callers
+	begin    time.Time
+	requests []request
+	pool     send.Pool
+	sim      *control
+	admin    *control // nil = it has none: what a page may ask tells the mode
+	front    *control // where pages ask
+	scene    string   // that they ask about
+	seen     seen
+	live     live
 
-	mu   sync.Mutex
-	used []ticket // verified before, for who replays
+	mu       sync.Mutex
+	verified []ticket // before, for who replays
 }
 
-func newSubject(g Gateway, s scenario.Scenario, shots []shot) *subject {
+func newSubject(g Gateway, s scenario.Scenario, requests []request) *subject {
 	t := &subject{
-		Gateway: g, callers: s.Callers, shots: shots,
+		Gateway: g, callers: s.Callers, requests: requests,
 		sim: newControl(g.Simulator), front: newControl(g.Address), scene: slices.Min(slices.Collect(maps.Keys(s.Scenes))),
 	}
 	t.pool.Address = g.Address
@@ -57,10 +57,10 @@ func (t *subject) close() {
 // since is the time of the run.
 func (t *subject) since() time.Duration { return time.Since(t.begin) }
 
-// shoot sends the n-th request, as its user would, and waits for what comes of
+// send sends the n-th request, as its user would, and waits for what comes of
 // it. Where ctx ends meanwhile, the request counts as not sent.
-func (t *subject) shoot(ctx context.Context, n int) {
-	s := &t.shots[n]
+func (t *subject) send(ctx context.Context, n int) {
+	s := &t.requests[n]
 	s.sent = t.since()
 	if s.user == scenario.Replayed {
 		s.ticket = t.replay(s.ticket, n)
@@ -69,33 +69,33 @@ func (t *subject) shoot(ctx context.Context, n int) {
 	own := time.Duration(0)
 	switch s.user {
 	case scenario.Retry, scenario.RetryBare:
-		t.insist(ctx, s, r, n)
+		t.retry(ctx, s, r, n)
 	case scenario.HangUp:
 		r.Deadline = t.begin.Add(s.due + t.callers.HangUp)
 		err := t.try(ctx, s, r)
-		s.fate = judge(s.user, false, s.answer)
+		s.outcome = judge(s.user, false, s.answer)
 		if err != nil && !time.Now().Before(r.Deadline) { // it left; nobody cut it off
-			s.fate = hungUp
+			s.outcome = hungUp
 		}
 	case scenario.Slow:
-		own, r.Slowly = t.callers.Slow, t.callers.Slow
+		own, r.BodyDelay = t.callers.Slow, t.callers.Slow
 		r.Deadline = r.Deadline.Add(own)
 		_ = t.try(ctx, s, r)
-		s.fate = judge(s.user, false, s.answer)
+		s.outcome = judge(s.user, false, s.answer)
 	default:
 		_ = t.try(ctx, s, r)
-		s.fate = judge(s.user, false, s.answer)
+		s.outcome = judge(s.user, false, s.answer)
 	}
 	s.ended = t.since()
 	s.took = max(s.ended-s.due-own, 0)
 	if ctx.Err() != nil {
 		s.tries = 0
 	}
-	t.note(s)
+	t.record(s)
 }
 
 // try sends a request once. Its error says that there was no answer.
-func (t *subject) try(ctx context.Context, s *shot, r send.Request) error {
+func (t *subject) try(ctx context.Context, s *request, r send.Request) error {
 	s.tries++
 	status, body, err := t.pool.Do(ctx, r)
 	if err != nil {
@@ -106,11 +106,11 @@ func (t *subject) try(ctx context.Context, s *shot, r send.Request) error {
 	return nil
 }
 
-// insist repeats a request until there is an answer, as long as its user has
+// retry repeats a request until there is an answer, as long as its user has
 // tries. With a key the gateway must tell what came of the first, unless it
-// was killed meanwhile. Without one a first try that was verified unheard makes
+// was killed meanwhile. Without one a first try that was verified anyLatency makes
 // the next a second use of the ticket, which is rejected rightly.
-func (t *subject) insist(ctx context.Context, s *shot, r send.Request, n int) {
+func (t *subject) retry(ctx context.Context, s *request, r send.Request, n int) {
 	if s.user == scenario.Retry {
 		r.Key = "load-" + strconv.Itoa(n) + "-" + s.ticket.Randstr
 	}
@@ -119,8 +119,8 @@ func (t *subject) insist(ctx context.Context, s *shot, r send.Request, n int) {
 		began := time.Now()
 		r.Deadline = began.Add(t.callers.RetryAfter)
 		err := t.try(ctx, s, r)
-		s.fate = judge(s.user, spent, s.answer)
-		if err == nil && s.fate != failed {
+		s.outcome = judge(s.user, spent, s.answer)
+		if err == nil && s.outcome != failed {
 			return
 		}
 		cut := time.Now().Before(r.Deadline) // the connection broke before the patience did
@@ -131,14 +131,14 @@ func (t *subject) insist(ctx context.Context, s *shot, r send.Request, n int) {
 	}
 }
 
-// note keeps what others look at while the traffic goes on.
-func (t *subject) note(s *shot) {
+// record keeps what others look at while the traffic goes on.
+func (t *subject) record(s *request) {
 	t.live.add(s)
-	if s.fate == verified && s.user == scenario.Valid {
+	if s.outcome == verified && s.user == scenario.Valid {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if t.used = append(t.used, s.ticket); len(t.used) > 4096 {
-			t.used = t.used[2048:]
+		if t.verified = append(t.verified, s.ticket); len(t.verified) > 4096 {
+			t.verified = t.verified[2048:]
 		}
 	}
 }
@@ -148,14 +148,14 @@ func (t *subject) note(s *shot) {
 func (t *subject) replay(instead ticket, n int) ticket {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.used) == 0 {
+	if len(t.verified) == 0 {
 		return instead
 	}
-	return t.used[n%len(t.used)]
+	return t.verified[n%len(t.verified)]
 }
 
 // body is the request to POST /v1/verify.
-func (s *shot) body() []byte {
+func (s *request) body() []byte {
 	b := append(make([]byte, 0, 320), `{"ticket":"`...)
 	b = append(b, s.ticket.Ticket...)
 	b = append(b, `","randstr":"`...)
@@ -181,18 +181,18 @@ func rest(ctx context.Context, d time.Duration) {
 
 // live counts what was answered so far.
 type live struct {
-	fates  [hungUp + 1]atomic.Int64
-	mu     sync.Mutex
-	recent [512]time.Duration // the last latencies
-	n      int
+	outcomes [hungUp + 1]atomic.Int64
+	mu       sync.Mutex
+	recent   [512]time.Duration // the last latencies
+	n        int
 }
 
-func (l *live) add(s *shot) {
+func (l *live) add(s *request) {
 	if s.tries == 0 {
 		return
 	}
-	l.fates[s.fate].Add(1)
-	if s.fate == hungUp {
+	l.outcomes[s.outcome].Add(1)
+	if s.outcome == hungUp {
 		return
 	}
 	l.mu.Lock()

@@ -45,7 +45,7 @@ func phases(s scenario.Scenario) []Phase {
 type view struct {
 	*subject
 	scenario scenario.Scenario
-	sent     []shot // those that left, in order
+	sent     []request // those that left, in order
 	length   float64
 	early    bool // it was stopped
 	circuit  []Band
@@ -56,7 +56,7 @@ type view struct {
 
 func (t *subject) view(s scenario.Scenario, length time.Duration, early bool) *view {
 	v := &view{subject: t, scenario: s, length: length.Seconds(), early: early}
-	for _, one := range t.shots {
+	for _, one := range t.requests {
 		if one.tries > 0 {
 			v.sent = append(v.sent, one)
 		}
@@ -84,28 +84,30 @@ func (v *view) target() Target {
 }
 
 // between are the requests that were due in a stretch of the run.
-func (v *view) between(from, until float64) []shot {
-	at := func(s shot, at float64) int { return cmp.Compare(s.due.Seconds(), at) }
+func (v *view) between(from, until float64) []request {
+	at := func(s request, at float64) int { return cmp.Compare(s.due.Seconds(), at) }
 	i, _ := slices.BinarySearchFunc(v.sent, from, at)
 	j, _ := slices.BinarySearchFunc(v.sent, until, at)
 	return v.sent[i:max(i, j)]
 }
 
 // useful reports whether a backend could act on the answer.
-func (s *shot) useful() bool { return s.fate != failed && s.fate != wrong && s.fate != hungUp }
+func (s *request) useful() bool {
+	return s.outcome != failed && s.outcome != wrong && s.outcome != hungUp
+}
 
 func (v *view) tally(from, until float64) Tally {
 	return summarize(v.between(from, until), v.seen.calls(until)-v.seen.calls(from))
 }
 
 // summarize sums up requests, wherever in the run they lie.
-func summarize(shots []shot, calls float64) Tally {
-	out := Tally{Sent: len(shots), APICalls: int64(calls + 0.5)}
+func summarize(requests []request, calls float64) Tally {
+	out := Tally{Sent: len(requests), APICalls: int64(calls + 0.5)}
 	var took []time.Duration
 	useful := 0
-	for i := range shots {
-		s := &shots[i]
-		*out.Answers.of(s.fate)++
+	for i := range requests {
+		s := &requests[i]
+		*out.Answers.of(s.outcome)++
 		out.Tries += s.tries
 		if s.answer != nil {
 			out.Attempts += int64(s.answer.Attempts)
@@ -113,7 +115,7 @@ func summarize(shots []shot, calls float64) Tally {
 		if s.useful() {
 			useful++
 		}
-		if s.fate != hungUp {
+		if s.outcome != hungUp {
 			took = append(took, s.took)
 		}
 	}
@@ -174,9 +176,9 @@ func (v *view) counts() []Count {
 	return out
 }
 
-// mostLate is how late the load test itself may send, at the 99th percentile:
+// maxLateP99 is how late the load test itself may send, at the 99th percentile:
 // beyond that its own wake-ups, and not the gateway, shape the latencies.
-const mostLate = 10 * time.Millisecond
+const maxLateP99 = 10 * time.Millisecond
 
 func (v *view) readKept() Kept {
 	var late []time.Duration
@@ -187,7 +189,7 @@ func (v *view) readKept() Kept {
 	}
 	slices.Sort(late)
 	due := 0
-	for _, s := range v.shots {
+	for _, s := range v.requests {
 		if s.due.Seconds() < v.length {
 			due++
 		}
@@ -199,8 +201,8 @@ func (v *view) readKept() Kept {
 	switch {
 	case len(late) == 0:
 		k.Why = "nothing was sent"
-	case quantile(late, 0.99) > millis(mostLate):
-		k.Why = "one request in a hundred left over " + mostLate.String() + " late; lower the rates, or give the machine less else to do"
+	case quantile(late, 0.99) > millis(maxLateP99):
+		k.Why = "one request in a hundred left over " + maxLateP99.String() + " late; lower the rates, or give the machine less else to do"
 	}
 	k.OK = k.Why == ""
 	return k

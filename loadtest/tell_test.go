@@ -221,8 +221,8 @@ func TestBands_UseTheTransitionsBetweenLooks(t *testing.T) {
 		{At: 2, Circuit: "down", Mode: "down"},
 		{At: 2.5, Circuit: "closed", Mode: "degraded", Forced: "degraded"},
 	}
-	moves := []loadtest.Move{{0.2, "closed", "open"}, {0.3, "open", "closed"}, {1.2, "closed", "open"}, {1.3, "open", "closed"}}
-	circuit, mode := loadtest.Bands(looks, moves, 3)
+	transitions := []loadtest.Move{{0.2, "closed", "open"}, {0.3, "open", "closed"}, {1.2, "closed", "open"}, {1.3, "open", "closed"}}
+	circuit, mode := loadtest.Bands(looks, transitions, 3)
 	wantCircuit := []loadtest.Band{
 		{"closed", 0, 0.2}, {"open", 0.2, 0.3}, {"closed", 0.3, 1.2}, {"open", 1.2, 1.3}, {"closed", 1.3, 2}, {"down", 2, 2.5}, {"closed", 2.5, 3},
 	}

@@ -17,19 +17,19 @@ import (
 // the same.
 const ForeignApp uint64 = 190000002
 
-// mostTickets is how many the simulator issues in one order.
-const mostTickets = 100_000
+// maxTicketsPerOrder is how many the simulator issues in one order.
+const maxTicketsPerOrder = 100_000
 
 // issue gives every request its ticket.
 func (t *subject) issue(ctx context.Context) error {
-	shots := t.shots
+	requests := t.requests
 	wanted := map[string][]int{} // by the order's kind
-	for i := range shots {
-		if shots[i].user == scenario.Disaster {
-			shots[i].ticket = disasterTicket(i, time.Now())
+	for i := range requests {
+		if requests[i].user == scenario.Disaster {
+			requests[i].ticket = disasterTicket(i, time.Now())
 			continue
 		}
-		kind := ticketKind(shots[i].user)
+		kind := ticketKind(requests[i].user)
 		if kind == scenario.Foreign && t.Process == nil {
 			kind = scenario.Forged
 		}
@@ -37,13 +37,13 @@ func (t *subject) issue(ctx context.Context) error {
 	}
 	for kind, of := range wanted {
 		for len(of) > 0 {
-			n := min(len(of), mostTickets)
+			n := min(len(of), maxTicketsPerOrder)
 			tickets, err := order(ctx, t.sim, kind, n)
 			if err != nil {
 				return err
 			}
 			for i, one := range tickets {
-				shots[of[i]].ticket = one
+				requests[of[i]].ticket = one
 			}
 			of = of[n:]
 		}

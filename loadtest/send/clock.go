@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// longest is how long the clock sleeps at most before it looks at the context.
-const longest = 20 * time.Millisecond
+// maxSleep is how long the clock sleeps at most before it looks at the context.
+const maxSleep = 20 * time.Millisecond
 
 // OnTime calls each for the n-th time when times[n] after start has come, in
 // order and on a thread of its own, until ctx ends. The runtime's timers are up
@@ -22,7 +22,7 @@ func OnTime(ctx context.Context, start time.Time, times []time.Duration, each fu
 			if ctx.Err() != nil {
 				return
 			}
-			sleep(min(wait, longest))
+			sleep(min(wait, maxSleep))
 		}
 		if ctx.Err() != nil {
 			return

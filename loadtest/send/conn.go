@@ -28,11 +28,11 @@ func Loopback(address string) error {
 
 // A Request is a POST of JSON.
 type Request struct {
-	Path     string
-	Key      string // Idempotency-Key; "" = none
-	Body     []byte
-	Deadline time.Time     // for all of it
-	Slowly   time.Duration // how long the second half of the body lags behind the first; 0 = it does not
+	Path      string
+	Key       string // Idempotency-Key; "" = none
+	Body      []byte
+	Deadline  time.Time     // for all of it
+	BodyDelay time.Duration // how long the second half of the body lags behind the first; 0 = it does not
 }
 
 // A Conn is one connection with one request on it at a time.
@@ -40,7 +40,7 @@ type Conn struct {
 	conn net.Conn
 	r    *bufio.Reader
 	out  []byte
-	last bool // the other side takes no more requests on it
+	done bool // the other side takes no more requests on it
 }
 
 // Post sends a request and returns the status and the answer's body. After an
@@ -51,14 +51,14 @@ func (c *Conn) Post(r Request) (status int, body []byte, err error) {
 	}
 	c.out = appendRequest(c.out[:0], r)
 	first := len(c.out)
-	if r.Slowly > 0 {
+	if r.BodyDelay > 0 {
 		first -= len(r.Body) / 2
 	}
 	if _, err := c.conn.Write(c.out[:first]); err != nil {
 		return 0, nil, err
 	}
-	if r.Slowly > 0 {
-		<-time.After(r.Slowly)
+	if r.BodyDelay > 0 {
+		<-time.After(r.BodyDelay)
 		if _, err := c.conn.Write(c.out[first:]); err != nil {
 			return 0, nil, err
 		}
@@ -69,7 +69,7 @@ func (c *Conn) Post(r Request) (status int, body []byte, err error) {
 	}
 	defer answer.Body.Close()
 	body, err = io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	c.last = answer.Close
+	c.done = answer.Close
 	return answer.StatusCode, body, err
 }
 
@@ -95,35 +95,35 @@ func (c *Conn) Close() { _ = c.conn.Close() }
 type Pool struct {
 	Address string
 
-	mu   sync.Mutex
-	life int // rises when all connections are given up
-	free []*Conn
+	mu         sync.Mutex
+	generation int // rises when all connections are given up
+	free       []*Conn
 }
 
 // Do sends a request on a connection of its own.
 func (p *Pool) Do(ctx context.Context, r Request) (status int, body []byte, err error) {
-	c, life, err := p.take(ctx, r.Deadline)
+	c, generation, err := p.get(ctx, r.Deadline)
 	if err != nil {
 		return 0, nil, err
 	}
 	stop := context.AfterFunc(ctx, c.Close)
 	status, body, err = c.Post(r)
-	if !stop() || err != nil || c.last {
+	if !stop() || err != nil || c.done {
 		c.Close()
 		return status, body, err
 	}
-	p.give(c, life)
+	p.put(c, generation)
 	return status, body, nil
 }
 
-func (p *Pool) take(ctx context.Context, deadline time.Time) (*Conn, int, error) {
+func (p *Pool) get(ctx context.Context, deadline time.Time) (*Conn, int, error) {
 	p.mu.Lock()
-	life := p.life
+	generation := p.generation
 	if n := len(p.free); n > 0 {
 		c := p.free[n-1]
 		p.free = p.free[:n-1]
 		p.mu.Unlock()
-		return c, life, nil
+		return c, generation, nil
 	}
 	p.mu.Unlock()
 	if err := Loopback(p.Address); err != nil {
@@ -134,13 +134,13 @@ func (p *Pool) take(ctx context.Context, deadline time.Time) (*Conn, int, error)
 	if err != nil {
 		return nil, 0, err
 	}
-	return &Conn{conn: conn, r: bufio.NewReaderSize(conn, 4<<10)}, life, nil
+	return &Conn{conn: conn, r: bufio.NewReaderSize(conn, 4<<10)}, generation, nil
 }
 
-func (p *Pool) give(c *Conn, life int) {
+func (p *Pool) put(c *Conn, generation int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if life != p.life {
+	if generation != p.generation {
 		c.Close()
 		return
 	}
@@ -152,7 +152,7 @@ func (p *Pool) give(c *Conn, life int) {
 func (p *Pool) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.life++
+	p.generation++
 	for _, c := range p.free {
 		c.Close()
 	}

@@ -194,7 +194,7 @@ func TestPool_SendsSlowlyWhereAsked(t *testing.T) {
 	p := send.Pool{Address: l.Addr().String()}
 	defer p.Forget()
 	const slowly = 50 * time.Millisecond
-	if _, _, err := p.Do(t.Context(), send.Request{Path: "/", Body: []byte(strings.Repeat("x", 100)), Slowly: slowly, Deadline: soon()}); err != nil {
+	if _, _, err := p.Do(t.Context(), send.Request{Path: "/", Body: []byte(strings.Repeat("x", 100)), BodyDelay: slowly, Deadline: soon()}); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-gap; got < slowly/2 {
