@@ -37,7 +37,7 @@ const (
 	hungUp
 )
 
-// readAnswer returns nil where there is no decision.
+// readAnswer returns nil if there is no decision.
 func readAnswer(status int, body []byte) *answer {
 	var a answer
 	if status != http.StatusOK || json.Unmarshal(body, &a) != nil || a.Decision == "" {
@@ -63,7 +63,7 @@ func (a *answer) refuses() bool {
 	return a.Decision == "deny" && a.Reason != "degraded_deny" && a.Reason != "outcome_unknown"
 }
 
-// degraded says which degraded answer of the contract this is; failed where it
+// degraded says which degraded answer of the contract this is; failed if it
 // is none.
 func (a *answer) degraded() outcome {
 	forcedNormal := a.Mode == "normal" && a.Reason == "degraded_deny"

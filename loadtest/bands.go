@@ -7,7 +7,7 @@ import (
 
 // bands draws the circuit and the process mode from what was seen: the states
 // that were looked at, and between the looks the transitions, which have the
-// gateway's own times. Each is nil where the gateway does not tell it.
+// gateway's own times. Each is nil if the gateway does not tell it.
 func (s *seen) bands(length float64) (circuit, mode []Band) {
 	if !slices.ContainsFunc(s.states, func(one state) bool { return one.mode != down }) {
 		return nil, nil

@@ -10,7 +10,7 @@ import (
 	"captchagate/loadtest/scenario"
 )
 
-// Stopped says when a run that ended early did; "" where it was played to its
+// Stopped says when a run that ended early did; "" if it was played to its
 // end.
 func (r Run) Stopped() string {
 	if !r.EndedEarly {
@@ -49,7 +49,7 @@ const (
 )
 
 // judgeEarly judges an objective of a run that was stopped: it is met or missed
-// where the rest could not have changed that, and else not judged.
+// if the rest could not have changed that, and else not judged.
 func (v *view) judgeEarly(out *Objective, o scenario.Objective, state finding) {
 	r := v.bounds(o)
 	if r.min == r.max || r.min == unbounded {

@@ -73,7 +73,7 @@ func expect(t *testing.T, o loadtest.Objective, want, found string) {
 }
 
 // What is waited for is missed once the wait is longer than was asked for, and
-// says how long it was watched where its time was over.
+// says how long it was watched if its time was over.
 func TestRun_JudgesAWaitByHowLongItLasted(t *testing.T) {
 	silent := story() // its circuit stays closed, and nobody is verified again
 	silent.Moves, silent.Looks = nil, []loadtest.Look{{At: 0, Circuit: "closed", Mode: "normal"}}

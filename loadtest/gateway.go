@@ -13,7 +13,7 @@ type Gateway struct {
 	Name      string
 	Address   string
 	Admin     string // its operators' listener; "" = it has none, and its circuit stays unknown
-	Token     string // for that, where it asks for one
+	Token     string // for that, if it asks for one
 	Simulator string // its Captcha API, which nobody else may use: its calls are counted
 	Version   string
 	Process   Process // nil = it was running before, and is not ours to kill

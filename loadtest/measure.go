@@ -147,7 +147,7 @@ func (v *view) windowed(o scenario.Objective) (float64, finding) {
 	return counted(o.Measure.Name, t, requests)
 }
 
-// knownOf is known where anybody counts: of nobody all is well, and nothing shown.
+// knownOf is known if anybody counts: of nobody all is well, and nothing shown.
 func knownOf(n int) finding {
 	if n == 0 {
 		return nothing

@@ -63,7 +63,7 @@ func (v *view) readOutage(o *Outage, next float64) {
 	o.NormalAfter = v.normalAfter(o.Until, next)
 }
 
-// opened is when the circuit opened in an outage; never where it did not. Where
+// opened is when the circuit opened in an outage; never if it did not. If
 // the circuit is not told, the first answer that it caused tells.
 func (v *view) opened(o Outage) float64 {
 	if len(v.circuit) == 0 {

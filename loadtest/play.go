@@ -22,7 +22,7 @@ const (
 // Play sends the scenario's traffic at all gateways at once, the same to each,
 // and does to each what the scenario says. It ends early with ctx, and then
 // tells what was until then. The error says why there is nothing to tell.
-// progress, where not nil, is called from time to time.
+// progress, if not nil, is called from time to time.
 func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress func(Progress)) (Run, error) {
 	if err := ready(s, gateways); err != nil {
 		return Run{}, err

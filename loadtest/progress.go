@@ -21,7 +21,7 @@ type TargetProgress struct {
 	Name    string
 	Answers Answers
 	P99     float64 // of the last answers, in milliseconds
-	Circuit string  // "" where it does not tell
+	Circuit string  // "" if it does not tell
 	Mode    string
 }
 

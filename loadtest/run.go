@@ -51,7 +51,7 @@ type Target struct {
 	Total      Tally       `json:"total"`
 	Phases     []Tally     `json:"phases"`           // one a phase of the run, in its order
 	Series     []Slot      `json:"series"`           // in order, without gaps, each SlotSeconds long
-	Circuit    []Band      `json:"circuit"`          // closed, open, half_open, recovering; empty where the target does not tell
+	Circuit    []Band      `json:"circuit"`          // closed, open, half_open, recovering; empty if the target does not tell
 	Mode       []Band      `json:"mode"`             // normal, degraded; the same
 	Events     []Event     `json:"events,omitempty"` // switches thrown, kills, faults set, transitions with their evidence
 	Outages    []Outage    `json:"outages,omitempty"`
@@ -101,7 +101,7 @@ type Answers struct {
 const SlotSeconds = 0.25
 
 // A Slot is one step of the series. Latencies in milliseconds, of the requests
-// that were to leave in it; 0 where there were none.
+// that were to leave in it; 0 if there were none.
 type Slot struct {
 	Sent     int     `json:"sent"`
 	Answers  Answers `json:"answers"`
@@ -150,14 +150,14 @@ type Kept struct {
 	LateP99  float64 `json:"late_p99"`
 	LateMax  float64 `json:"late_max"`
 	OK       bool    `json:"ok"`
-	Why      string  `json:"why,omitempty"` // where it was not kept
+	Why      string  `json:"why,omitempty"` // if it was not kept
 }
 
 // A Count is how often one kind of user got one kind of answer.
 type Count struct {
 	User     string `json:"user"` // valid, forged, expired, replayed, disaster, …
 	Scene    string `json:"scene"`
-	Decision string `json:"decision"` // empty where there was none
+	Decision string `json:"decision"` // empty if there was none
 	Reason   string `json:"reason"`
 	Cause    string `json:"cause"`
 	Status   int    `json:"status"` // HTTP; 0 = no answer

@@ -9,7 +9,7 @@ import (
 	"captchagate/loadtest/scenario"
 )
 
-// A Screen shows a run while it goes on: a line that is drawn over where
+// A Screen shows a run while it goes on: a line that is drawn over if
 // somebody looks at a terminal, else a plain line now and then.
 type Screen struct {
 	w        io.Writer

@@ -37,7 +37,7 @@ type count struct {
 // A state is what the status told.
 type state struct {
 	at            float64
-	circuit, mode string // "down" where it did not answer; circuit "" where only the mode is told
+	circuit, mode string // "down" if it did not answer; circuit "" if only the mode is told
 	forced        string // degraded or normal; "" = auto
 }
 

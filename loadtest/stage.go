@@ -29,7 +29,7 @@ type Stage struct {
 // cmd/simulator has them. Both must end when their standard input does.
 type Commands struct{ Gateway, Simulator []string }
 
-// Open starts what the scenario needs. Close must be called where there is no
+// Open starts what the scenario needs. Close must be called if there is no
 // error.
 func Open(ctx context.Context, s scenario.Scenario, c Commands) (*Stage, error) {
 	folder, err := os.MkdirTemp("", "captchagate-loadtest-")

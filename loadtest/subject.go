@@ -58,7 +58,7 @@ func (t *subject) close() {
 func (t *subject) since() time.Duration { return time.Since(t.begin) }
 
 // send sends the n-th request, as its user would, and waits for what comes of
-// it. Where ctx ends meanwhile, the request counts as not sent.
+// it. If ctx ends meanwhile, the request counts as not sent.
 func (t *subject) send(ctx context.Context, n int) {
 	s := &t.requests[n]
 	s.sent = t.since()
@@ -143,7 +143,7 @@ func (t *subject) record(s *request) {
 	}
 }
 
-// replay is a ticket that was verified before, or the given one where there is
+// replay is a ticket that was verified before, or the given one if there is
 // none.
 func (t *subject) replay(instead ticket, n int) ticket {
 	t.mu.Lock()

@@ -151,7 +151,7 @@ func TestRun_DoesNotMeetWhatNeverCame(t *testing.T) {
 	}
 }
 
-// Where only pages are told the mode, the first answer that the open circuit
+// If only pages are told the mode, the first answer that the open circuit
 // caused tells when it opened: here it comes out of order, 300 ms into the outage.
 func TestRun_KnowsTheCircuitByItsAnswers(t *testing.T) {
 	st := story()

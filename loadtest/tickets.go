@@ -52,7 +52,7 @@ func (t *subject) issue(ctx context.Context) error {
 }
 
 // ticketKind is what the simulator calls the tickets of a kind of user. Who
-// replays takes one that was seen verified, and this one where none was yet.
+// replays takes one that was seen verified, and this one if none was yet.
 func ticketKind(user string) string {
 	switch user {
 	case scenario.Forged, scenario.Expired, scenario.Evil, scenario.Foreign:

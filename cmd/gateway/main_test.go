@@ -13,7 +13,7 @@ import (
 )
 
 // TestMain lets this test binary run as the command gateway too, with the race
-// detector where the tests have it.
+// detector if the tests have it.
 func TestMain(m *testing.M) {
 	testscript.Main(suite{m}, map[string]func(){"gateway": main})
 }

@@ -65,7 +65,7 @@ func (p *process) conclude(t *testing.T) {
 	}
 }
 
-// end kills the process where it still runs. The error says that it printed a
+// end kills the process if it still runs. The error says that it printed a
 // stack trace or the report of a race.
 func (p *process) end() error {
 	_ = p.cmd.Process.Kill() // may have ended already

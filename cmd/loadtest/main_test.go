@@ -14,7 +14,7 @@ import (
 )
 
 // asCommand has this test binary run as the command, with the race detector
-// where the tests have it.
+// if the tests have it.
 const asCommand = "LOADTEST_RUN_AS_COMMAND"
 
 func TestMain(m *testing.M) {

@@ -40,7 +40,7 @@ type column struct {
 // A row is one objective, with what each column found.
 type row struct {
 	Text  string
-	Cells []*loadtest.Objective // nil where that run did not ask for it
+	Cells []*loadtest.Objective // nil if that run did not ask for it
 }
 
 // A phaseRow is a phase with its target's tally.
@@ -117,7 +117,7 @@ func notWithin(watched float64) string {
 	return "not within " + chart.Seconds(watched)
 }
 
-// title is that of the runs where they played the same.
+// title is that of the runs if they played the same.
 func title(runs []loadtest.Run) string {
 	if len(runs) == 0 {
 		return "No run"

@@ -126,7 +126,7 @@ func inOutages(run *loadtest.Run, t *loadtest.Target) string {
 		which, chart.Percent(worst.Useful), within(worst.Useful, worst.P99), chart.Millis(t.Total.Max), wayBack(run, t))
 }
 
-// within tells a latency, and that it is also that of failures where some are:
+// within tells a latency, and that it is also that of failures if some are:
 // a quick error is no service.
 func within(useful, p99 float64) string {
 	if useful < 100 {

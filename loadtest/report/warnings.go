@@ -12,7 +12,7 @@ import (
 // Warnings says what keeps runs from being compared fairly, a sentence each:
 // one that stands there twice, other scenarios, loads, machines or versions, and
 // runs that were stopped or did not keep their rate. One run has none: its own
-// verdict tells. Where all have the same targets, two or more, each scenario is
+// verdict tells. If all have the same targets, two or more, each scenario is
 // compared within its run, and may be another.
 func Warnings(runs ...loadtest.Run) []string {
 	if len(runs) < 2 {
@@ -74,7 +74,7 @@ func compareWithin(runs []loadtest.Run) bool {
 	})
 }
 
-// scenariosDiffer compares each run with the first of the same scenario. Where the
+// scenariosDiffer compares each run with the first of the same scenario. If the
 // runs compare within themselves each may be of another.
 func scenariosDiffer(runs []loadtest.Run, within bool) (all []string) {
 	var known []string

@@ -90,7 +90,7 @@ func appendRequest(b []byte, r Request) []byte {
 func (c *Conn) Close() { _ = c.conn.Close() }
 
 // A Pool keeps connections to one address that nobody uses, and opens another
-// where there is none: no request waits for an earlier one. The zero value with
+// if there is none: no request waits for an earlier one. The zero value with
 // an Address is ready.
 type Pool struct {
 	Address string

@@ -193,7 +193,7 @@ func (p *page) complaints(excused ...string) []string {
 	return rest
 }
 
-// isFine fails where the page complained, broke its policy or shifted.
+// isFine fails if the page complained, broke its policy or shifted.
 func (p *page) isFine(excused ...string) {
 	p.t.Helper()
 	if rest := p.complaints(excused...); len(rest) > 0 {

@@ -43,7 +43,7 @@ func TestDegraded_TheChallengeTakesTheCaptchasPlace(t *testing.T) {
 	}
 }
 
-// Workers solve it; where the page's origin or policy has none, the page does.
+// Workers solve it; if the page's origin or policy has none, the page does.
 func TestDegraded_SolvesWithAndWithoutWorkers(t *testing.T) {
 	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)

@@ -131,7 +131,7 @@ func TestCaptcha_ReportsAreSampled(t *testing.T) {
 	}
 }
 
-// A script that fails once is loaded anew where the user asks for it.
+// A script that fails once is loaded anew if the user asks for it.
 func TestCaptcha_TriesAgain(t *testing.T) {
 	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)

@@ -111,7 +111,7 @@ func TestPage_HasTwoForms(t *testing.T) {
 	}
 }
 
-// A page of another origin may use the gateway where client.allowed_origins
+// A page of another origin may use the gateway if client.allowed_origins
 // names it; the challenge is solved without workers then.
 func TestPage_OfAnotherOrigin(t *testing.T) {
 	t.Parallel()

@@ -48,7 +48,7 @@ func (s *site) reported() string {
 	return all
 }
 
-// awaitReport gives a report its time to come where one is wanted.
+// awaitReport gives a report its time to come if one is wanted.
 func (s *site) awaitReport(wanted bool) (got string) {
 	for range 200 {
 		if got = s.reported(); got != "" || !wanted {

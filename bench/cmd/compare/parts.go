@@ -119,7 +119,7 @@ func connections(ours, theirs float64, wrong wrongs) row {
 	return r
 }
 
-// oneConnection measures what a gateway adds to asking the API directly. Where
+// oneConnection measures what a gateway adds to asking the API directly. If
 // nothing else runs, what a wake-up costs depends on which core each process came
 // to sit on and stays so, so each round has processes of its own.
 func oneConnection(ctx context.Context, s *stage) ([]row, error) {

@@ -9,7 +9,7 @@ import (
 )
 
 // takeProfile writes a CPU profile of ours under the load of P1, or of degraded
-// answers where a scene is named.
+// answers if a scene is named.
 func takeProfile(ctx context.Context, r *rig.Rig, o options) error {
 	out, err := filepath.Abs(o.profile)
 	if err != nil {

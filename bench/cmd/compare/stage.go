@@ -49,7 +49,7 @@ func gatewaySide(name string, p *rig.Process) *side {
 }
 
 // alternate runs a short round of each side to warm up and then o.rounds of
-// each in turn. tickets, where not nil, is the simulator that issues them.
+// each in turn. tickets, if not nil, is the simulator that issues them.
 func (s *stage) alternate(ctx context.Context, conns int, length time.Duration, tickets *rig.Process, sides ...*side) error {
 	for round := range s.o.rounds + 1 {
 		for _, one := range sides {

@@ -41,7 +41,7 @@ func (s share) few() bool { return float64(s.N) <= wrongMost*float64(s.Of) }
 
 func (w wrongs) few() bool { return w.Ours.few() && w.Theirs.few() }
 
-// most and least are targets of the ratio. A row without one is met where hardly
+// most and least are targets of the ratio. A row without one is met if hardly
 // an answer was wrong.
 func (r row) most(ratio float64) row {
 	r.Target, r.Met = "≤ "+text(ratio), r.Ratio <= ratio && r.Wrong.few()
