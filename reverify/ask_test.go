@@ -53,6 +53,9 @@ func TestQueue_AsksAboutATicketThatFailsLessAndLessOften(t *testing.T) {
 			waits = append(waits, asked[i].at.Sub(asked[i-1].at))
 		}
 		want := []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, time.Minute}
+		if strings.Contains(w.logs.String(), "keeps a doubt") {
+			t.Error("says that a doubt is kept, and there was none")
+		}
 		if len(waits) < len(want) {
 			t.Fatalf("waits %v, want %v", waits, want)
 		}

@@ -1,12 +1,16 @@
 package reverify_test
 
 import (
+	"context"
+	"errors"
+	"iter"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"captchagate/captcha"
 	"captchagate/reverify"
 )
 
@@ -81,4 +85,65 @@ func TestNew_SaysThatReportsCannotBeRead(t *testing.T) {
 			t.Errorf("holds %d, says %q", w.q.Held(), w.logs.String())
 		}
 	})
+}
+
+// Whoever was let in with a ticket is not let in again with it by the next
+// process, whether it was asked about or not, as long as the ticket lives.
+func TestLetThrough_YieldsTheTicketsOfEarlierProcesses(t *testing.T) {
+	inWorld(t, webhook, func(w *world) {
+		want := func(when string, tickets ...string) {
+			t.Helper()
+			keys := map[captcha.Key]bool{}
+			for key := range w.q.LetThrough() {
+				keys[key] = true
+			}
+			for _, ticket := range tickets {
+				if !keys[entry(ticket).Ticket.Key()] {
+					t.Errorf("%s: %s is forgotten", when, ticket)
+				}
+			}
+			if len(keys) != len(tickets) {
+				t.Errorf("%s: %d tickets, want %d", when, len(keys), len(tickets))
+			}
+		}
+		w.lets("asked")
+		w.share.is(1)
+		pass(10 * time.Second)
+		w.share.is(0)
+		w.lets("waiting")
+		want("in the process that let them in")
+		w.restart()
+		want("after a restart", "asked", "waiting")
+		pass(captcha.TicketLife - 11*time.Second)
+		w.restart()
+		want("just before the first ticket is too old", "asked", "waiting")
+		pass(2 * time.Second)
+		w.restart()
+		want("once the first ticket is too old", "waiting")
+		pass(20 * time.Second)
+		w.restart()
+		want("once both are too old")
+	})
+}
+
+// unlistable is a store one of whose buckets cannot be listed.
+type unlistable struct {
+	reverify.Store
+	bucket string
+}
+
+func (u unlistable) List(ctx context.Context, bucket string, limit int) (iter.Seq2[string, []byte], error) {
+	if bucket == u.bucket {
+		return nil, errors.New("disk full of holes")
+	}
+	return u.Store.List(ctx, bucket, limit)
+}
+
+func TestNew_FailsIfAnyOfItsBucketsCannotBeRead(t *testing.T) {
+	for _, bucket := range []string{"reverify-entries", "reverify-batches", "reverify-refuted", "reverify-spent"} {
+		_, err := reverify.New(t.Context(), newAPI(), unlistable{open(t), bucket}, &share{}, nil, webhook, key, nil, quiet, prometheus.NewRegistry())
+		if err == nil {
+			t.Errorf("%s cannot be read, and there is no error", bucket)
+		}
+	}
 }
