@@ -92,13 +92,12 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 		return nil, err
 	}
 	events.incidents = g.incidents
-	g.script = watch.NewScript(cfg.ScriptProbe, transport, events.scriptChanged, log, g.registry)
-	g.reports = watch.NewReports(g.script.ProbeSoon, events.pagesFail, log, g.registry)
-
 	if g.upstream, err = upstream.New(cfg.Upstream.Config, cfg.Upstream.MaxInFlight, transport, g.registry); err != nil {
 		return nil, err
 	}
 	g.closers = append(g.closers, g.upstream.Close)
+	g.script = watch.NewScript(cfg.ScriptProbe, transport, events.scriptChanged, g.upstream.CountLocalTrouble, log, g.registry)
+	g.reports = watch.NewReports(g.script.ProbeSoon, events.pagesFail, log, g.registry)
 	fates, abandoned := once.NewSet(captcha.TicketLife, maxTickets), once.NewSet(captcha.TicketLife, maxTickets)
 	placement, err := keptKey(ctx, g.store, placementKey)
 	if err != nil {
@@ -209,7 +208,7 @@ func (g *Gateway) newPasses(ctx context.Context, fates, abandoned *once.Set, tra
 	if err != nil {
 		return nil, err
 	}
-	g.queue, err = reverify.New(ctx, g.upstream, g.store, g.situation, nil, g.cfg.Reverify, key, transport, g.log, g.registry)
+	g.queue, err = reverify.New(ctx, g.upstream, g.store, g.situation, nil, g.cfg.Reverify, key, transport, g.upstream.CountLocalTrouble, g.log, g.registry)
 	if err != nil {
 		return nil, err
 	}

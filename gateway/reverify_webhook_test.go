@@ -64,7 +64,7 @@ func (p delivery) verify(t *testing.T) {
 	t.Helper()
 	at, mac, ok := strings.Cut(strings.TrimPrefix(p.header.Get("X-Gateway-Signature"), "t="), ",v1=")
 	h := hmac.New(sha256.New, []byte(webhookSecret))
-	h.Write([]byte(at + "." + p.body))
+	h.Write([]byte(at + "." + p.header.Get("Idempotency-Key") + "." + p.body))
 	if seconds, err := strconv.ParseInt(at, 10, 64); !ok || err != nil || mac != hex.EncodeToString(h.Sum(nil)) || seconds != p.at.Unix() {
 		t.Errorf("signature %q at %d", p.header.Get("X-Gateway-Signature"), p.at.Unix())
 	}

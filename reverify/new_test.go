@@ -69,7 +69,7 @@ func TestQueue_KeepsNothingOfAUserInClear(t *testing.T) {
 func TestNew_RefusesWhatItCannotWorkWith(t *testing.T) {
 	kept := open(t)
 	make := func(cfg reverify.Config, key []byte, reg *prometheus.Registry, s reverify.Store) error {
-		_, err := reverify.New(t.Context(), newAPI(), s, &share{}, nil, cfg, key, nil, quiet, reg)
+		_, err := reverify.New(t.Context(), newAPI(), s, &share{}, nil, cfg, key, nil, nil, quiet, reg)
 		return err
 	}
 	if err := make(webhook, key, prometheus.NewRegistry(), kept); err != nil {
@@ -91,7 +91,7 @@ func TestNew_RefusesWhatItCannotWorkWith(t *testing.T) {
 func TestNew_PanicsOnARegistryThatHasTheMetricAlready(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	make := func() {
-		if _, err := reverify.New(t.Context(), newAPI(), open(t), &share{}, nil, webhook, key, nil, quiet, reg); err != nil {
+		if _, err := reverify.New(t.Context(), newAPI(), open(t), &share{}, nil, webhook, key, nil, nil, quiet, reg); err != nil {
 			t.Error(err)
 		}
 	}

@@ -90,13 +90,17 @@ type Queue struct {
 // attempt a call. OnRefuted, which may be nil, is called with each ticket that
 // turned out bad, and must not block. Key, at least 32 bytes, seals what the
 // store holds; with another key nothing there can be read. Transport carries the
-// reports to the webhook; nil is one of its own.
+// reports to the webhook; nil is one of its own. Trouble, which may be nil, is
+// told the kind of each trouble of this host's own that kept a report from it.
 //
 // It fails if cfg or key is wrong or the store cannot be read, and panics if reg
 // has its metric already.
-func New(ctx context.Context, verifier captcha.Verifier, store Store, ramp Ramp, onRefuted func(captcha.Ticket), cfg Config, key []byte, transport http.RoundTripper, log *slog.Logger, reg prometheus.Registerer) (*Queue, error) {
+func New(ctx context.Context, verifier captcha.Verifier, store Store, ramp Ramp, onRefuted func(captcha.Ticket), cfg Config, key []byte, transport http.RoundTripper, trouble func(kind string), log *slog.Logger, reg prometheus.Registerer) (*Queue, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
+	}
+	if trouble == nil {
+		trouble = func(string) {}
 	}
 	sealer, err := newSealer(key)
 	if err != nil {
@@ -121,7 +125,7 @@ func New(ctx context.Context, verifier captcha.Verifier, store Store, ramp Ramp,
 	}
 	if cfg.Webhook != "" {
 		hook := &webhook{address: cfg.Webhook, secret: cfg.Secret, client: newClient(transport)}
-		q.sender = &sender{records: q.records, outbox: q.outbox, webhook: hook, timing: q.timing}
+		q.sender = &sender{records: q.records, outbox: q.outbox, webhook: hook, timing: q.timing, trouble: trouble}
 	}
 	if err := q.restore(ctx); err != nil {
 		return nil, fmt.Errorf("reading what waits for re-verification: %w", err)

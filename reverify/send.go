@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"captchagate/captcha"
 )
 
 // After a failure the webhook is left alone for this long, and twice as long
@@ -25,6 +27,7 @@ type sender struct {
 	outbox   *outbox
 	webhook  *webhook
 	timing   *timing
+	trouble  func(kind string)
 	failures int // since the last acknowledgement
 }
 
@@ -58,7 +61,13 @@ func (s *sender) succeeded() {
 
 // failed returns how long to pause, up to half as long again so that a fleet
 // does not come back as one.
+// Trouble of this host's own says nothing of the webhook and makes no pause
+// longer.
 func (s *sender) failed(err error) time.Duration {
+	if kind, local := captcha.LocalTrouble(err); local {
+		s.trouble(kind)
+		return minSendPause
+	}
 	if s.failures == 0 {
 		s.records.log.Warn("the webhook does not acknowledge reports; they are repeated", "error", err)
 	}

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"captchagate/captcha"
 )
 
 const (
@@ -59,13 +61,13 @@ func (w *webhook) post(ctx context.Context, key string, body []byte) error {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "captchagate")
 	req.Header.Set("Idempotency-Key", key)
-	req.Header.Set("X-Gateway-Signature", sign(w.secret, time.Now(), body))
+	req.Header.Set("X-Gateway-Signature", sign(w.secret, time.Now(), key, body))
 	resp, err := w.client.Do(req)
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
 	if err != nil {
-		return fmt.Errorf("the webhook cannot be reached: %w", err)
+		return unreachableError{err}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
@@ -75,10 +77,20 @@ func (w *webhook) post(ctx context.Context, key string, body []byte) error {
 	return nil
 }
 
-// sign is the header that proves where a body comes from, and when it was
-// sent: the receiver can refuse what is old.
-func sign(secret string, at time.Time, body []byte) string {
+// An unreachableError says why nothing was acknowledged, and of what the other
+// side answered only a little.
+type unreachableError struct{ err error }
+
+func (e unreachableError) Error() string {
+	return "the webhook cannot be reached: " + captcha.Foreign(e.err.Error())
+}
+
+func (e unreachableError) Unwrap() error { return e.err }
+
+// sign is the header that proves where a body and its idempotency key come from,
+// and when they were sent: the receiver can refuse what is old or came before.
+func sign(secret string, at time.Time, key string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
-	_, _ = fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
+	_, _ = fmt.Fprintf(mac, "%d.%s.%s", at.Unix(), key, body)
 	return fmt.Sprintf("t=%d,v1=%x", at.Unix(), mac.Sum(nil))
 }

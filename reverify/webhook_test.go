@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,7 +68,7 @@ func wantSigned(t *testing.T, d delivery) {
 		t.Errorf("signature %q, sent at %d", d.header.Get("X-Gateway-Signature"), d.at.Unix())
 	}
 	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(stamp + "." + d.body))
+	mac.Write([]byte(stamp + "." + d.header.Get("Idempotency-Key") + "." + d.body))
 	if want := hex.EncodeToString(mac.Sum(nil)); signature != want {
 		t.Errorf("signed %q, want %q", signature, want)
 	}
@@ -182,6 +185,36 @@ func wantBackoff(t *testing.T, got []delivery) {
 	if last := got[len(got)-1].at.Sub(got[len(got)-2].at); last < 4*time.Minute {
 		t.Errorf("after an hour the pause is %v", last)
 	}
+}
+
+// C16: trouble of our own makes no pause longer, and is counted.
+func TestWebhook_TroubleOfOurOwnIsNotTheWebhooks(t *testing.T) {
+	inWorld(t, webhook, func(w *world) {
+		w.hook.is(0, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)})
+		w.share.is(1)
+		w.lets("a")
+		if got := w.reported(time.Hour); len(got) != 0 {
+			t.Errorf("%d reports are acknowledged", len(got))
+		}
+		if tried, counted := len(w.hook.deliveries()), int(w.troubles.Load()); tried < 3500 || counted != tried {
+			t.Errorf("tried %d times in an hour, counted %d", tried, counted)
+		}
+		w.hook.is(0, nil)
+		wantResults(t, w.reported(2*time.Second), map[string]reverify.Result{"a": reverify.Confirmed})
+	})
+}
+
+// What the webhook's host answers is repeated in the log, but not at length.
+func TestWebhook_RepeatsLittleOfAnAnswer(t *testing.T) {
+	inWorld(t, webhook, func(w *world) {
+		w.hook.is(0, errors.New("malformed HTTP status code \"\x1b[2J"+strings.Repeat("x", 60<<10)))
+		w.share.is(1)
+		w.lets("a")
+		pass(time.Minute)
+		if got := w.logs.String(); !strings.Contains(got, "malformed HTTP status") || len(got) > 1000 || strings.Contains(got, `\x1b`) {
+			t.Errorf("%d bytes are logged: %.400s", len(got), got)
+		}
+	})
 }
 
 func TestWebhook_OneRefusedBatchDoesNotHoldUpTheOthers(t *testing.T) {

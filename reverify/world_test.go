@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,8 @@ type world struct {
 	logs  bytes.Buffer
 	fuse  *fuse // nil: nothing dies
 	hurry bool  // with a real clock
+
+	troubles atomic.Int32
 
 	q    *reverify.Queue
 	reg  *prometheus.Registry
@@ -70,7 +73,7 @@ func (w *world) start() {
 	w.t.Helper()
 	w.reg = prometheus.NewRegistry()
 	log := slog.New(slog.NewTextHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	q, err := reverify.New(w.t.Context(), w.verifier(), w.kept, w.share, w.api.refuted, w.cfg, key, w.transport(), log, w.reg)
+	q, err := reverify.New(w.t.Context(), w.verifier(), w.kept, w.share, w.api.refuted, w.cfg, key, w.transport(), func(string) { w.troubles.Add(1) }, log, w.reg)
 	if err != nil {
 		w.t.Fatal(err)
 	}

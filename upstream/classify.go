@@ -40,7 +40,7 @@ func (c *Client) classifyError(r reply) *captcha.Failure {
 	case isStatus && status.throttles():
 		f.Kind, f.RetryAfter, f.FateUnknown = captcha.Throttled, status.retryAfter, false
 	case r.trouble != "":
-		c.metrics.local.WithLabelValues(r.trouble).Inc()
+		c.CountLocalTrouble(r.trouble)
 		f.Kind, f.Retryable = captcha.Overloaded, false
 	default:
 		f.Connecting = r.connecting

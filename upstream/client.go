@@ -93,6 +93,10 @@ func (c *Client) Run(ctx context.Context) {
 	}
 }
 
+// CountLocalTrouble counts trouble of this host's own, of one of
+// captcha.LocalTroubleKinds, that another room met.
+func (c *Client) CountLocalTrouble(kind string) { c.metrics.local.WithLabelValues(kind).Inc() }
+
 // Reset has every connection forgotten that stands now. The next calls make
 // theirs anew, to the addresses that the API's name has then.
 func (c *Client) Reset() {

@@ -55,7 +55,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		connecting: connections.WithLabelValues("connecting"),
 		local: registered(&r, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "captchagate_local_trouble_total",
-			Help: "Connections that failed for want of descriptors, ports or memory of this host.",
+			Help: "Calls to the Captcha API, fetches of the script and reports to the webhook that failed for want of descriptors, ports or memory of this host.",
 		}, []string{"kind"})),
 	}
 	if r.err != nil {

@@ -55,7 +55,7 @@ func withoutAddress(err error) error {
 		return fmt.Errorf("not there within %v", probeTimeout)
 	}
 	if outer, ok := errors.AsType[*url.Error](err); ok {
-		return outer.Err
+		err = outer.Err
 	}
 	return err
 }

@@ -114,7 +114,7 @@ func TestScript_ReadsOverASocket(t *testing.T) {
 	defer server.Close()
 	for _, cut = range []bool{false, true} {
 		reg := prometheus.NewRegistry()
-		s := watch.NewScript(watch.ScriptConfig{URL: server.URL, Interval: time.Hour, Failures: 1}, nil, nil, quiet, reg)
+		s := watch.NewScript(watch.ScriptConfig{URL: server.URL, Interval: time.Hour, Failures: 1}, nil, nil, nil, quiet, reg)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); s.Run(ctx) }()

@@ -16,6 +16,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"captchagate/captcha"
 )
 
 const (
@@ -31,15 +33,17 @@ const (
 // began says nothing, because then the fault may be our own way out (a
 // firewall, a proxy, a wrong address).
 //
-// A network of our own that breaks later looks the same as a script that is
+// Want of descriptors, ports or memory of this host says nothing: such a probe
+// is no failure and no success. A network of our own that breaks later looks the same as a script that is
 // away: no route and no name are failures like any other. What a forger gains
 // by that is the scene's own action, within its budget.
 type Script struct {
 	cfg       ScriptConfig
 	client    *http.Client
 	changed   func(ScriptStatus)
+	trouble   func(kind string)
 	log       *slog.Logger
-	results   map[bool]prometheus.Counter // by success
+	results   map[string]prometheus.Counter
 	down      atomic.Bool
 	probeSoon chan struct{}
 
@@ -47,6 +51,13 @@ type Script struct {
 	status ScriptStatus
 	warned bool
 }
+
+// Results of a probe, as the metric calls them.
+const (
+	resultOK     = "ok"
+	resultFailed = "failed"
+	resultLocal  = "local" // trouble of this host's own
+)
 
 // ScriptStatus is what is known of the script.
 type ScriptStatus struct {
@@ -63,16 +74,21 @@ type ScriptStatus struct {
 // carries the fetches; nil is one of its own, with a new connection each time,
 // so that name, route and certificate are looked at too. changed, if not
 // nil, is told when the script goes down and when it is up again, from Run's
-// goroutine.
-func NewScript(cfg ScriptConfig, transport http.RoundTripper, changed func(ScriptStatus), log *slog.Logger, reg prometheus.Registerer) *Script {
+// goroutine; trouble, if not nil, of each probe that failed by trouble of this
+// host's own, with its kind.
+func NewScript(cfg ScriptConfig, transport http.RoundTripper, changed func(ScriptStatus), trouble func(kind string), log *slog.Logger, reg prometheus.Registerer) *Script {
 	if transport == nil {
 		transport = newTransport()
 	}
 	if changed == nil {
 		changed = func(ScriptStatus) {}
 	}
+	if trouble == nil {
+		trouble = func(string) {}
+	}
 	s := &Script{
-		cfg: cfg, changed: changed, log: log,
+		cfg: cfg, changed: changed, trouble: trouble, log: log,
+		results:   map[string]prometheus.Counter{},
 		client:    &http.Client{Transport: transport, CheckRedirect: refuseRedirect, Timeout: probeTimeout},
 		probeSoon: make(chan struct{}, 1),
 		status:    ScriptStatus{Watched: cfg.URL != ""},
@@ -81,8 +97,8 @@ func NewScript(cfg ScriptConfig, transport http.RoundTripper, changed func(Scrip
 	probes := metrics.NewCounterVec(prometheus.CounterOpts{
 		Name: "captchagate_script_probes_total", Help: "Fetches of the page's script, by result.",
 	}, []string{"result"})
-	s.results = map[bool]prometheus.Counter{
-		true: probes.WithLabelValues("ok"), false: probes.WithLabelValues("failed"),
+	for _, result := range []string{resultOK, resultFailed, resultLocal} {
+		s.results[result] = probes.WithLabelValues(result)
 	}
 	metrics.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "captchagate_script_down", Help: "1 while the page's script is known to be away.",
@@ -138,7 +154,11 @@ func (s *Script) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return // our own end says nothing of the script
 		}
-		s.evaluate(problem)
+		if kind, local := captcha.LocalTrouble(problem); local {
+			s.inconclusive(kind, problem)
+		} else {
+			s.evaluate(problem)
+		}
 		s.wait(ctx, started)
 	}
 }
@@ -164,9 +184,23 @@ func (s *Script) wait(ctx context.Context, started time.Time) {
 	}
 }
 
+// inconclusive notes a probe that says nothing of the script: it failed by
+// trouble of this host's own.
+func (s *Script) inconclusive(kind string, problem error) {
+	s.results[resultLocal].Inc()
+	s.trouble(kind)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Last, s.status.Problem = time.Now().UTC(), captcha.Foreign(problem.Error())
+}
+
 // evaluate counts a probe and concludes whether the script is away.
 func (s *Script) evaluate(problem error) {
-	s.results[problem == nil].Inc()
+	result := resultOK
+	if problem != nil {
+		result = resultFailed
+	}
+	s.results[result].Inc()
 	s.mu.Lock()
 	st := &s.status
 	st.Last, st.Problem = time.Now().UTC(), ""
@@ -177,7 +211,7 @@ func (s *Script) evaluate(problem error) {
 		st.Succeeded, st.Failures = true, 0
 	} else {
 		st.Failures++
-		st.Problem = problem.Error()
+		st.Problem = captcha.Foreign(problem.Error()) // a host may answer at any length
 	}
 	down := st.Succeeded && st.Failures >= s.cfg.Failures
 	changed := down != st.Down

@@ -2,9 +2,15 @@ package watch_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,10 +160,64 @@ func TestScript_GivesUpOnAHangAndGoesOn(t *testing.T) {
 
 func TestScript_IsOffWithoutAnAddress(t *testing.T) {
 	at := &site{serve: well}
-	s := watch.NewScript(watch.ScriptConfig{}, at, nil, quiet, prometheus.NewRegistry())
+	s := watch.NewScript(watch.ScriptConfig{}, at, nil, nil, quiet, prometheus.NewRegistry())
 	s.ProbeSoon()
 	s.Run(t.Context()) // returns
 	if s.Down() || s.Status().Watched || len(at.seen()) != 0 {
 		t.Errorf("%+v after %d probes", s.Status(), len(at.seen()))
 	}
+}
+
+// C16: want of descriptors, ports or memory of this host says nothing of the
+// script.
+func TestScript_TroubleOfOurOwnSaysNothing(t *testing.T) {
+	kinds := map[error]string{
+		syscall.EMFILE: "descriptors", syscall.ENFILE: "descriptors", syscall.EADDRNOTAVAIL: "ports",
+		syscall.ENOBUFS: "memory", syscall.ENOMEM: "memory",
+	}
+	for errno, kind := range kinds {
+		synctest.Test(t, func(t *testing.T) {
+			at, reg := &site{serve: well}, prometheus.NewRegistry()
+			told := map[string]int{}
+			s := watch.NewScript(watch.ScriptConfig{URL: "https://script.test/x.js", Interval: 10 * time.Second, Failures: 3}, at,
+				func(st watch.ScriptStatus) { t.Errorf("told of %+v", st) }, func(kind string) { told[kind]++ }, quiet, reg)
+			ctx, stop := context.WithCancel(t.Context())
+			var running sync.WaitGroup
+			running.Go(func() { s.Run(ctx) })
+			pass(time.Second)
+			at.now(refuse)
+			pass(22 * time.Second) // two failures
+			at.now(func(*http.Request) (*http.Response, error) {
+				return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", errno)}
+			})
+			pass(time.Hour)
+			if st := s.Status(); s.Down() || st.Failures != 2 || st.Problem == "" {
+				t.Errorf("%v: %+v", errno, st)
+			}
+			stop()
+			running.Wait()
+			if n := told[kind]; n < 300 || len(told) != 1 || float64(n) != series(t, reg, "captchagate_script_probes_total", "local") {
+				t.Errorf("%v: told %v", errno, told)
+			}
+		})
+	}
+}
+
+// What a host answers is repeated in log, audit and status, but not at length.
+func TestScript_RepeatsLittleOfAnAnswer(t *testing.T) {
+	var text bytes.Buffer
+	probed(t, slog.New(slog.NewTextHandler(&text, nil)), well, func(s *watch.Script, at *site, _ *[]bool) {
+		pass(time.Second)
+		at.now(func(*http.Request) (*http.Response, error) {
+			return nil, errors.New("malformed HTTP status code \"\x1b[2J\n" + strings.Repeat("x", 60<<10))
+		})
+		pass(time.Minute)
+		st := s.Status()
+		if !s.Down() || len(st.Problem) > 210 || strings.ContainsAny(st.Problem, "\x1b\n") || !strings.HasPrefix(st.Problem, "malformed HTTP status code") {
+			t.Errorf("down is %v, the problem %q", s.Down(), st.Problem)
+		}
+		if text.Len() > 1000 {
+			t.Errorf("%d bytes were logged", text.Len())
+		}
+	})
 }

@@ -79,7 +79,7 @@ func probed(t *testing.T, log *slog.Logger, first serving, tell func(s *watch.Sc
 		at := &site{serve: first}
 		var changes []bool
 		s := watch.NewScript(watch.ScriptConfig{URL: "https://script.test/x.js", Interval: 10 * time.Second, Failures: 3}, at,
-			func(st watch.ScriptStatus) { changes = append(changes, st.Down) }, log, prometheus.NewRegistry())
+			func(st watch.ScriptStatus) { changes = append(changes, st.Down) }, nil, log, prometheus.NewRegistry())
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		defer wg.Wait()
