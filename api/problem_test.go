@@ -55,7 +55,7 @@ func TestGuard_LeavesAnAnswerAloneThatBegan(t *testing.T) {
 
 func TestGuard_LetsAnAbortThrough(t *testing.T) {
 	defer func() {
-		if cause := recover(); cause != http.ErrAbortHandler {
+		if cause := recover(); cause != any(http.ErrAbortHandler) {
 			t.Errorf("it panicked with %v", cause)
 		}
 	}()

@@ -101,15 +101,22 @@ func (a *attempter) answered(c *call, v captcha.Verdict, evident bool) {
 	}
 }
 
+// noteFate remembers a ticket that a call may have used up, and whether only its
+// caller's leaving left that open.
+func (a *attempter) noteFate(c *call, f *captcha.Failure) {
+	switch {
+	case !f.FateUnknown:
+	case f.Kind == captcha.Cancelled:
+		a.abandoned.Add(c.key)
+	default:
+		a.fates.Add(c.key)
+	}
+}
+
 // failed counts a call that nobody answered definitely. What became of the
 // ticket is noted before the call leaves flight: a twin looks at both.
 func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
-	switch {
-	case f.FateUnknown && f.Kind == captcha.Cancelled:
-		a.abandoned.Add(c.key)
-	case f.FateUnknown:
-		a.fates.Add(c.key)
-	}
+	a.noteFate(c, f)
 	now := time.Now()
 	gone := f.Kind == captcha.Cancelled || f.Kind == captcha.CircuitOpen
 	age, lagged := a.inFlight.end(c, now, !gone)

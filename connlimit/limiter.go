@@ -129,7 +129,7 @@ func (l *Limiter) evict() bool {
 		return false
 	}
 	c := l.peers[0].first()
-	_ = c.Conn.Close() // wakes the server's read, which then lets go of it
+	_ = c.Close() // wakes the server's read, which then lets go of it
 	l.remove(c)
 	return true
 }

@@ -3,11 +3,13 @@ package connlimit_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -40,7 +42,7 @@ func open(t *testing.T, max int, trusted ...netip.Prefix) *door {
 	go func() { ended <- d.limiter.Serve(server, l, http.HandlerFunc(d.answer)) }()
 	t.Cleanup(func() {
 		_ = server.Close()
-		if err := <-ended; err != http.ErrServerClosed {
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("the server ended with %v", err)
 		}
 	})
@@ -97,8 +99,7 @@ func (c *caller) answered() bool {
 // isCut waits for the end of the connection.
 func (c *caller) isCut() bool {
 	_, err := c.in.ReadByte()
-	nerr, ok := err.(net.Error)
-	return err != nil && !(ok && nerr.Timeout())
+	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func TestLimiter_TheLongestIdleMakesRoom(t *testing.T) {
@@ -224,7 +225,7 @@ func TestLimiter_ClosesWhileSomebodyWaits(t *testing.T) {
 	d.from("127.0.0.1")
 	down := make(chan error, 1)
 	go func() { down <- server.Shutdown(context.Background()) }()
-	if err := <-ended; err != http.ErrServerClosed {
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("the server ended with %v", err)
 	}
 	close(free)

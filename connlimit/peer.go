@@ -39,7 +39,8 @@ type peer struct {
 func (p *peer) first() *conn {
 	for s := range p.cuttable {
 		if e := p.cuttable[s].Front(); e != nil {
-			return e.Value.(*conn)
+			c, _ := e.Value.(*conn)
+			return c
 		}
 	}
 	return nil
@@ -97,9 +98,10 @@ func (ps peers) Swap(i, j int) {
 }
 
 // Push is the heap's.
-func (ps *peers) Push(p any) {
-	p.(*peer).index = len(*ps)
-	*ps = append(*ps, p.(*peer))
+func (ps *peers) Push(x any) {
+	p, _ := x.(*peer)
+	p.index = len(*ps)
+	*ps = append(*ps, p)
 }
 
 // Pop is the heap's.

@@ -79,11 +79,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if g.store, err = openStore(cfg.Store, log); err != nil {
 		return nil, err
 	}
-	g.closers = append(g.closers, func() {
-		if err := g.store.Close(); err != nil {
-			log.Error("the store could not be closed", "error", err)
-		}
-	})
+	g.closers = append(g.closers, g.closeStore)
 	if g.control, err = control.New(ctx, g.store, sceneNames(cfg.Scenes), log); err != nil {
 		return nil, err
 	}
@@ -116,9 +112,6 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if err != nil {
 		return nil, err
 	}
-	if g.refusals, err = once.NewLastingSet(ctx, captcha.TicketLife, maxTickets, g.store, "refusals", log); err != nil {
-		return nil, err
-	}
 	g.policy = policy.New(g.breaker, policy.Ports{Situation: g.situation, Challenger: g.challenger, Ledger: ledger, Passes: ledger, Refusals: g.refusals},
 		policyConfig(cfg), placement, log, g.registry)
 	g.situation.changed = g.policy.Observe
@@ -135,6 +128,12 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.admin = g.newAdmin()
 	return g, nil
+}
+
+func (g *Gateway) closeStore() {
+	if err := g.store.Close(); err != nil {
+		g.log.Error("the store could not be closed", "error", err)
+	}
 }
 
 // newAdmin makes the operators' door, over all that New made before.
@@ -202,8 +201,12 @@ func openStore(cfg store.Config, log *slog.Logger) (store.Store, error) {
 	return s, nil
 }
 
-// newPasses makes what remembers who was let through unverified.
-func (g *Gateway) newPasses(ctx context.Context, fates, abandoned *once.Set, transport http.RoundTripper) (*ledger, error) {
+// newPasses makes what remembers who was let through unverified, and which tickets
+// the API refused.
+func (g *Gateway) newPasses(ctx context.Context, fates, abandoned *once.Set, transport http.RoundTripper) (_ *ledger, err error) {
+	if g.refusals, err = once.NewLastingSet(ctx, captcha.TicketLife, maxTickets, g.store, "refusals", g.log); err != nil {
+		return nil, err
+	}
 	key, err := keptKey(ctx, g.store, sealKey)
 	if err != nil {
 		return nil, err

@@ -90,7 +90,9 @@ func (s *LastingSet) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			s.flush(context.WithoutCancel(ctx))
+			if err := s.flush(context.WithoutCancel(ctx)); err != nil {
+				s.tell(err)
+			}
 			return
 		case <-ticks.C:
 		}

@@ -14,8 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"captchagate/captcha"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"captchagate/captcha"
 )
 
 // The call path is lean. These tests hold it there, and hold what leanness
