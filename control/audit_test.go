@@ -42,6 +42,30 @@ func TestAudit_TellsWhatHappenedNewestFirst(t *testing.T) {
 	})
 }
 
+// Entries of one instant get times of their own, so that a reader who goes on
+// from the time of the last one misses none and meets none twice.
+func TestAudit_KeepsTimesApart(t *testing.T) {
+	story(t, func(t *testing.T, path string) {
+		h := start(t, path, scenes...)
+		for range 3 {
+			h.Audit(control.KindTransition, "gateway", "closed to open", nil)
+		}
+		synctest.Wait()
+		entries, err := h.AuditEntries(t.Context(), time.Time{}, 10)
+		must(t, err)
+		for n, e := range entries {
+			newer, err := h.AuditEntries(t.Context(), e.At, 10)
+			must(t, err)
+			if len(newer) != n {
+				t.Errorf("%d entries are newer than the one at %v, want %d", len(newer), e.At, n)
+			}
+		}
+		if len(entries) != 3 {
+			t.Errorf("%d entries, want 3", len(entries))
+		}
+	})
+}
+
 func TestAudit_TellsASwitchInFull(t *testing.T) {
 	story(t, func(t *testing.T, path string) {
 		h := start(t, path, scenes...)

@@ -43,6 +43,9 @@ func TestControl_ListsEveryMistake(t *testing.T) {
 				mistakes, _ := errors.AsType[control.Mistakes](err)
 				for _, mistake := range mistakes {
 					fields = append(fields, mistake.Field)
+					if !strings.Contains(err.Error(), mistake.Field+": "+mistake.Detail) {
+						t.Errorf("%q does not say what is wrong with %s", err, mistake.Field)
+					}
 				}
 				if got := strings.Join(fields, " "); got != row.want {
 					t.Fatalf("mistakes in %q (%v), want %q", got, err, row.want)

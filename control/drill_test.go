@@ -65,6 +65,22 @@ func TestControl_ChoosesADrillsUsersStably(t *testing.T) {
 	})
 }
 
+// Nobody outside can compute whom a drill meets: it hangs on a key of the store.
+func TestControl_AnotherStoreChoosesOtherUsers(t *testing.T) {
+	story(t, func(t *testing.T, path string) {
+		share := 0.5
+		var chosen []string
+		for _, path := range []string{path, path + "2"} {
+			h := start(t, path, scenes...)
+			must(t, h.Set(t.Context(), control.Change{Mode: control.Degraded, Scene: "login", Share: &share, Reason: "drill"}))
+			chosen = append(chosen, sides(h, "login"))
+		}
+		if chosen[0] == chosen[1] {
+			t.Error("two stores choose the same users")
+		}
+	})
+}
+
 func TestControl_EndsDrillsOfScenesThatAreGone(t *testing.T) {
 	story(t, func(t *testing.T, path string) {
 		h := start(t, path, scenes...)
