@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,16 @@ const (
 	KindIncident   EntryKind = "incident"   // an outage, summed up
 	KindReload     EntryKind = "reload"     // of the configuration
 )
+
+// log is the log of the store that entries of the kind are kept in.
+func (k EntryKind) log() string {
+	switch k {
+	case KindSwitch, KindReload:
+		return operatorsLog
+	case KindTransition, KindIncident:
+	}
+	return eventsLog
+}
 
 // An Entry is one thing that happened. It holds nothing that a user sent.
 type Entry struct {
@@ -37,6 +48,7 @@ const (
 
 // queuedEntry is an entry on its way to the store.
 type queuedEntry struct {
+	log  string
 	at   time.Time
 	text []byte
 }
@@ -48,23 +60,46 @@ func (c *Control) Audit(kind EntryKind, actor, summary string, detail any) {
 	c.enqueue(newEntry(time.Now().UTC(), kind, actor, summary, detail))
 }
 
+// distinct returns at, or a moment later what no other entry has: the logs keep
+// times apart only within themselves, and who reads on from the last time seen
+// must miss no entry of the other.
+func (c *Control) distinct(at time.Time) time.Time {
+	for {
+		last := c.last.Load()
+		nanos := at.UnixNano()
+		if behind := last - nanos; behind >= 0 && behind < int64(time.Millisecond) { // more: the clock was set back
+			nanos = last + 1
+		}
+		if c.last.CompareAndSwap(last, nanos) {
+			return at.Add(time.Duration(nanos - at.UnixNano()))
+		}
+	}
+}
+
 // AuditEntries returns the newest entries that are younger than since, newest
 // first, at most limit; never nil without an error.
 func (c *Control) AuditEntries(ctx context.Context, since time.Time, limit int) ([]Entry, error) {
-	found, err := c.store.Entries(ctx, auditLog, since, limit)
-	if err != nil {
-		return nil, fmt.Errorf("control: the audit cannot be read: %w", err)
-	}
 	entries := []Entry{}
-	for at, text := range found {
-		var e Entry
-		if err := json.Unmarshal(text, &e); err != nil {
-			e = Entry{Kind: KindIncident, Actor: gatewayActor, Summary: "an entry that cannot be read", Detail: json.RawMessage("null")}
+	for _, log := range []string{operatorsLog, eventsLog} {
+		found, err := c.store.Entries(ctx, log, since, limit)
+		if err != nil {
+			return nil, fmt.Errorf("control: the audit cannot be read: %w", err)
 		}
-		e.At = at // the log may have moved it to keep times apart
-		entries = append(entries, e)
+		for at, text := range found {
+			entries = append(entries, decode(at, text))
+		}
 	}
-	return entries, nil
+	slices.SortStableFunc(entries, func(a, b Entry) int { return b.At.Compare(a.At) })
+	return entries[:min(limit, len(entries))], nil
+}
+
+func decode(at time.Time, text []byte) Entry {
+	var e Entry
+	if err := json.Unmarshal(text, &e); err != nil {
+		e = Entry{Kind: KindIncident, Actor: gatewayActor, Summary: "an entry that cannot be read", Detail: json.RawMessage("null")}
+	}
+	e.At = at // the log may have moved it to keep times apart
+	return e
 }
 
 func newEntry(at time.Time, kind EntryKind, actor, summary string, detail any) Entry {
@@ -108,8 +143,9 @@ func (e Entry) encode() []byte {
 }
 
 func (c *Control) enqueue(e Entry) {
+	e.At = c.distinct(e.At)
 	select {
-	case c.queue <- queuedEntry{e.At, e.encode()}:
+	case c.queue <- queuedEntry{e.Kind.log(), e.At, e.encode()}:
 	default:
 		if n := c.dropped.Add(1); n == 1 || n%1000 == 0 {
 			c.log.Error("entries of the audit are lost: the store takes none", "lost", n)

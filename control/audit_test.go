@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -87,6 +89,51 @@ func TestAudit_TellsASwitchInFull(t *testing.T) {
 		h.end()
 		if text := h.log.text.String(); !strings.Contains(text, "msg=switched") || !strings.Contains(text, "actor=ops") {
 			t.Errorf("the log does not say who switched: %s", text)
+		}
+	})
+}
+
+// However often the circuit moves, what operators did stays to be read.
+func TestAudit_EventsDoNotPushOutWhatOperatorsDid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shortStore{logs: map[string][]logged{}}
+		c, err := control.New(t.Context(), s, scenes, quiet)
+		must(t, err)
+		go c.Run(t.Context())
+		must(t, c.Set(t.Context(), control.Change{Mode: control.Degraded, Reason: "maintenance", Actor: "ops"}))
+		c.Audit(control.KindReload, "ops", "configuration loaded again", nil)
+		for i := range 50 {
+			time.Sleep(time.Minute)
+			c.Audit([]control.EntryKind{control.KindTransition, control.KindIncident}[i%2], "gateway", "again", nil)
+		}
+		synctest.Wait()
+		entries, err := c.AuditEntries(t.Context(), time.Time{}, 1000)
+		must(t, err)
+		if n := len(entries); n != shortLog+2 || entries[n-1].Kind != control.KindSwitch || entries[n-2].Kind != control.KindReload {
+			t.Errorf("%d entries are left: %+v", n, entries)
+		}
+	})
+}
+
+// Entries of both logs that come at once have times of their own, so that who
+// reads on from the last one seen misses none.
+func TestAudit_EachEntryHasATimeOfItsOwn(t *testing.T) {
+	story(t, func(t *testing.T, path string) {
+		h := start(t, path, scenes...)
+		kinds := []control.EntryKind{control.KindTransition, control.KindReload, control.KindIncident}
+		for i := range 30 {
+			h.Audit(kinds[i%3], "gateway", "at once", nil)
+		}
+		synctest.Wait()
+		entries, err := h.AuditEntries(t.Context(), time.Time{}, 20)
+		must(t, err)
+		if len(entries) != 20 {
+			t.Fatalf("%d entries, want the newest 20", len(entries))
+		}
+		for i, e := range entries {
+			if newer, err := h.AuditEntries(t.Context(), e.At, 30); err != nil || len(newer) != i {
+				t.Errorf("%d entries are newer than entry %d (error %v)", len(newer), i, err)
+			}
 		}
 	})
 }
@@ -191,4 +238,44 @@ func (s *flakyStore) Append(context.Context, string, time.Time, []byte) error {
 
 func (s *flakyStore) Entries(context.Context, string, time.Time, int) (iter.Seq2[time.Time, []byte], error) {
 	return func(func(time.Time, []byte) bool) {}, nil
+}
+
+const shortLog = 5 // entries that a log of shortStore keeps
+
+// A shortStore keeps few entries of each log.
+type shortStore struct {
+	flakyStore
+
+	mu   sync.Mutex
+	logs map[string][]logged // oldest first
+}
+
+type logged struct {
+	at   time.Time
+	text []byte
+}
+
+func (s *shortStore) PutWithEntry(ctx context.Context, _, _ string, _ []byte, log string, at time.Time, entry []byte) error {
+	return s.Append(ctx, log, at, entry)
+}
+
+func (s *shortStore) Append(_ context.Context, log string, at time.Time, entry []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept := append(s.logs[log], logged{at, entry})
+	s.logs[log] = kept[max(0, len(kept)-shortLog):]
+	return nil
+}
+
+func (s *shortStore) Entries(_ context.Context, log string, _ time.Time, _ int) (iter.Seq2[time.Time, []byte], error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept := slices.Clone(s.logs[log])
+	return func(yield func(time.Time, []byte) bool) {
+		for _, e := range slices.Backward(kept) {
+			if !yield(e.at, e.text) {
+				return
+			}
+		}
+	}, nil
 }

@@ -49,7 +49,11 @@ type Store interface {
 const (
 	bucket    = "control"
 	switchKey = "switch"
-	auditLog  = "audit"
+
+	// The audit is kept in two logs, each with a bound of its own: what happens
+	// by itself, however often, must not push out what operators did.
+	operatorsLog = "audit_operators" // switches and reloads
+	eventsLog    = "audit"           // transitions and incidents
 )
 
 // gatewayActor stands in the audit for what nobody did.
@@ -68,6 +72,7 @@ type Control struct {
 
 	queue   chan queuedEntry // entries of the audit that wait for the store
 	dropped atomic.Int64
+	last    atomic.Int64 // time of the last entry, in Unix nanoseconds
 }
 
 // state is what is forced, as it is kept.

@@ -63,7 +63,7 @@ func (c *Control) writeAudit(ctx context.Context) {
 // the same, and then twice.
 func (c *Control) appendWithRetry(ctx context.Context, q queuedEntry) {
 	for {
-		err := c.store.Append(context.WithoutCancel(ctx), auditLog, q.at, q.text)
+		err := c.store.Append(context.WithoutCancel(ctx), q.log, q.at, q.text)
 		if err == nil {
 			return
 		}
@@ -92,7 +92,7 @@ func (c *Control) writeRest() {
 func (c *Control) appendFinal(q queuedEntry) {
 	ctx, cancel := context.WithTimeout(context.Background(), maxFinalWrite)
 	defer cancel()
-	if err := c.store.Append(ctx, auditLog, q.at, q.text); err != nil {
+	if err := c.store.Append(ctx, q.log, q.at, q.text); err != nil {
 		c.log.Error("an entry of the audit is lost", "error", err)
 	}
 }

@@ -48,7 +48,8 @@ func (c *Control) persist(ctx context.Context, next *state, e Entry) error {
 	if err != nil {
 		return err
 	}
-	if err := c.store.PutWithEntry(context.WithoutCancel(ctx), bucket, switchKey, value, auditLog, e.At, e.encode()); err != nil {
+	e.At = c.distinct(e.At)
+	if err := c.store.PutWithEntry(context.WithoutCancel(ctx), bucket, switchKey, value, e.Kind.log(), e.At, e.encode()); err != nil {
 		return err
 	}
 	c.state.Store(next)

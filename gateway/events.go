@@ -67,7 +67,11 @@ func (r *recorder) scriptChanged(s watch.ScriptStatus) {
 
 // pagesFail is told when pages in many places fail to load the script.
 func (r *recorder) pagesFail(a watch.Alarm) {
-	r.control.Audit(control.KindIncident, actor, fmt.Sprintf("pages in %d places report that the captcha fails to load", a.Prefixes), a)
+	summary := fmt.Sprintf("pages in %d places report that the captcha fails to load", a.Prefixes)
+	if lasted := a.At.Sub(a.Since).Round(time.Minute); lasted > 0 {
+		summary += fmt.Sprintf(", for %v now", lasted)
+	}
+	r.control.Audit(control.KindIncident, actor, summary, a)
 }
 
 // incidentEnded is told when an outage is over. Most of those who were let

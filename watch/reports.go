@@ -18,7 +18,11 @@ import (
 
 const (
 	minAlarmPrefixes = 10          // distinct ones within alarmWithin
-	alarmWithin      = time.Minute // and the pause between two alarms
+	alarmWithin      = time.Minute // and the pause between two looks at the script
+	// alarmAgain is how often it is told that the same trouble goes on. After
+	// alarmCalm without any it is another one.
+	alarmAgain = time.Hour
+	alarmCalm  = 10 * time.Minute
 	// maxPrefixes bounds what is remembered, about 40 bytes each. More would
 	// only say "very many" more exactly.
 	maxPrefixes = 256
@@ -41,7 +45,9 @@ type Reports struct {
 
 	mu       sync.Mutex
 	prefixes map[uint64]sighting
-	alarmed  time.Time
+	raised   time.Time // last time that enough prefixes reported
+	began    time.Time // first time of the same trouble
+	told     time.Time // last alarm
 }
 
 // sighting is when a prefix last reported, and which codes.
@@ -53,14 +59,16 @@ type sighting struct {
 // An Alarm says that pages in many places fail to load the vendor's script.
 type Alarm struct {
 	At       time.Time      `json:"at"`
+	Since    time.Time      `json:"since"`         // At in the first alarm of a trouble, earlier in those that say that it goes on
 	Prefixes int            `json:"prefixes"`      // distinct address prefixes within a minute; 256 = at least
 	Codes    map[string]int `json:"codes"`         // of those, by the error code they reported; "other" is one
 	Config   int            `json:"config_failed"` // of those, with 1006: perhaps arrears or a bad aidEncrypted of our own
 }
 
-// NewReports returns an empty Reports. With an alarm, at most once a minute,
-// it calls probeSoon, which brings the next script probe forward, and then
-// alarm; either may be nil. Both must not block.
+// NewReports returns an empty Reports. While pages in many places report, it
+// calls probeSoon at most once a minute, which brings the next script probe
+// forward, and alarm when that begins and once an hour while it goes on; either
+// may be nil. Both must not block.
 func NewReports(probeSoon func(), alarm func(Alarm), log *slog.Logger, reg prometheus.Registerer) *Reports {
 	if probeSoon == nil {
 		probeSoon = func() {}
@@ -92,21 +100,24 @@ func (rs *Reports) Record(from netip.Addr, events []Event) {
 	if codes == 0 || !from.IsValid() {
 		return
 	}
-	a, raised := rs.remember(from, codes, time.Now())
-	if !raised {
+	a, raised, tell := rs.remember(from, codes, time.Now())
+	if raised {
+		rs.probeSoon()
+	}
+	if !tell {
 		return
 	}
 	text := "pages in many places cannot load the vendor's script"
 	if a.Config > 0 {
 		text += "; some report 1006, which is also what arrears or a bad aidEncrypted of our own look like"
 	}
-	rs.log.Warn(text, "prefixes", a.Prefixes, "codes", a.Codes, "config_failed", a.Config)
-	rs.probeSoon()
+	rs.log.Warn(text, "since", a.Since, "prefixes", a.Prefixes, "codes", a.Codes, "config_failed", a.Config)
 	rs.alarm(a)
 }
 
-// remember notes a prefix and reports whether that makes an alarm.
-func (rs *Reports) remember(from netip.Addr, codes uint32, now time.Time) (Alarm, bool) {
+// remember notes a prefix and reports whether many places report now, and
+// whether people should be told of it.
+func (rs *Reports) remember(from netip.Addr, codes uint32, now time.Time) (a Alarm, raised, tell bool) {
 	key := maphash.Comparable(rs.seed, captcha.Network(from))
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -124,15 +135,22 @@ func (rs *Reports) remember(from netip.Addr, codes uint32, now time.Time) (Alarm
 		delete(rs.prefixes, oldest)
 	}
 	rs.prefixes[key] = sighting{at: now, codes: s.codes | codes}
-	if len(rs.prefixes) < minAlarmPrefixes || !rs.alarmed.IsZero() && now.Sub(rs.alarmed) < alarmWithin {
-		return Alarm{}, false
+	if len(rs.prefixes) < minAlarmPrefixes || !rs.raised.IsZero() && now.Sub(rs.raised) < alarmWithin {
+		return Alarm{}, false, false
 	}
-	rs.alarmed = now
-	return rs.newAlarm(now), true
+	another := rs.raised.IsZero() || now.Sub(rs.raised) >= alarmCalm
+	rs.raised = now
+	if another {
+		rs.began = now
+	} else if now.Sub(rs.told) < alarmAgain {
+		return Alarm{}, true, false
+	}
+	rs.told = now
+	return rs.newAlarm(now), true, true
 }
 
 func (rs *Reports) newAlarm(now time.Time) Alarm {
-	a := Alarm{At: now.UTC(), Prefixes: len(rs.prefixes), Codes: map[string]int{}}
+	a := Alarm{At: now.UTC(), Since: rs.began.UTC(), Prefixes: len(rs.prefixes), Codes: map[string]int{}}
 	for _, s := range rs.prefixes {
 		for codes := s.codes; codes != 0; codes &= codes - 1 {
 			a.Codes[codeName(bits.TrailingZeros32(codes))]++
