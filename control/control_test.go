@@ -90,10 +90,11 @@ func (h *house) changed() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.told++
-	holds := fmt.Sprint(h.Mode())
+	parts := []string{fmt.Sprint(h.Mode())}
 	for _, drill := range h.Drills() {
-		holds += "+" + drill.Scene
+		parts = append(parts, drill.Scene)
 	}
+	holds := strings.Join(parts, "+")
 	if n := len(h.seen); n == 0 || !strings.HasPrefix(h.seen[n-1], holds+"@") {
 		h.seen = append(h.seen, fmt.Sprintf("%s@%g", holds, time.Since(h.began).Seconds()))
 	}
