@@ -210,7 +210,7 @@ func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
 	if err != nil {
 		f := captcha.AsFailure(err)
 		if d, ok := p.refused(r.Ticket); ok { // by a call of another request, meanwhile
-			d.Answer, d.Attempts = f.Answer, f.Attempts
+			d.Attempts = f.Attempts
 			return d
 		}
 		return p.failed(ctx, s, r, f)
