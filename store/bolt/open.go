@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"captchagate/private"
 )
 
 // How long Open may take for the lock and for looking the file over: together
@@ -22,12 +23,12 @@ const (
 
 // Open opens the store in the file at path, and makes the file (0600) and its
 // folder (0700) if they are missing. It fails within a second if another process
-// holds the file, if the file is damaged, and if it or its folder cannot be
-// made; the error says what to do.
+// holds the file, if the file is damaged, if it or its folder cannot be made, and
+// if others can reach them (private.Open); the error says what to do.
 //
 // Close releases the file; Run clears away what has outlived its life.
 func Open(path string, log *slog.Logger) (*Store, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := private.MakeFolder(path); err != nil {
 		return nil, fmt.Errorf("store: its folder cannot be made: %w; make it, or set store.path to a place that can be written", err)
 	}
 	s := &Store{
@@ -66,8 +67,8 @@ func (s *Store) open(path string) (err error) {
 		NoSync:       true, // see Store
 		FreelistType: bbolt.FreelistMapType,
 		NoStatistics: true,
-		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			s.file, err = os.OpenFile(name, flag, mode)
+		OpenFile: func(name string, flag int, _ os.FileMode) (*os.File, error) {
+			s.file, err = private.Open(name, flag)
 			return s.file, err
 		},
 	})
@@ -104,6 +105,8 @@ func (s *Store) lookOver(deadline time.Time) error {
 func openError(path string, err error) error {
 	path = fmt.Sprintf("%q", path)
 	switch {
+	case errors.Is(err, private.ErrExposed):
+		return fmt.Errorf("store: %s cannot be opened: %w", path, err)
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("store: another process holds %s; stop it, or give this one a file of its own (store.path)", path)
 	case errors.Is(err, errDamaged), errors.Is(err, bolterrors.ErrInvalid),

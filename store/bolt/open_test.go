@@ -33,6 +33,17 @@ func TestOpen_SaysWhatIsWrongWithinASecond(t *testing.T) {
 			clear(file[2*os.Getpagesize():])
 			return file
 		}), "is damaged or no store"},
+		{"others may write it", func(t *testing.T, path string) {
+			write(nil)(t, path)
+			must(t, os.Chmod(path, 0o666))
+		}, "chmod 600"},
+		{"behind a symbolic link", func(t *testing.T, path string) {
+			open(t, path+".elsewhere")
+			must(t, os.Symlink(path+".elsewhere", path))
+		}, "is a symbolic link"},
+		{"in a folder where others may write", func(t *testing.T, path string) {
+			must(t, os.Chmod(filepath.Dir(path), 0o777))
+		}, "chmod 700"},
 		{"a folder", func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o700)) }, "cannot be opened"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
