@@ -4,8 +4,9 @@ import "net/netip"
 
 // Household returns what counts as one user's address: a /32 of IPv4, a /64 of
 // IPv6, within which a user's address changes at will. An IPv4 address mapped
-// into IPv6 is the IPv4 address; a zone is dropped; an invalid address has the
-// zero Prefix.
+// into IPv6, or inside one of 6to4 or Teredo, is the IPv4 address: whoever has it
+// has a whole network of those. A zone is dropped; an invalid address has the zero
+// Prefix.
 func Household(ip netip.Addr) netip.Prefix { return prefix(ip, 32, 64) }
 
 // Network returns what counts as one place: a /24 of IPv4, a /48 of IPv6,
@@ -14,11 +15,32 @@ func Household(ip netip.Addr) netip.Prefix { return prefix(ip, 32, 64) }
 func Network(ip netip.Addr) netip.Prefix { return prefix(ip, 24, 48) }
 
 func prefix(ip netip.Addr, bits4, bits6 int) netip.Prefix {
-	ip = ip.Unmap()
+	if !ip.IsValid() {
+		return netip.Prefix{}
+	}
+	ip = inner(ip.Unmap())
 	bits := bits6
 	if ip.Is4() {
 		bits = bits4
 	}
 	p, _ := ip.Prefix(bits) // fits either family
 	return p
+}
+
+var (
+	sixToFour = netip.MustParsePrefix("2002::/16") // RFC 3056: the IPv4 address follows
+	teredo    = netip.MustParsePrefix("2001::/32") // RFC 4380: it is at the end, inverted
+)
+
+// inner returns the IPv4 address inside an address of 6to4 or Teredo, and any
+// other address as it is.
+func inner(ip netip.Addr) netip.Addr {
+	ip = ip.WithZone("")
+	switch b := ip.As16(); {
+	case sixToFour.Contains(ip):
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	case teredo.Contains(ip):
+		return netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]})
+	}
+	return ip
 }
