@@ -23,7 +23,7 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 	c.APIKeys = []public.APIKey{{Name: "shop", Key: leak + "-api"}}
 	c.Admin.Tokens = []admin.Token{{Name: "ops", Role: admin.Operator, Token: leak + "-token"}}
 	c.Challenge.Secret, c.Reverify.Secret = leak+"-challenge", leak+"-reverify"
-	c.Reverify.Webhook = "https://user:" + leak + "@shop.example/reports?token=" + leak
+	c.Reverify.Webhook = "https://user:" + leak + "@shop.example/services/" + leak + "?token=" + leak
 	c.Client.Script = "https://host.example/%zz?" + leak // not even an address
 	text, err := c.YAML()
 	if err != nil {
@@ -32,11 +32,11 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 	if strings.Contains(string(text), leak) {
 		t.Errorf("a secret shows:\n%s", text)
 	}
-	if got := strings.Count(string(text), "[redacted]"); got != 10 {
-		t.Errorf("%d values are redacted, want 10:\n%s", got, text)
+	if got := strings.Count(string(text), "[redacted]"); got != 9 {
+		t.Errorf("%d values are redacted, want 9:\n%s", got, text)
 	}
-	if !strings.Contains(string(text), "@shop.example/reports?") {
-		t.Errorf("the webhook's address is lost with its password:\n%s", text)
+	if !strings.Contains(string(text), "webhook: https://shop.example/[redacted]\n") {
+		t.Errorf("the webhook's host is lost with its password and path:\n%s", text)
 	}
 }
 
@@ -118,6 +118,33 @@ func TestMistakes_ShowNoSecret(t *testing.T) {
 				t.Fatal("it is taken")
 			}
 			if strings.Contains(err.Error(), leak) {
+				t.Errorf("a secret shows:\n%v", err)
+			}
+		})
+	}
+}
+
+// Secrets where nobody expects them: in place of a key, or of a number.
+func TestMistakes_ShowNoSecretInAWrongPlace(t *testing.T) {
+	const key, digits = "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY4", "83920174650192837465"
+	for name, text := range map[string]string{
+		"a key":                   "upstream: {" + key + ": x}\n",
+		"a key of the whole file": key + ": x\n",
+		"a key of an entry":       "upstream: {apps: [{" + key + ": x}]}\n",
+		"a key of digits":         "upstream: {" + digits + ": x}\n",
+		"a whole number":          "upstream: {max_attempts: " + key + "}\n",
+		"a number above 0":        "upstream: {apps: [{captcha_app_id: " + key + ", app_secret_key: x}]}\n",
+		"digits":                  "upstream: {max_attempts: " + digits + "}\n",
+		"a share":                 "upstream: {retry_budget: " + key + "}\n",
+		"a time":                  "upstream: {deadline: " + key + "}\n",
+		"a network":               "trusted_proxies: [" + key + "]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Load(write(t, text), nil)
+			if err == nil {
+				t.Fatal("it is taken")
+			}
+			if strings.Contains(err.Error(), key) || strings.Contains(err.Error(), digits) {
 				t.Errorf("a secret shows:\n%v", err)
 			}
 		})

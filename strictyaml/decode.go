@@ -3,6 +3,7 @@ package strictyaml
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 )
 
@@ -120,7 +121,19 @@ func (d *Document) unknown(e entry, path string, known []field) {
 	if meant := Nearest(e.key, names); meant != "" {
 		d.failed[join(path, meant)] = true // what it says is here, and not missing
 	}
-	d.mistake(Mistake{File: d.file, Line: e.line, Key: at, Text: unknownKey(e.key, names)})
+	d.mistake(Mistake{File: d.file, Line: e.line, Key: join(path, shownKey(e.key, names)), Text: unknownKey(e.key, names)})
+}
+
+// likeKey is what keys look like, and secrets of any use do not.
+var likeKey = regexp.MustCompile(`^[A-Za-z_]{1,24}$`)
+
+// shownKey is what a mistake may show of a key that there is not. It may be a
+// secret whose own key was forgotten.
+func shownKey(key string, known []string) string {
+	if likeKey.MatchString(key) || Nearest(key, known) != "" {
+		return key
+	}
+	return redacted
 }
 
 func unknownKey(key string, known []string) string {

@@ -15,7 +15,7 @@ import (
 
 // Marshal writes every key of the struct that from points to, with [redacted]
 // for each secret that is set. Addresses lose their password and what follows
-// their "?", where webhooks carry tokens.
+// their "?", those of webhooks also their path: chats have their tokens there.
 func Marshal(from any) ([]byte, error) {
 	shown, err := show(valueOf(from), "")
 	if err != nil {
@@ -95,10 +95,24 @@ func showString(key, value string) string {
 	if isSecret(key) {
 		return redacted
 	}
+	if key == "webhook" {
+		return showHost(value)
+	}
 	if strings.Contains(value, "://") {
 		return showAddress(value)
 	}
 	return value
+}
+
+func showHost(address string) string {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "":
+		return redacted
+	case u.User == nil && u.RawQuery == "" && u.Path == "" && u.Fragment == "":
+		return address
+	}
+	return u.Scheme + "://" + u.Host + "/" + redacted
 }
 
 func showAddress(address string) string {

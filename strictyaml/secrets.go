@@ -35,6 +35,7 @@ func (d *Document) hideSecrets() {
 		}
 		if value, ok := d.expanded[m.Key]; ok {
 			m.Text = without(m.Text, value, d.written[m.Key].source)
+			m.Text = strings.ReplaceAll(m.Text, shown(value), strconv.Quote(d.written[m.Key].source))
 		}
 	}
 }
