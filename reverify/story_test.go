@@ -39,6 +39,9 @@ func TestQueue_ReportsAfterAnOutageExactlyWhoWasBad(t *testing.T) {
 		if w.q.Held() != 0 {
 			t.Errorf("%d entries are held after the last was acknowledged", w.q.Held())
 		}
+		if w.logs.Len() != 0 {
+			t.Errorf("all went well, and the log says %s", w.logs.String())
+		}
 	})
 }
 
