@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -14,6 +15,7 @@ import (
 // from this machine.
 type guard struct {
 	tokens []known
+	wrong  wrongTokens
 	cross  *http.CrossOriginProtection
 }
 
@@ -32,7 +34,7 @@ const (
 )
 
 func newGuard(tokens []Token) *guard {
-	g := &guard{cross: http.NewCrossOriginProtection()}
+	g := &guard{wrong: wrongTokens{places: map[netip.Prefix]wrongCount{}}, cross: http.NewCrossOriginProtection()}
 	for _, token := range tokens {
 		g.tokens = append(g.tokens, known{sha256.Sum256([]byte(token.Token)), token.Name, token.Role})
 	}
@@ -68,6 +70,11 @@ func (g *guard) byToken(c *gin.Context) bool {
 		}
 	}
 	if found == nil || token == "" || !strings.EqualFold(scheme, "Bearer") {
+		if token != "" && g.wrong.tooMany(c.Request.RemoteAddr) {
+			c.Header("Retry-After", "60")
+			refuse(c, http.StatusTooManyRequests, "too many wrong tokens came from this address; wait a minute, or take a right one, which is always let in")
+			return false
+		}
 		c.Header("WWW-Authenticate", `Bearer realm="captchagate"`)
 		refuse(c, http.StatusUnauthorized, "a token of admin.tokens is needed, as Authorization: Bearer TOKEN")
 		return false

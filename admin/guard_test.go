@@ -1,7 +1,11 @@
 package admin_test
 
 import (
+	"fmt"
+	"strconv"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestGuard_LetsInByToken(t *testing.T) {
@@ -47,6 +51,60 @@ func TestGuard_LetsInByToken(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever tries tokens has ten a minute; a right one is let in all the same.
+func TestGuard_TenWrongTokensAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := build(t, tokens)
+		status := func(peer, token string) int {
+			return d.ask(t, "GET", "/admin/v1/status", "", bearer(token), "Peer: "+peer+":50000").Code
+		}
+		for range 2 {
+			for i := range 30 {
+				want := 401
+				if i >= 10 {
+					want = 429
+				}
+				if got := status("192.0.2.1", "wrong-token-"+strconv.Itoa(i)); got != want {
+					t.Fatalf("wrong token %d: status %d, want %d", i+1, got, want)
+				}
+			}
+			if got := status("192.0.2.1", operatorToken); got != 200 {
+				t.Errorf("the right token: status %d", got)
+			}
+			if got := d.ask(t, "GET", "/admin/v1/status", "", "Peer: 192.0.2.1:50000").Code; got != 401 {
+				t.Errorf("no token: status %d", got)
+			}
+			if got := status("192.0.2.2", "wrong"); got != 401 {
+				t.Errorf("another address: status %d", got)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+// The memory of who tried is bounded; those beyond it have tried too many.
+func TestGuard_RemembersABoundedNumberOfWrongTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := build(t, tokens)
+		refused := 0
+		try := func(i int, token string) int {
+			return d.ask(t, "GET", "/admin/v1/status", "", bearer(token), fmt.Sprintf("Peer: 10.0.%d.%d:1", i/256, i%256)).Code
+		}
+		for i := range 5000 {
+			if try(i, "wrong") == 429 {
+				refused++
+			}
+		}
+		if refused != 5000-4096 || try(4999, operatorToken) != 200 {
+			t.Errorf("%d of 5000 addresses were refused, want those beyond 4096", refused)
+		}
+		time.Sleep(time.Minute)
+		if got := try(4999, "wrong"); got != 401 {
+			t.Errorf("a minute later: status %d", got)
+		}
+	})
 }
 
 func TestGuard_WithoutTokensLetsInFromHereOnly(t *testing.T) {

@@ -178,7 +178,7 @@ func TestAttack_ForgedDisasterTicketsDoNotGetBeyondTheBudget(t *testing.T) {
 		one := func(ip, subject string, n int) map[string]int {
 			var answers []answer
 			for i := range n {
-				f := fields{"scene": "comment", "ticket": forged(time.Now()), "randstr": fmt.Sprint("@", i), "user_ip": ip}
+				f := fields{"scene": "comment", "ticket": forged(time.Now()), "randstr": fmt.Sprint("@", i), "user_ip": ip, "subject": fmt.Sprint("user ", i)}
 				if subject != "" {
 					f["subject"], f["user_ip"] = subject, fmt.Sprintf("10.%d.9.1", i)
 				}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"captchagate/captcha"
@@ -21,7 +22,7 @@ func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
 		return rejected(nil, 0)
 	}
 	corroborated := p.ports.Situation.ScriptDown() || p.ports.Situation.Forced(s.name, r.Ticket) == ForceDegraded
-	corroborated = corroborated && p.plausible(t) && !p.ports.Ledger.Seen(disasterKey(r.Ticket))
+	corroborated = corroborated && p.plausible(t) && !p.ports.Ledger.Seen(disasterKey(r.Ticket, t))
 	action := max(s.Degraded, Challenge, Action(p.rules.Load().Disaster.Otherwise))
 	if corroborated {
 		action = max(s.Degraded, Action(p.rules.Load().Disaster.WhenCorroborated))
@@ -40,14 +41,15 @@ func (p *Policy) plausible(t captcha.DisasterTicket) bool {
 		return false
 	}
 	if t.At.IsZero() {
-		return true
+		return false // nobody can tell how old it is
 	}
 	age := time.Since(t.At)
 	return age <= p.rules.Load().Disaster.MaxAge && age >= -clockSkew
 }
 
-// disasterKey names a ticket in one user's hands: all users of one second hold
-// the same ticket.
-func disasterKey(t captcha.Ticket) captcha.Key {
-	return captcha.KeyOf(t.Value + "\x00" + t.Randstr + "\x00" + t.UserIP.Unmap().String())
+// disasterKey names what one user can hold of an app in one minute. All else in
+// a disaster ticket can be written anew at will and makes no other one of it:
+// code, form, randstr, a fifth part, the second.
+func disasterKey(held captcha.Ticket, t captcha.DisasterTicket) captcha.Key {
+	return captcha.KeyOf(fmt.Sprintf("%v\x00%d\x00%d\x00%s", held.Household(), held.AppID, t.At.Unix()/60, held.Subject))
 }

@@ -106,7 +106,7 @@ func TestDecide_DisasterTicketsMustBePlausible(t *testing.T) {
 			}
 		})
 	}
-	for _, parts := range []string{"_undefined_%d", "_190000001"} {
+	for parts, want := range map[string]string{"_undefined_%d": allowed, "_190000001": challenged, "_undefined": challenged} {
 		inBubble(t, func() {
 			w := newWorld(allows)
 			w.scriptDown = true
@@ -115,14 +115,15 @@ func TestDecide_DisasterTicketsMustBePlausible(t *testing.T) {
 			if parts == "_undefined_%d" {
 				r.Ticket.Value = fmt.Sprintf(r.Ticket.Value, time.Now().Unix())
 			}
-			if got := words(w.policy().Decide(t.Context(), r)); got != allowed {
-				t.Errorf("%s: %s", r.Ticket.Value, got)
+			if got := words(w.policy().Decide(t.Context(), r)); got != want {
+				t.Errorf("%s: %s, want %s", r.Ticket.Value, got, want)
 			}
 		})
 	}
 }
 
-// All users of one second hold the same disaster ticket; one of them has it once.
+// All users of one second hold the same disaster ticket; one of them has it once,
+// however it is written anew.
 func TestDecide_ADisasterTicketIsGoodForEachUserOnce(t *testing.T) {
 	inBubble(t, func() {
 		w := newWorld(allows)
@@ -133,10 +134,15 @@ func TestDecide_ADisasterTicketIsGoodForEachUserOnce(t *testing.T) {
 		same.Ticket.UserIP = netip.AddrFrom16(alice.As16())
 		other.Ticket.UserIP = visitor(1)
 		again.Ticket.Randstr = "@other"
+		extra, older := r, disaster(1004, ourApp, time.Now().Add(-4*time.Second))
+		extra.Ticket.Value += "_fifth"
+		neighbour, later := r, disaster(1001, ourApp, time.Now().Add(time.Minute))
+		neighbour.Ticket.Subject = "somebody else behind the same address"
 		for i, c := range []struct {
 			r    policy.Request
 			want string
-		}{{r, allowed}, {r, challenged}, {same, challenged}, {other, allowed}, {again, allowed}} {
+		}{{r, allowed}, {r, challenged}, {same, challenged}, {other, allowed}, {again, challenged},
+			{extra, challenged}, {older, challenged}, {neighbour, allowed}, {later, allowed}} {
 			if got := words(p.Decide(t.Context(), c.r)); got != c.want {
 				t.Errorf("request %d: %s, want %s", i+1, got, c.want)
 			}
