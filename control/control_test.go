@@ -147,6 +147,25 @@ func TestControl_ForcesAModeUntilItLapses(t *testing.T) {
 	})
 }
 
+// A mode that is forced once more, to last longer or for another reason, has
+// been forced all along; another mode begins anew.
+func TestControl_AModeGoesOnWhenItIsForcedAgain(t *testing.T) {
+	story(t, func(t *testing.T, path string) {
+		h := start(t, path, scenes...)
+		began := time.Now()
+		for n, step := range []struct {
+			mode control.Mode
+			want time.Duration // after the beginning: since when it is forced
+		}{{control.Degraded, 0}, {control.Degraded, 0}, {control.Normal, 2 * time.Second}, {control.Normal, 2 * time.Second}, {control.Degraded, 4 * time.Second}} {
+			must(t, h.Set(t.Context(), control.Change{Mode: step.mode, Reason: "step"}))
+			if since := h.Override().Since.Sub(began); since != step.want {
+				t.Errorf("step %d: forced since %v, want %v", n, since, step.want)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 func TestControl_AnEndIsKeptWithoutRun(t *testing.T) {
 	story(t, func(t *testing.T, path string) {
 		h := start(t, path, scenes...)
@@ -205,6 +224,7 @@ func TestControl_FollowersKnowAChangeBeforeSetReturns(t *testing.T) {
 func TestControl_NoticesEachEndInItsInstant(t *testing.T) {
 	story(t, func(t *testing.T, path string) {
 		h := start(t, path, scenes...)
+		synctest.Wait() // Run waits by now, for a second
 		for _, change := range []control.Change{
 			{For: 1500 * time.Millisecond}, {Scene: "login", For: 700 * time.Millisecond}, {Scene: "comment", For: 2100 * time.Millisecond}, {Scene: "payment"},
 		} {

@@ -65,6 +65,27 @@ func TestControl_ChoosesADrillsUsersStably(t *testing.T) {
 	})
 }
 
+// A scene's name and a user's are not run together: of two scenes each chooses
+// for itself, also if one's name begins with the other's.
+func TestControl_ScenesOfLikeNamesChooseForThemselves(t *testing.T) {
+	story(t, func(t *testing.T, path string) {
+		h := start(t, path, "log", "login")
+		share, same := 0.5, 0
+		for _, scene := range []string{"log", "login"} {
+			must(t, h.Set(t.Context(), control.Change{Mode: control.Degraded, Scene: scene, Share: &share, Reason: "drill"}))
+		}
+		for n := range 1000 {
+			user := fmt.Sprint("user", n)
+			if h.Forced("login", captcha.Ticket{Subject: user}) == h.Forced("log", captcha.Ticket{Subject: "in" + user}) {
+				same++
+			}
+		}
+		if same > 600 {
+			t.Errorf("%d of 1000 users are on the same side of both", same)
+		}
+	})
+}
+
 // Nobody outside can compute whom a drill meets: it hangs on a key of the store.
 func TestControl_AnotherStoreChoosesOtherUsers(t *testing.T) {
 	story(t, func(t *testing.T, path string) {
@@ -86,6 +107,7 @@ func TestControl_EndsDrillsOfScenesThatAreGone(t *testing.T) {
 		h := start(t, path, scenes...)
 		must(t, h.Set(t.Context(), control.Change{Mode: control.Degraded, Scene: "login", Reason: "drill", Actor: "ops"}))
 		must(t, h.Set(t.Context(), control.Change{Mode: control.Degraded, Scene: "comment", Reason: "drill", Actor: "ops"}))
+		synctest.Wait() // Run waits by now, for a second
 		h.SetScenes([]string{"comment", "payment"})
 		synctest.Wait()
 		if drills := h.Drills(); len(drills) != 1 || drills[0].Scene != "comment" {
