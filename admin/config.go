@@ -20,8 +20,9 @@ const (
 
 // Config is the section "admin" of the configuration.
 type Config struct {
-	Listen string  `yaml:"listen"` // host:port of the operators' listener
-	Tokens []Token `yaml:"tokens"` // none = from this machine only
+	Listen string  `yaml:"listen"`     // host:port of the operators' listener
+	File   string  `yaml:"token_file"` // holds the token that is made if Tokens is empty; "" = none is
+	Tokens []Token `yaml:"tokens"`     // none, and no File = from this machine only
 }
 
 // A Token lets its bearer in.

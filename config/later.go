@@ -10,7 +10,6 @@ var later = map[string][]string{
 	"admin.tls.cert":      {""},
 	"admin.tls.key":       {""},
 	"admin.tls.client_ca": {""},
-	"admin.token_file":    {""},
 	"admin.public_url":    {""},
 
 	"upstream.session_token": {""},

@@ -126,7 +126,9 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	g.connections, g.operators = newConnections(cfg, connlimit.Descriptors(), log)
 	g.registerMetrics()
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	g.admin = g.newAdmin()
+	if g.admin, err = g.newAdmin(); err != nil {
+		return nil, err
+	}
 	return g, nil
 }
 
@@ -137,14 +139,21 @@ func (g *Gateway) closeStore() {
 }
 
 // newAdmin makes the operators' door, over all that New made before.
-func (g *Gateway) newAdmin() *admin.Server {
+func (g *Gateway) newAdmin() (*admin.Server, error) {
+	cfg, err := g.cfg.Admin, error(nil)
+	if cfg.Tokens, err = cfg.OwnTokens(); err != nil {
+		return nil, err
+	}
+	if len(g.cfg.Admin.Tokens) == 0 && cfg.File != "" {
+		g.log.Info("no admin.tokens are configured; the operators' token is in admin.token_file", "path", cfg.File)
+	}
 	var reload func(context.Context, string) error
 	if g.reload != nil {
 		reload = g.reloadFor
 	}
-	return admin.New(g.cfg.Admin, g.control,
+	return admin.New(cfg, g.control,
 		&views{situation: g.situation, control: g.control, breaker: g.breaker, upstream: g.upstream, store: g.store, incidents: g.incidents, queue: g.queue},
-		reload, promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.log)
+		reload, promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.log), nil
 }
 
 // PagePolicy is the Content-Security-Policy that a page needs, served from the

@@ -9,18 +9,31 @@ import (
 	"github.com/spf13/cobra"
 
 	"captchagate/admin"
+	"captchagate/config"
 	"captchagate/control"
 )
 
 // adminFlags say how to reach the operators' API.
-type adminFlags struct{ url string }
+type adminFlags struct{ url, config string }
 
 func (f *adminFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.url, "admin-url", "http://127.0.0.1:8081", "operators' listener of the gateway; the token comes from GATEWAY_ADMIN_TOKEN")
+	cmd.Flags().StringVar(&f.url, "admin-url", "http://127.0.0.1:8081", "operators' listener of the gateway; the token comes from GATEWAY_ADMIN_TOKEN, else from admin.token_file of --config")
+	cmd.Flags().StringVar(&f.config, "config", "", "configuration `FILE` of the gateway, for its admin.token_file")
 }
 
-func (f *adminFlags) client() *admin.Client {
-	return &admin.Client{URL: f.url, Token: os.Getenv("GATEWAY_ADMIN_TOKEN")}
+// client is one with a token from the environment, or else from the token file of
+// the configuration, if there is either.
+func (f *adminFlags) client() (*admin.Client, error) {
+	c := &admin.Client{URL: f.url, Token: os.Getenv(admin.TokenVariable)}
+	if c.Token != "" || f.config == "" {
+		return c, nil
+	}
+	cfg, err := config.Load(f.config, os.Environ())
+	if err != nil || cfg.Admin.File == "" || len(cfg.Admin.Tokens) > 0 {
+		return c, err
+	}
+	c.Token, err = cfg.Admin.FileToken()
+	return c, err
 }
 
 func newMode() *cobra.Command {
@@ -65,7 +78,11 @@ part of its users, always the same ones. auto with --scene ends it.`,
 			if cmd.Flags().Changed("share") {
 				change.Share = &share
 			}
-			st, err := at.client().SetMode(cmd.Context(), change)
+			client, err := at.client()
+			if err != nil {
+				return err
+			}
+			st, err := client.SetMode(cmd.Context(), change)
 			if err != nil {
 				return err
 			}
@@ -115,7 +132,11 @@ func newStatus() *cobra.Command {
 			if !asJSON {
 				return show(cmd, &at)
 			}
-			st, err := at.client().Status(cmd.Context())
+			client, err := at.client()
+			if err != nil {
+				return err
+			}
+			st, err := client.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -130,7 +151,11 @@ func newStatus() *cobra.Command {
 }
 
 func show(cmd *cobra.Command, at *adminFlags) error {
-	st, err := at.client().Status(cmd.Context())
+	client, err := at.client()
+	if err != nil {
+		return err
+	}
+	st, err := client.Status(cmd.Context())
 	if err != nil {
 		return err
 	}
