@@ -4,8 +4,8 @@
 //
 //	admit( retry( attempt( next ) ) )
 //
-// These three are functions, each in the file of its name. Beside a request's
-// way there are
+// These three are functions, in admission.go, retry.go and attempt.go. Beside a
+// request's way there are
 //
 //   - the circuit: the snapshot that admit looks at, and its steps from closed to
 //     open, half open, recovering and closed again. gobreaker is the state machine

@@ -12,8 +12,8 @@ import (
 const keptTransitions = 50
 
 // A circuit is the state machine that the others see: it holds the snapshot and
-// makes every step from one to the next: those that lead out of closed are in
-// generation.go with gobreaker, the others here.
+// makes every step from one to the next: the step to open is in generation.go
+// with gobreaker, the others here.
 type circuit struct {
 	cfg      Config
 	inFlight *inFlight

@@ -65,7 +65,8 @@ func (g *generation) isOpen() bool {
 	}
 }
 
-// onTrial reports whether the generation's first calls have not all ended.
+// onTrial reports whether the call that ended last was one of the generation's
+// first, the canaries, or none has ended.
 func (g *generation) onTrial() bool { return g.ended.Load() <= canaryCalls }
 
 // readyToTrip is gobreaker's question after each fault, asked under its lock.

@@ -16,7 +16,7 @@ const (
 	Misconfigured              // the API refuses our account
 	CircuitOpen                // the circuit is open or half open, or opened while waiting
 	Recovering                 // the user is not yet in the share that is sent on
-	Overloaded                 // too many calls in flight
+	Overloaded                 // too many calls in flight, or no descriptor, port or memory left here
 	OutcomeUnknown             // code 9 after an attempt of our own of unknown fate
 	Cancelled                  // the caller went away
 )

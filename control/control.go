@@ -1,8 +1,8 @@
 // Package control owns the operators' switch and the drills, and the audit of
 // what was switched.
 //
-// Whoever decides about a user asks Forced first: one atomic load if
-// nothing is forced. What is forced is written to the store, with its entry in
+// Whoever decides about a user asks Forced before the Captcha API is asked: one
+// atomic load if nothing is forced. What is forced is written to the store, with its entry in
 // the audit, before it holds, and is loaded again at the next start. An end
 // that was set is compared with the clock on every reading, so a late timer
 // changes nothing that a user sees.

@@ -29,8 +29,8 @@ func (g *Gateway) reloadFor(_ context.Context, actor string) error {
 	return err
 }
 
-// takeOver puts in force what a new configuration says of scenes, keys and
-// disaster tickets, and returns the sections whose changes wait. Everything that
+// takeOver puts in force what a new configuration says of scenes, API keys,
+// disaster tickets and challenge.secret, and returns the sections whose changes wait. Everything that
 // can fail does so before anything changes.
 func (g *Gateway) takeOver() (waiting []string, err error) {
 	if g.reload == nil {

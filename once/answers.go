@@ -1,8 +1,10 @@
 // Package once holds what may happen once: answers that a repeated request
-// gets again, tickets that were let through or whose fate is unknown, and
-// solutions that were spent.
+// gets again, tickets that let somebody in, that the API refused or whose fate
+// is unknown, and solutions that were spent.
 //
-// All of it is in memory, bounded, and expires without a goroutine of its own.
+// All of it is looked up in memory, bounded, and expires without a goroutine of
+// its own. [LastingSet] and [Spent] keep theirs in a store besides, so that it
+// outlives the process.
 // Nothing keeps what a user or a backend sent in clear, only its SHA-256.
 package once
 

@@ -7,7 +7,8 @@ import (
 	"captchagate/captcha"
 )
 
-// A fallback is what the scene would do because nobody could tell, and fb.
+// A fallback is what the scene would do because nobody could tell, and why
+// nobody could.
 type fallback struct {
 	cause    captcha.Cause
 	action   Action

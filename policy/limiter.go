@@ -69,8 +69,9 @@ func (l *Limiter) Observe(standing Standing) {
 // Take takes one token for a user and reports whether there was one: from the
 // buckets of the address (a /32, or the /64 of IPv6), of its network (/24 or
 // /48, at 16 times the rate), of the subject and of the total, within the time
-// of the cause that it is taken under. It takes from all of them or from none, and a refusal leaves no trace.
-// Without a subject that bucket does not count. An invalid address gets nothing.
+// of the cause that it is taken under. It takes from all of them or from none,
+// and a refusal leaves no trace. Without a subject that bucket does not count.
+// An invalid address gets nothing.
 func (l *Limiter) Take(under Lasting, ip netip.Addr, subject string) bool {
 	if !ip.IsValid() {
 		return false

@@ -66,7 +66,7 @@ type Solution struct {
 // A Request is one question of a business backend about one user.
 type Request struct {
 	Scene     string
-	Ticket    captcha.Ticket // UserIP is always set
+	Ticket    captcha.Ticket // with UserIP, unless the body was too long to be read
 	Solution  *string        // of an alternate challenge, instead of a ticket
 	Reference string         // the business's own
 

@@ -27,7 +27,9 @@ const (
 )
 
 // verify answers POST /v1/verify. The order of its refusals is part of the
-// contract: method, key, content type, size, body, scene.
+// contract: method, key, content type, the body (an unknown scene is one of its
+// mistakes), and last a scene that is not the key's. A body that is too long is
+// no reason to refuse: it is decided, and denied.
 func (s *Server) verify(c *gin.Context) {
 	who, ok := s.authenticate(c)
 	if !ok {

@@ -5,9 +5,9 @@
 //
 //	Add → backlog → asked, or expired → pending → batch of reports → acknowledged
 //
-// Three loops move it: asker (ask.go) takes entries out of its backlog and asks
-// about each (question.go), batcher (batch.go) makes batches of the findings that
-// are pending, and sender (send.go) delivers them from its outbox to the webhook.
+// Three loops move it: the asker (ask.go) takes entries out of its backlog and asks
+// about each (question.go), the batcher (batch.go) makes batches of the findings that
+// are pending, and the sender (send.go) delivers them from its outbox to the webhook.
 // The process may die at any moment. An entry leaves the store only after a batch
 // with its report is there, and a batch is sent only after its entries are gone,
 // under the key that it was stored with. So nothing is lost, and nothing is

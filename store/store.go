@@ -1,5 +1,6 @@
 // Package store is the contract of what keeps things that must outlive a
-// request: the switch, the audit, and what may happen only once.
+// request: the switch, the audit, incidents, what is to be asked again, what the
+// Captcha API refused, what may happen only once, and keys that are made here.
 //
 // A store knows values with a life in named buckets, and logs that are read
 // newest first. What they mean is for the rooms that use them to say: each

@@ -10,8 +10,8 @@ import (
 // HTTP/1.1 on purpose: one call, one connection. With HTTP/2 one lost packet
 // would hold up every call, one reset would fail them all, and a dead
 // connection would go on being used; here a call that times out takes its own
-// connection with it. The wait for an answer is bounded in send: here it would
-// cost a timer for each call.
+// connection with it. The wait for an answer is bounded by the breaker
+// (breaker/bound.go): here it would cost a timer for each call.
 func newTransport(scheme string, d *dialer) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)

@@ -30,7 +30,7 @@ const patience = time.Second
 // the operating system before they are acknowledged but are not synced to the
 // disk, so they survive the death of the process at any moment and not a loss
 // of power: users in an outage wait for these writes, and a sync costs them
-// milliseconds. PutWithEntry, which nobody waits for, does sync.
+// milliseconds. PutWithEntry, which no user waits for, does sync.
 type Store struct {
 	db     *bbolt.DB
 	file   *os.File
