@@ -123,7 +123,7 @@ func (c *Client) refused(answer *http.Response, body []byte) error {
 	if problem.Status = answer.StatusCode; problem.Status == http.StatusUnauthorized {
 		hint := "it was refused; " + TokenVariable + " must hold one of admin.tokens"
 		if strings.TrimSpace(c.Token) == "" {
-			hint = "set " + TokenVariable + " to one of admin.tokens"
+			hint = "set " + TokenVariable + " to one of admin.tokens, or say --config FILE for its admin.token_file"
 		}
 		problem.Detail = "the gateway at " + c.URL + " wants a token: " + hint
 	}

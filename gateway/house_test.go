@@ -54,7 +54,7 @@ func testConfig(folder string) config.Config {
 		"comment": {Degraded: policy.Allow, Budget: policy.Budget{Total: policy.Rate{N: 1000, Per: time.Second}, For: 15 * time.Minute}},
 		"payment": {Degraded: policy.Deny},
 	}
-	c.Store.Path = filepath.Join(folder, "gateway.db")
+	c.Store.Path, c.Admin.File = filepath.Join(folder, "gateway.db"), ""
 	return c
 }
 

@@ -1,12 +1,14 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -218,5 +220,36 @@ func TestReload_NeedsAFile(t *testing.T) {
 	g.AdminHandler().ServeHTTP(w, r)
 	if w.Code != http.StatusNotImplemented {
 		t.Errorf("%d %s, want 501", w.Code, w.Body)
+	}
+}
+
+// Without admin.tokens only the token in the file lets operators in, over
+// loopback too and over restarts, and it is not in the log.
+func TestGateway_MakesItsOperatorsToken(t *testing.T) {
+	folder := t.TempDir()
+	cfg := testConfig(folder)
+	cfg.Admin.File = filepath.Join(folder, "data", "admin.token")
+	for range 2 {
+		var log bytes.Buffer
+		g, err := gateway.New(t.Context(), cfg, nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := cfg.Admin.FileToken()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for header, want := range map[string]int{"": 401, "Bearer of-somebody-else": 401, "Bearer " + token: 200} {
+			r, w := httptest.NewRequest("GET", "/admin/v1/status", nil), httptest.NewRecorder()
+			r.RemoteAddr, r.Host = "127.0.0.1:40000", "127.0.0.1:8081"
+			r.Header.Set("Authorization", header)
+			if g.AdminHandler().ServeHTTP(w, r); w.Code != want {
+				t.Errorf("with %q: %d, want %d", header, w.Code, want)
+			}
+		}
+		if text := log.String(); !strings.Contains(text, cfg.Admin.File) || strings.Contains(text, token) {
+			t.Errorf("the log should name the file, and not the token: %s", text)
+		}
+		g.Close()
 	}
 }

@@ -27,6 +27,7 @@ upstream: {endpoint: "http://api.example", apps: [{captcha_app_id: 190000001, ap
 		"TENCENTCLOUD_SECRET_ID=AKIDTEST", "TENCENTCLOUD_SECRET_KEY=account-key-of-the-tests",
 		"GATEWAY__LISTEN=127.0.0.1:0", "GATEWAY__ADMIN__LISTEN=127.0.0.1:0",
 		"GATEWAY__SCRIPT_PROBE__URL=", "GATEWAY__STORE__PATH=" + filepath.Join(folder, "gateway.db"),
+		"GATEWAY__ADMIN__TOKEN_FILE=" + filepath.Join(folder, "admin.token"),
 	})
 }
 

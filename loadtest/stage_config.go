@@ -19,7 +19,7 @@ import (
 // for each action.
 func (st *Stage) config() []byte {
 	return fmt.Appendf(nil, `listen: %[1]s
-admin: {listen: "%[2]s"}
+admin: {listen: "%[2]s", token_file: ""}
 upstream:
   endpoint: http://%[3]s
   secret_id: %[4]s

@@ -14,6 +14,7 @@ import (
 const config = `listen: %s
 admin:
   listen: %s
+  token_file: ""
 upstream:
   endpoint: http://%s
   secret_id: %s

@@ -78,7 +78,7 @@ func openSite(t *testing.T, change func(*config.Config, *web.Config)) *site {
 	cfg.Upstream.SecretID, cfg.Upstream.SecretKey = simulator.DefaultSecretID, simulator.DefaultSecretKey
 	cfg.Upstream.Apps = []upstream.App{{CaptchaAppID: simulator.DefaultAppID, AppSecretKey: simulator.DefaultAppSecretKey}}
 	cfg.Scenes = map[string]policy.Scene{"default": {Degraded: policy.Challenge}, "login": {Degraded: policy.Challenge}, "payment": {Degraded: policy.Deny}}
-	cfg.Store.Path = filepath.Join(t.TempDir(), "gateway.db")
+	cfg.Store.Path, cfg.Admin.File = filepath.Join(t.TempDir(), "gateway.db"), ""
 	cfg.ScriptProbe.URL = ""
 	cfg.Challenge.Cost = 500
 	// On a busy machine the simulated API is slow, and still not away.
