@@ -50,13 +50,13 @@ func (l *ledger) Seen(k captcha.Key) bool { return !l.seen.Add(k) }
 // Let lets a user through within a budget, once a ticket.
 func (l *ledger) Let(ctx context.Context, p policy.Pass) (policy.Outcome, error) {
 	if p.On != policy.OnTicket {
-		return l.spend(p), nil
+		return l.takeFromBudget(p), nil
 	}
 	key := p.Ticket.Key()
 	if !l.used.Add(key) {
 		return policy.Spent, nil
 	}
-	outcome, err := l.spend(p), error(nil)
+	outcome, err := l.takeFromBudget(p), error(nil)
 	if outcome == policy.Let {
 		outcome, err = l.keep(ctx, p)
 	}
@@ -66,8 +66,8 @@ func (l *ledger) Let(ctx context.Context, p policy.Pass) (policy.Outcome, error)
 	return outcome, err
 }
 
-// spend takes a pass from its budget. Whoever re-verification refuted has none.
-func (l *ledger) spend(p policy.Pass) policy.Outcome {
+// takeFromBudget takes a pass from its budget. Whoever re-verification refuted has none.
+func (l *ledger) takeFromBudget(p policy.Pass) policy.Outcome {
 	if l.queue.Refuted(p.Ticket.UserIP, p.Ticket.Subject) || !p.Budget.Take(p.Under, p.Ticket.UserIP, p.Ticket.Subject) {
 		return policy.Over
 	}

@@ -135,9 +135,9 @@ func (s *LastingSet) flush(ctx context.Context) error {
 }
 
 func asSlices(keys [][16]byte) [][]byte {
-	slices := make([][]byte, len(keys))
+	each := make([][]byte, len(keys))
 	for i := range keys {
-		slices[i] = keys[i][:]
+		each[i] = keys[i][:]
 	}
-	return slices
+	return each
 }
