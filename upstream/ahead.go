@@ -40,6 +40,6 @@ func (p *pool) ahead(now time.Time) {
 	}
 	for range missing {
 		p.connecting++
-		go p.make()
+		go p.makeOne()
 	}
 }

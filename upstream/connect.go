@@ -20,19 +20,9 @@ type connectingError struct{ error }
 // Unwrap returns how the time ended.
 func (e connectingError) Unwrap() error { return e.error }
 
-// connect begins to make a connection unless as many are being made as calls
-// wait.
-func (p *pool) connect() {
-	if p.connecting >= len(p.waiting) {
-		return
-	}
-	p.connecting++
-	go p.make()
-}
-
-// make makes a connection, without the lock. It is nobody's in particular:
-// whoever waits longest gets it, or gets to know why there is none.
-func (p *pool) make() {
+// makeOne makes a connection. It is nobody's in particular: whoever waits
+// longest gets it, or gets to know why there is none.
+func (p *pool) makeOne() {
 	ctx, cancel := context.WithTimeout(p.life, maxConnecting)
 	defer cancel()
 	c, err := p.open(ctx)
@@ -50,7 +40,7 @@ func (p *pool) make() {
 	}
 }
 
-// open makes a connection, without the lock.
+// open makes a connection.
 func (p *pool) open(ctx context.Context) (*conn, error) {
 	began, to := time.Now(), new(reached)
 	c, err := p.transport.NewClientConn(context.WithValue(ctx, reachedKey{}, to), p.scheme, p.hostPort)
@@ -76,15 +66,6 @@ func (p *pool) open(ctx context.Context) (*conn, error) {
 	return n, nil
 }
 
-// late is the error of a call whose time ended while it waited for a connection
-// since began.
-func (p *pool) late(ctx context.Context, began time.Time) error {
-	if since := time.Now().Add(-connectTimeout); errors.Is(context.Cause(ctx), context.DeadlineExceeded) && !began.After(since) && !p.stood.After(since) {
-		return errUnreachable
-	}
-	return connectingError{context.Cause(ctx)}
-}
-
 // takeFresh makes a connection that carries this call first.
 func (p *pool) takeFresh(ctx context.Context) (carrier, error) {
 	began := time.Now()
@@ -101,4 +82,25 @@ func (p *pool) takeFresh(ctx context.Context) (carrier, error) {
 		return nil, p.late(ctx, began)
 	}
 	return nil, err
+}
+
+// The methods above take the lock, those below are called with it held.
+
+// connect begins to make a connection unless as many are being made as calls
+// wait.
+func (p *pool) connect() {
+	if p.connecting >= len(p.waiting) {
+		return
+	}
+	p.connecting++
+	go p.makeOne()
+}
+
+// late is the error of a call whose time ended while it waited for a connection
+// since began.
+func (p *pool) late(ctx context.Context, began time.Time) error {
+	if since := time.Now().Add(-connectTimeout); errors.Is(context.Cause(ctx), context.DeadlineExceeded) && !began.After(since) && !p.stood.After(since) {
+		return errUnreachable
+	}
+	return connectingError{context.Cause(ctx)}
 }

@@ -79,8 +79,8 @@ func (p *pool) take(ctx context.Context, fresh bool) (carrier, error) {
 	return c, nil
 }
 
-// takeOrQueue takes the lock, and gives a call a kept connection or else a place
-// among those that wait.
+// takeOrQueue gives a call a kept connection or else a place among those that
+// wait.
 func (p *pool) takeOrQueue() (*conn, *waiter, error) {
 	p.mu.Lock()
 	defer p.unlock()
@@ -124,8 +124,53 @@ func (p *pool) wait(ctx context.Context, w *waiter) (carrier, error) {
 	return nil, p.late(ctx, began)
 }
 
-// use counts a connection that begins to carry a call. It and the methods that
-// follow are called with the lock held, unless they say otherwise.
+// put takes back a connection whose call ended so.
+func (p *pool) put(c *conn, e ending) {
+	p.mu.Lock()
+	defer p.unlock()
+	p.inUse--
+	now := time.Now()
+	switch e {
+	case good:
+		c.answered, p.stood = now, now
+		p.dialer.addresses.get(c.to).answered()
+	case faulted:
+		p.distrust(c, now)
+	case cut:
+	}
+	if e == faulted || c.generation != p.generation || !c.usable() {
+		p.discard(c)
+		return
+	}
+	p.keep(c)
+}
+
+// reset has every connection forgotten that stands now: those that
+// carry calls end with them.
+func (p *pool) reset() {
+	p.mu.Lock()
+	defer p.unlock()
+	p.generation++
+	p.drop(func(*conn) bool { return true })
+}
+
+// close ends what goes on in the background, and the connections that no call
+// uses; the others end with their calls.
+func (p *pool) close() {
+	p.end()
+	p.reset()
+}
+
+func (p *pool) status() []Address {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dialer.addresses.status()
+}
+
+// The methods above take the lock (unlock lets go of it), those below are called
+// with it held.
+
+// use counts a connection that begins to carry a call.
 func (p *pool) use() {
 	p.inUse++
 	p.peak = max(p.peak, p.inUse)
@@ -174,27 +219,6 @@ func (p *pool) discard(c *conn) {
 	go func() { _ = c.http.Close() }() // it may take TLS a while
 }
 
-// put takes the lock, and back a connection whose call ended so.
-func (p *pool) put(c *conn, e ending) {
-	p.mu.Lock()
-	defer p.unlock()
-	p.inUse--
-	now := time.Now()
-	switch e {
-	case good:
-		c.answered, p.stood = now, now
-		p.dialer.addresses.get(c.to).answered()
-	case faulted:
-		p.distrust(c, now)
-	case cut:
-	}
-	if e == faulted || c.generation != p.generation || !c.usable() {
-		p.discard(c)
-		return
-	}
-	p.keep(c)
-}
-
 // distrust notes that a call over a connection met a fault, and closes the idle
 // ones that brought no answer within the last second. Whatever has happened to
 // that one may have happened to them: behind one address there may be several
@@ -217,25 +241,3 @@ func (p *pool) drop(which func(*conn) bool) {
 
 // old reports whether the API closed an idle connection, or will soon.
 func (p *pool) old(c *conn, now time.Time) bool { return !c.usable() || now.Sub(c.idle) >= maxIdle }
-
-// reset takes the lock and has every connection forgotten that stands now:
-// those that carry calls end with them.
-func (p *pool) reset() {
-	p.mu.Lock()
-	defer p.unlock()
-	p.generation++
-	p.drop(func(*conn) bool { return true })
-}
-
-// close ends what goes on in the background, and the connections that no call
-// uses; the others end with their calls.
-func (p *pool) close() {
-	p.end()
-	p.reset()
-}
-
-func (p *pool) status() []Address {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.dialer.addresses.status()
-}
