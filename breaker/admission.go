@@ -30,7 +30,8 @@ type admission struct {
 	floor    *rate.Limiter // of recovering
 }
 
-// notSent are the failures of calls that are not sent.
+// notSent are the failures of calls that are not sent. All such calls share them,
+// so nobody may write to one.
 var notSent = map[captcha.Kind]*captcha.Failure{
 	captcha.CircuitOpen:   {Kind: captcha.CircuitOpen},
 	captcha.Recovering:    {Kind: captcha.Recovering},

@@ -28,52 +28,59 @@ type attempter struct {
 	complaints complaints
 }
 
-// attempt makes the n-th call of a request. Only the first one goes through
-// gobreaker and is evidence: a ticket counts once, its retries included.
-func (a *attempter) attempt(ctx context.Context, c *call, n int) (captcha.Verdict, *captcha.Failure) {
+// attempt makes the n-th call of a request, and reports whether it was sent. Only
+// the first one goes through gobreaker and is evidence: a ticket counts once, its
+// retries included.
+func (a *attempter) attempt(ctx context.Context, c *call, n int) (v captcha.Verdict, sent bool, f *captcha.Failure) {
 	if n > 1 {
-		v, err := a.send(ctx, c, false)
+		v, sent, err := a.send(ctx, c, false)
 		if err != nil {
-			return v, captcha.AsFailure(err)
+			return v, sent, captcha.AsFailure(err)
 		}
-		return v, nil
+		return v, sent, nil
 	}
-	v, f := c.generation.run(func() (captcha.Verdict, error) { return a.send(ctx, c, true) })
+	v, f = c.generation.run(func() (v captcha.Verdict, err error) {
+		v, sent, err = a.send(ctx, c, true)
+		return v, err
+	})
 	if f != nil {
 		a.circuit.openIfTripped(c.generation)
 	}
-	return v, f
+	return v, sent, f
 }
 
-// send makes one call, unless too many are in flight. It ends with the caller,
-// at its time, which begins when it is on the wire, or when the circuit opens.
-func (a *attempter) send(ctx context.Context, c *call, evident bool) (captcha.Verdict, error) {
+// send makes one call, unless too many are in flight, and reports whether it was
+// sent. It ends with the caller, at its time, which begins when it is on the wire,
+// or when the circuit opens.
+func (a *attempter) send(ctx context.Context, c *call, evident bool) (v captcha.Verdict, sent bool, err error) {
 	wired := func(now time.Time) { a.inFlight.wired(c, now) }
 	bounded, stop := bound(ctx, false, c.deadline, a.timeout, wired)
 	defer stop()
 	ok, first := a.inFlight.begin(c, stop, time.Now())
 	if !ok {
-		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Overloaded}
+		return v, false, &captcha.Failure{Kind: captcha.Overloaded}
 	}
 	if c.generation.isOpen() { // it opened before this call could be released with the others
 		a.inFlight.end(c, time.Now(), false)
-		return captcha.Verdict{}, &captcha.Failure{Kind: captcha.CircuitOpen}
+		return v, false, &captcha.Failure{Kind: captcha.CircuitOpen}
 	}
-	c.attempts++
 	c.generation.sent.Store(true)
 	if first {
 		a.watchdog.wake()
 	}
-	v, err := a.next.Verify(bounded, c.ticket)
+	v, err = a.next.Verify(bounded, c.ticket)
 	if err == nil {
 		a.answered(c, v, evident)
-		return v, nil
+		return v, true, nil
 	}
 	f := captcha.AsFailure(err)
 	reclassify(ctx, c, f)
 	a.failed(c, f, evident)
-	return v, f
+	return v, !ownTrouble(f), f
 }
+
+// ownTrouble reports whether a call was not sent because of trouble of our own.
+func ownTrouble(f *captcha.Failure) bool { return f.Kind == captcha.Overloaded && !f.FateUnknown }
 
 // reclassify corrects what the call below could not know: that the caller went
 // away, or that the circuit opened while it waited.
@@ -120,8 +127,7 @@ func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
 	now := time.Now()
 	gone := f.Kind == captcha.Cancelled || f.Kind == captcha.CircuitOpen
 	age, lagged := a.inFlight.end(c, now, !gone)
-	if f.Kind == captcha.Overloaded && !f.FateUnknown { // nothing was sent: trouble of our own
-		c.attempts--
+	if ownTrouble(f) {
 		return
 	}
 	a.metrics.attempt(outcomeOf(f.Kind), now.Sub(c.started))
@@ -130,7 +136,7 @@ func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
 		a.throttle.refused(now)
 	case captcha.Cancelled:
 		if age >= minStall {
-			a.circuit.suspect(finding{text: c.generation.evidence.abandon()})
+			a.circuit.mailbox.suspect(finding{text: c.generation.evidence.abandon()})
 		}
 	case captcha.OutcomeUnknown: // that a ticket was used is an answer
 		a.throttle.accepted(now)

@@ -80,7 +80,7 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 		peers = Alone{}
 	}
 	now := time.Now()
-	mailbox := mailbox{changed: make(chan struct{}, 1), suspicions: make(chan suspicion, 1)}
+	mailbox := mailbox{changed: make(chan struct{}, 1), suspicions: make(chan finding, 1)}
 	outbox := &outbox{journal: ports.Journal, peers: peers, log: log}
 	throttle := newThrottle(now)
 

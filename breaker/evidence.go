@@ -62,11 +62,11 @@ type badCall struct {
 	slow   bool // answered, but late; else a fault
 }
 
-// A finding is what evidence amounts to; without a text it is none.
+// A finding is what evidence amounts to. The zero value is none.
 type finding struct {
-	text     string
-	prefixes int  // distinct address prefixes that it comes from
-	stalled  bool // calls stand: perhaps only the connections that they are on are dead
+	text     string // reason enough to trip if it is confirmed; "" if it is not
+	prefixes int    // distinct address prefixes that it comes from
+	stalled  bool   // calls stand: perhaps only the connections that they are on are dead
 }
 
 func newEvidence(cfg Config, now time.Time) *evidence {

@@ -85,18 +85,10 @@ func (c *circuit) readyToTrip(g *generation) bool {
 // enough places. One that did not is for the prober to confirm.
 func (c *circuit) corroborated(f finding) (reason string) {
 	if f.prefixes < minPrefixes {
-		c.suspect(f)
+		c.mailbox.suspect(f)
 		return ""
 	}
 	return fmt.Sprintf("%s, %d prefixes", f.text, f.prefixes)
-}
-
-// suspect has the prober look into what one probe would confirm, if anything was
-// found.
-func (c *circuit) suspect(f finding) {
-	if f.text != "" {
-		c.mailbox.suspect(suspicion{why: f.text, stalled: f.stalled})
-	}
 }
 
 // trip opens the circuit for a reason that no finished call brings to gobreaker.

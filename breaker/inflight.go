@@ -17,7 +17,6 @@ type call struct {
 	key        captcha.Key
 	prefix     netip.Prefix
 	deadline   time.Time
-	attempts   int         // made so far
 	released   atomic.Bool // the circuit opened while it waited
 
 	// Guarded by inFlight.mu while in flight.

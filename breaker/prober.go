@@ -17,25 +17,25 @@ const (
 	confirmEvery = time.Second
 	// probeGrace is how long a cancelled probe may take to return.
 	probeGrace = 50 * time.Millisecond
-	// connectTimeout is how long a probe may wait for its connection.
-	connectTimeout = 2 * time.Second
+	// probeConnectTimeout is how long a probe may wait for its connection.
+	probeConnectTimeout = 2 * time.Second
 )
 
 // A mailbox is how the others reach the prober. Nobody waits for it.
 type mailbox struct {
-	changed    chan struct{}  // look at the schedule again
-	suspicions chan suspicion // evidence that one probe would confirm
-}
-
-// A suspicion is evidence that may have another explanation.
-type suspicion struct {
-	why     string // reason enough to trip if a probe fails too; "" if it is not
-	stalled bool   // calls stand: perhaps only the connections that they are on are dead
+	changed    chan struct{} // look at the schedule again
+	suspicions chan finding  // what one probe would confirm
 }
 
 func (m mailbox) wakeProber() { offer(m.changed, struct{}{}) }
 
-func (m mailbox) suspect(s suspicion) { offer(m.suspicions, s) }
+// suspect has the prober look into what one probe would confirm, if anything was
+// found.
+func (m mailbox) suspect(f finding) {
+	if f.text != "" || f.stalled {
+		offer(m.suspicions, f)
+	}
+}
 
 // A prober asks the API what no user has to wait for: whether it is back,
 // whether it accepts the account again, whether a suspicion is right.
@@ -74,10 +74,10 @@ func (p *prober) run(ctx context.Context) {
 				past.undecided = p.probe(ctx, plan.about) == undecided
 			}
 			p.circuit.finishRamp()
-		case suspicion := <-p.mailbox.suspicions:
+		case suspected := <-p.mailbox.suspicions:
 			if time.Since(confirmed) >= confirmEvery {
 				confirmed = time.Now()
-				p.confirm(ctx, suspicion)
+				p.confirm(ctx, suspected)
 			}
 		}
 	}
@@ -110,7 +110,7 @@ func (p *prober) probe(ctx context.Context, about target) health {
 // confirm probes because of evidence that may have another explanation, and
 // opens the circuit if the probe fails too. If one is answered while the calls of
 // users stand, the connections that are kept are dead, and none is used again.
-func (p *prober) confirm(ctx context.Context, of suspicion) {
+func (p *prober) confirm(ctx context.Context, suspected finding) {
 	s := p.circuit.snapshot.Load()
 	if !s.sends() {
 		return
@@ -118,9 +118,9 @@ func (p *prober) confirm(ctx context.Context, of suspicion) {
 	h, what := p.ask(ctx, p.usual)
 	switch {
 	case ctx.Err() != nil || p.circuit.snapshot.Load().generation != s.generation:
-	case h == ill && of.why != "":
-		p.circuit.trip(s.generation, of.why+", and a probe of our own failed: "+what)
-	case h == healthy && of.stalled:
+	case h == ill && suspected.text != "":
+		p.circuit.trip(s.generation, suspected.text+", and a probe of our own failed: "+what)
+	case h == healthy && suspected.stalled:
 		p.circuit.inFlight.cameBack(time.Now())
 		p.circuit.connections.Reset()
 	}
@@ -128,11 +128,11 @@ func (p *prober) confirm(ctx context.Context, of suspicion) {
 
 // ask makes one probe, on a connection of its own. It returns Probe.Timeout
 // after that stands even if the call does not, and at the latest
-// connectTimeout later.
+// probeConnectTimeout later.
 func (p *prober) ask(ctx context.Context, about target) (health, string) {
 	began := time.Now()
 	var wired atomic.Pointer[time.Time] // when it went on the wire
-	ctx, stop := bound(ctx, true, began.Add(connectTimeout+p.cfg.Probe.Timeout), p.cfg.Probe.Timeout, func(now time.Time) { wired.Store(&now) })
+	ctx, stop := bound(ctx, true, began.Add(probeConnectTimeout+p.cfg.Probe.Timeout), p.cfg.Probe.Timeout, func(now time.Time) { wired.Store(&now) })
 	defer stop()
 	done := make(chan struct{})
 	var answer error

@@ -24,16 +24,20 @@ func (r *retrier) retry(ctx context.Context, c *call) (captcha.Verdict, *captcha
 	r.budget.feed()
 	var so progress
 	var last *captcha.Failure
+	attempts := 0 // that were sent
 	for n := 1; ; n++ {
-		v, f := r.attempter.attempt(ctx, c, n)
+		v, sent, f := r.attempter.attempt(ctx, c, n)
+		if last != nil && !sent {
+			return v, last // what the API said before counts
+		}
+		if sent {
+			attempts++
+		}
 		if f == nil {
-			v.Attempts = c.attempts
+			v.Attempts = attempts
 			return v, nil
 		}
-		if last != nil && c.attempts < n {
-			return v, last // this retry was never sent
-		}
-		f.Attempts = c.attempts
+		f.Attempts = attempts
 		if f.Answer == nil && last != nil {
 			f.Answer = last.Answer
 		}

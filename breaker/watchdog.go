@@ -6,9 +6,15 @@ import (
 	"time"
 )
 
-// minStall is the shortest silence that opens the circuit, whatever the usual
-// latency: an API that pauses for 200 ms is not away.
-const minStall = 250 * time.Millisecond
+const (
+	// minStall is the shortest silence that opens the circuit, whatever the usual
+	// latency: an API that pauses for 200 ms is not away.
+	minStall = 250 * time.Millisecond
+	// minSilence is the shortest silence that is looked into.
+	minSilence = minStall * 2 / 5
+	// minWait is how long a call must have waited, at least, to count as standing.
+	minWait = minStall / 5
+)
 
 // A watchdog opens the circuit on what no finished call can bring to gobreaker:
 // calls that have stalled, answers that are right but slow, a quorum of the
@@ -64,10 +70,13 @@ func (w *watchdog) tick(now time.Time) bool {
 	return true
 }
 
-// reasonToTrip returns why the circuit should open; "" if it should not.
+// reasonToTrip returns why the circuit should open; "" if it should not. What is
+// not certain it leaves to the prober.
 func (w *watchdog) reasonToTrip(s *snapshot, now time.Time) string {
 	g := s.generation
-	if reason := w.circuit.corroborated(w.stalled(g, now)); reason != "" {
+	stall, doubt := w.stalled(g, now)
+	w.circuit.mailbox.suspect(doubt)
+	if reason := w.circuit.corroborated(stall); reason != "" {
 		return reason
 	}
 	if reason := w.circuit.corroborated(g.evidence.judge(now, s.onTrial(g))); reason != "" {
@@ -76,35 +85,52 @@ func (w *watchdog) reasonToTrip(s *snapshot, now time.Time) string {
 	return w.peers.Quorum()
 }
 
-// stalled looks for calls that wait for longer than recent latency explains
-// while none comes back. Many are a reason to trip. Before they are, and if they
-// are few, the prober finds out whether only their connections are dead.
-func (w *watchdog) stalled(g *generation, now time.Time) finding {
-	calls := w.inFlight.waiting(g, now, minStall/5)
-	if calls.silence < minStall*2/5 {
-		return finding{}
+// stalled returns what calls amount to that wait for longer than recent latency
+// explains while none comes back. Many are a reason to trip. Before they are, and
+// if they are few, there is a doubt: perhaps only their connections are dead.
+func (w *watchdog) stalled(g *generation, now time.Time) (reason, doubt finding) {
+	if w.inFlight.waiting(g, now, minWait).silence < minSilence {
+		return finding{}, finding{}
 	}
-	limit, unusual, usual := w.cfg.SlowCall, w.cfg.SlowCall, "not known yet"
-	if qs, ok := w.latencies.quantiles(0.5, 0.99); ok {
-		median, p99 := qs[0], qs[1]
-		limit, usual = max(minStall, 3*median), fmt.Sprint(round(median))
-		unusual = max(minStall, min(10*p99, w.cfg.SlowCall))
-		calls = w.inFlight.waiting(g, now, max(minStall/5, 2*median))
-	}
+	bounds := w.thresholds()
+	calls := w.inFlight.waiting(g, now, bounds.wait)
 	found := finding{
-		text:     fmt.Sprintf("%d of %d calls standing, none back for %v, median is %s", calls.older, calls.calls, round(calls.silence), usual),
+		text:     fmt.Sprintf("%d of %d calls standing, none back for %v, median is %s", calls.older, calls.calls, round(calls.silence), bounds.usual),
 		prefixes: calls.prefixes,
 		stalled:  true,
 	}
 	switch {
-	case calls.silence >= limit && calls.older >= w.cfg.MinRequests:
-		return found
-	case calls.silence >= limit*2/5 && calls.older >= w.cfg.MinRequests/2:
-		w.circuit.suspect(found)
-	case calls.silence >= unusual && calls.older > 0:
-		w.circuit.mailbox.suspect(suspicion{stalled: true})
+	case calls.silence >= bounds.trip && calls.older >= w.cfg.MinRequests:
+		return found, finding{}
+	case calls.silence >= bounds.doubt && calls.older >= w.cfg.MinRequests/2:
+		return finding{}, found
+	case calls.silence >= bounds.unusual && calls.older > 0:
+		return finding{}, finding{stalled: true}
 	}
-	return finding{}
+	return finding{}, finding{}
+}
+
+// thresholds are what standing calls are measured by.
+type thresholds struct {
+	wait    time.Duration // after which a call counts as standing
+	doubt   time.Duration // silence that a probe looks into, if many calls stand
+	trip    time.Duration // silence that opens, if many do
+	unusual time.Duration // silence that a probe looks into, if one does
+	usual   string        // the median latency
+}
+
+// thresholds follow from recent latency, and from SlowCall while that is not
+// known.
+func (w *watchdog) thresholds() thresholds {
+	t := thresholds{wait: minWait, trip: w.cfg.SlowCall, unusual: w.cfg.SlowCall, usual: "not known yet"}
+	if qs, ok := w.latencies.quantiles(0.5, 0.99); ok {
+		median, p99 := qs[0], qs[1]
+		t.wait, t.usual = max(minWait, 2*median), fmt.Sprint(round(median))
+		t.trip = max(minStall, 3*median)
+		t.unusual = max(minStall, min(10*p99, w.cfg.SlowCall))
+	}
+	t.doubt = t.trip * 2 / 5
+	return t
 }
 
 // offer puts v into c unless c is full: whoever receives has been woken then.
