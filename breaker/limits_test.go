@@ -81,8 +81,8 @@ func TestBreaker_CountsAPlaceOnce(t *testing.T) {
 	}{
 		"one /24":          {func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}) }, false},
 		"many /24":         {func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(n), 1}) }, true},
-		"one /48":          {func(n int) netip.Addr { return netip.AddrFrom16([16]byte{0x20, 1, 0, 0, 0, 0, byte(n)}) }, false},
-		"many /48":         {func(n int) netip.Addr { return netip.AddrFrom16([16]byte{0x20, 1, 0, 0, 0, byte(n)}) }, true},
+		"one /48":          {func(n int) netip.Addr { return netip.AddrFrom16([16]byte{0x2a, 1, 0, 0, 0, 0, byte(n)}) }, false},
+		"many /48":         {func(n int) netip.Addr { return netip.AddrFrom16([16]byte{0x2a, 1, 0, 0, 0, byte(n)}) }, true},
 		"one /24, in IPv6": {func(n int) netip.Addr { return netip.AddrFrom16(netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}).As16()) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
