@@ -118,7 +118,14 @@ func Load(path string, environ []string) (Config, error) {
 }
 
 // YAML writes the effective configuration, every key of it, without secrets.
-func (c Config) YAML() ([]byte, error) { return strictyaml.Marshal(&c) }
+func (c Config) YAML() ([]byte, error) {
+	scenes := make(map[string]policy.Scene, len(c.Scenes))
+	for name, s := range c.Scenes {
+		scenes[name] = s.WithDefaults()
+	}
+	c.Scenes = scenes
+	return strictyaml.Marshal(&c)
+}
 
 // Changed names the sections in which two configurations differ, in the order
 // of the file.

@@ -32,7 +32,7 @@ func TestDefaults_AreTheOnesPromised(t *testing.T) {
 		"breaker.open.initial": "1s", "breaker.open.max": "5s",
 		"breaker.probe.timeout": "1s", "breaker.probe.successes": "3", "breaker.probe.spacing": "100ms",
 		"breaker.ramp":                       "10s",
-		"scenes.default.degraded":            "challenge",
+		"scenes.default.degraded":            "challenge", "scenes.default.challenge_budget.per_ip": "240/m", "scenes.default.challenge_budget.total": "500/s",
 		"disaster_tickets.when_corroborated": "scene", "disaster_tickets.otherwise": "challenge", "disaster_tickets.max_age": "5m",
 		"script_probe.url": "https://turing.captcha.qcloud.com/TJCaptcha.js", "script_probe.interval": "10s", "script_probe.failures": "3",
 		"challenge.secret": "", "challenge.cost": "5000", "challenge.expires": "5m",

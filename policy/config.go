@@ -82,7 +82,7 @@ func (r Rate) IsZero() bool { return r == Rate{} }
 type Scene struct {
 	Degraded        Action `yaml:"degraded"`
 	Budget          Budget `yaml:"budget,omitempty"`           // of Allow
-	ChallengeBudget Budget `yaml:"challenge_budget,omitempty"` // of solved challenges
+	ChallengeBudget Budget `yaml:"challenge_budget,omitempty"` // of solved challenges; default: 240/m an address, 500/s in all
 	OverBudget      Action `yaml:"over_budget,omitempty"`      // default: one step stricter than Degraded
 }
 
@@ -118,6 +118,15 @@ func (s Scene) Validate() error {
 		add("over_budget: must be challenge or deny; letting through beyond the budget is no budget")
 	}
 	return errors.Join(mistakes...)
+}
+
+// WithDefaults returns s with what it does not say: a proof of work is a price
+// and not a proof of a human, so that what solves challenges is always bounded.
+func (s Scene) WithDefaults() Scene {
+	if s.Degraded != Deny && s.ChallengeBudget == (Budget{}) {
+		s.ChallengeBudget = Budget{PerIP: Rate{N: 240, Per: time.Minute}, Total: Rate{N: 500, Per: time.Second}}
+	}
+	return s
 }
 
 // OverAction is what happens beyond the budget: OverBudget, or if that is

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"captchagate/captcha"
 	"captchagate/policy"
 )
 
@@ -119,4 +120,39 @@ func text(t *testing.T, v interface{ MarshalText() ([]byte, error) }) string {
 		t.Error(err)
 	}
 	return string(b)
+}
+
+// Solved challenges are bounded in every scene: a scene that says nothing has
+// 240 a minute for an address and 500 a second in all.
+func TestScene_SolvedChallengesAreAlwaysBounded(t *testing.T) {
+	usual := policy.Budget{PerIP: per(240, time.Minute), Total: per(500, time.Second)}
+	own := policy.Budget{PerIP: per(5, time.Minute)}
+	for _, c := range []struct {
+		name        string
+		scene, want policy.Budget
+		action      policy.Action
+	}{
+		{"challenges, says nothing", policy.Budget{}, usual, policy.Challenge},
+		{"allows, says nothing", policy.Budget{}, usual, policy.Allow},
+		{"says its own", own, own, policy.Challenge},
+		{"denies: nobody is challenged", policy.Budget{}, policy.Budget{}, policy.Deny},
+	} {
+		s := policy.Scene{Degraded: c.action, ChallengeBudget: c.scene}
+		if got := s.WithDefaults().ChallengeBudget; got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+	inBubble(t, func() {
+		w := newWorld(challenges)
+		w.solution = policy.Solution{Valid: true, ForUser: true, Cause: captcha.CauseDisasterTicket}
+		p, in := w.policy(), 0
+		for range 300 {
+			if p.Decide(t.Context(), solved()).Action == policy.Allow {
+				in++
+			}
+		}
+		if in != 240 {
+			t.Errorf("one address got in %d times by proof of work alone, want 240", in)
+		}
+	})
 }

@@ -13,6 +13,7 @@ type fallback struct {
 	cause    captcha.Cause
 	action   Action
 	reason   Reason // instead of the action's own; "" = that
+	dear     bool   // load, or the user alone, may have brought it about: work costs more
 	answer   *captcha.Answer
 	attempts int
 }
@@ -23,8 +24,10 @@ func (p *Policy) failed(ctx context.Context, s *scene, r Request, f *captcha.Fai
 	switch f.Kind {
 	case captcha.Cancelled:
 		fb.action = Deny // nobody reads it; it must not cost a budget
-	case captcha.Throttled, captcha.Overloaded, captcha.Misconfigured:
-		fb.action = max(s.Degraded, Challenge) // a flood buys no pass
+	case captcha.Throttled, captcha.Overloaded:
+		fb.action, fb.dear = max(s.Degraded, Challenge), true // a flood buys no pass
+	case captcha.Misconfigured:
+		fb.action = max(s.Degraded, Challenge)
 	case captcha.OutcomeUnknown:
 		fb.reason = ReasonOutcomeUnknown
 		if f.Abandoned {
@@ -49,7 +52,7 @@ func (p *Policy) degraded(ctx context.Context, s *scene, r Request, fb fallback)
 		p.letThrough(ctx, s, r, &d)
 	}
 	if d.Action == Challenge {
-		d.Challenge = p.ports.Challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: fb.cause}, costFactor(fb.cause))
+		d.Challenge = p.challenge(s, r, fb.cause, fb.dear)
 	}
 	if d.Reason == "" {
 		d.Reason = reasons[d.Action]
@@ -123,13 +126,31 @@ func (s *scene) overBudget(d *Decision) {
 	d.Action, d.Cause, d.DegradedBy = s.OverAction(), captcha.CauseBudgetSpent, d.Cause
 }
 
-// costFactor is how many times the usual cost a challenge has: if load alone may
-// have brought it about, work is dearer.
-func costFactor(c captcha.Cause) int {
-	if c == captcha.CauseThrottled || c == captcha.CauseOverloaded {
-		return 4
+// dearFactor is how many times the usual cost a challenge has that load, or the
+// user alone, may have brought about: else everybody could choose proof of work
+// in place of the captcha, at its plain price and while all is well.
+const dearFactor = 4
+
+// challenge issues a challenge to the user of r.
+func (p *Policy) challenge(s *scene, r Request, cause captcha.Cause, dear bool) any {
+	factor := 1
+	if dear {
+		factor = dearFactor
 	}
-	return 1
+	return p.ports.Challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: cause}, factor)
+}
+
+// dear is fallback.dear for the cause that a challenge was issued under. Whether
+// the disaster ticket of then was corroborated is not known any more: it is if
+// one would be now.
+func (p *Policy) dear(s *scene, r Request, cause captcha.Cause) bool {
+	switch cause {
+	case captcha.CauseThrottled, captcha.CauseOverloaded:
+		return true
+	case captcha.CauseDisasterTicket:
+		return !p.scriptAway(s, r)
+	}
+	return false
 }
 
 // solution decides about a solution of an alternate challenge.
@@ -155,7 +176,7 @@ func (p *Policy) solution(ctx context.Context, s *scene, r Request) Decision {
 	}
 	s.overBudget(&d)
 	if d.Action == Challenge {
-		d.Challenge = p.ports.Challenger.Issue(Binding{Scene: s.name, User: r.Ticket, Cause: got.Cause}, costFactor(got.Cause))
+		d.Challenge = p.challenge(s, r, got.Cause, p.dear(s, r, got.Cause))
 	}
 	d.Reason = reasons[d.Action]
 	return d

@@ -21,15 +21,20 @@ func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
 		p.metrics.disaster(unknownForm, false, Deny)
 		return rejected(nil, 0)
 	}
-	corroborated := p.ports.Situation.ScriptDown() || p.ports.Situation.Forced(s.name, r.Ticket) == ForceDegraded
-	corroborated = corroborated && p.plausible(t) && !p.ports.Ledger.Seen(disasterKey(r.Ticket, t))
+	corroborated := p.scriptAway(s, r) && p.plausible(t) && !p.ports.Ledger.Seen(disasterKey(r.Ticket, t))
 	action := max(s.Degraded, Challenge, Action(p.rules.Load().Disaster.Otherwise))
 	if corroborated {
 		action = max(s.Degraded, Action(p.rules.Load().Disaster.WhenCorroborated))
 	}
-	d := p.degraded(ctx, s, r, fallback{cause: captcha.CauseDisasterTicket, action: action})
+	d := p.degraded(ctx, s, r, fallback{cause: captcha.CauseDisasterTicket, action: action, dear: !corroborated})
 	p.metrics.disaster(string(t.Form), corroborated, d.Action)
 	return d
+}
+
+// scriptAway reports whether the page's script is known to be away, or an
+// operator says so of this user.
+func (p *Policy) scriptAway(s *scene, r Request) bool {
+	return p.ports.Situation.ScriptDown() || p.ports.Situation.Forced(s.name, r.Ticket) == ForceDegraded
 }
 
 // plausible reports whether what the ticket says of itself could be true.

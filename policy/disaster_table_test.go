@@ -67,7 +67,7 @@ func TestDecide_DisasterTickets(t *testing.T) {
 				if got := words(d); got != want || w.asked != 0 || d.Attempts != 0 || d.Answer != nil {
 					t.Errorf("%s, the scene has %v: asked %d times\n got %s\nwant %s", c.name, s.Degraded, w.asked, got, want)
 				}
-				w.fits(t, c.name, d, false)
+				w.fits(t, c.name, d, !c.down && c.force != policy.ForceDegraded)
 				if len(w.claimed) != 0 {
 					t.Errorf("%s: the ticket was claimed", c.name)
 				}
@@ -103,6 +103,9 @@ func TestDecide_DisasterTicketsMustBePlausible(t *testing.T) {
 			r := disaster(c.code, c.app, time.Now().Add(-c.age))
 			if got := words(w.policy().Decide(t.Context(), r)); got != c.want {
 				t.Errorf("%s: %s, want %s", c.name, got, c.want)
+			}
+			if c.want == challenged && w.factor != 4 {
+				t.Errorf("%s: proof of work in place of the captcha costs %d times the usual, want 4", c.name, w.factor)
 			}
 		})
 	}

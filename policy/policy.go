@@ -138,7 +138,7 @@ func (p *Policy) Reconfigure(cfg Config) {
 		if old != nil && old.scenes[name] != nil && old.scenes[name].ChallengeBudget == c.ChallengeBudget {
 			s.solved = old.scenes[name].solved
 		} else {
-			s.solved = NewLimiter(c.ChallengeBudget, p.key)
+			s.solved = NewLimiter(c.WithDefaults().ChallengeBudget, p.key)
 		}
 		next.scenes[name] = s
 		p.metrics.seed(name, c)

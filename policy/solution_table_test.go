@@ -95,6 +95,8 @@ func TestDecide_SolutionsHaveABudget(t *testing.T) {
 		{policy.Deny, captcha.CauseForced, "deny degraded_deny degraded budget_spent<forced", false},
 		{policy.Challenge, captcha.CauseForced, "challenge challenge_required degraded budget_spent<forced", false},
 		{policy.Challenge, captcha.CauseThrottled, "challenge challenge_required degraded budget_spent<throttled", true},
+		{policy.Challenge, captcha.CauseOverloaded, "challenge challenge_required degraded budget_spent<overloaded", true},
+		{policy.Challenge, captcha.CauseDisasterTicket, "challenge challenge_required degraded budget_spent<disaster_ticket", true},
 	} {
 		w := newWorld(policy.Scene{Degraded: policy.Challenge, OverBudget: c.over, ChallengeBudget: policy.Budget{Total: per(1, time.Hour)}})
 		w.solution = policy.Solution{Valid: true, ForUser: true, Cause: c.cause}
