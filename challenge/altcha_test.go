@@ -35,11 +35,11 @@ func TestChallenge_IsSolvedByAltchasOwnLibrary(t *testing.T) {
 			t.Errorf("scene %q: altcha-lib does not hold our challenge for solved", b.Scene)
 		}
 		for whose, payload := range map[string]string{"ours": answer.Payload, "theirs": answer.OwnPayload} {
-			r, err := c.Check(t.Context(), payload, b)
+			r, err := c.Check(t.Context(), payload, b, free{})
 			// A challenge of theirs repeats our claims, but its nonce is another
 			// one, so that one bound to a user is not for this user.
 			want := challenge.Solved
-			if whose == "theirs" && b.Address.IsValid() {
+			if whose == "theirs" && b.Household.IsValid() {
 				want = challenge.OtherUser
 			}
 			if err != nil || r.Outcome != want || r.Cause != b.Cause {

@@ -22,7 +22,7 @@ func BenchmarkCheck(b *testing.B) {
 			solution := solve(b, c.Issue(byUser(), 1)).encode(b)
 			b.ReportAllocs()
 			for b.Loop() {
-				if r, err := c.Check(b.Context(), solution, byUser()); r.Outcome != challenge.Solved {
+				if r, err := c.Check(b.Context(), solution, byUser(), free{}); r.Outcome != challenge.Solved {
 					b.Fatal(r, err)
 				}
 			}
@@ -36,7 +36,7 @@ func BenchmarkCheck_Refused(b *testing.B) {
 	stranger := newChallenger(b, new(memory), "another secret")
 	c := newChallenger(b, new(memory))
 	used := solve(b, c.Issue(byUser(), 1)).encode(b)
-	_, _ = c.Check(b.Context(), used, byUser())
+	_, _ = c.Check(b.Context(), used, byUser(), free{})
 	for want, solution := range map[challenge.Outcome]string{
 		challenge.Forged: solve(b, stranger.Issue(byUser(), 1)).encode(b),
 		challenge.Spent:  used,
@@ -44,7 +44,7 @@ func BenchmarkCheck_Refused(b *testing.B) {
 		b.Run(want.String(), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if r, _ := c.Check(b.Context(), solution, byUser()); r.Outcome != want {
+				if r, _ := c.Check(b.Context(), solution, byUser(), free{}); r.Outcome != want {
 					b.Fatal(r)
 				}
 			}

@@ -3,21 +3,20 @@
 //
 // A proof of work is a price and not a proof of a human. What keeps it honest
 // here: a challenge is signed, bound to what it was issued for, expires, and
-// can be answered once, rightly or wrongly.
+// can be answered once, rightly or wrongly. A wrong answer is charged to who sent
+// it, and those who sent much wait for those who did not.
 package challenge
 
 import (
-	"bytes"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/netip"
 	"net/url"
 	"runtime"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -65,7 +64,7 @@ type Claims struct {
 	Kid    string `json:"kid"`            // which key signed
 	Scene  string `json:"scene"`          // URL-escaped
 	Until  string `json:"until"`          // unix milliseconds, the exact end
-	User   string `json:"user,omitempty"` // keyed hash; only where bound to a user
+	User   string `json:"user,omitempty"` // keyed hash of the household; only if bound to one
 }
 
 // A Binding is what a challenge is issued for, and what its solution must be
@@ -73,11 +72,10 @@ type Claims struct {
 type Binding struct {
 	Scene string
 
-	// Address and Subject are the user's. An Issue without an Address binds the
-	// challenge to the scene alone: a page fetched it and nobody has said yet
-	// who the user is.
-	Address netip.Addr
-	Subject string
+	// Household is the user's, as the caller draws its bounds. An Issue without
+	// one binds the challenge to the scene alone: a page fetched it and nobody
+	// has said yet who the user is.
+	Household netip.Prefix
 
 	// Cause is why the challenge was issued. It is signed and given back by
 	// Check; it is readable by the user. Check does not look at it.
@@ -88,9 +86,11 @@ type Binding struct {
 // concurrent use.
 type Challenger struct {
 	cfg   Config
-	keys  []Key // the first one signs
 	spent Spender
-	slots chan struct{} // one for each derivation that may run at once
+	line  *line // to the derivations that may run at once
+
+	rotating sync.Mutex
+	keys     atomic.Pointer[[]Key] // the first one signs
 }
 
 // New returns a Challenger that signs with the first key and accepts what any
@@ -103,10 +103,9 @@ func New(cfg Config, keys []Key, spent Spender) (*Challenger, error) {
 	if spent == nil {
 		return nil, errors.New("challenge: no Spender; solutions could be used again")
 	}
-	return &Challenger{
-		cfg: cfg, keys: keys, spent: spent,
-		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
-	}, nil
+	c := &Challenger{cfg: cfg, spent: spent, line: newLine(runtime.GOMAXPROCS(0))}
+	c.keys.Store(&keys)
+	return c, nil
 }
 
 // Issue makes a challenge for b. Its cost is the configured one, multiplied by
@@ -114,7 +113,7 @@ func New(cfg Config, keys []Key, spent Spender) (*Challenger, error) {
 func (c *Challenger) Issue(b Binding, times int) Challenge {
 	now := time.Now()
 	until := now.Add(c.cfg.Expires)
-	key, nonce := c.keys[0], randomHex()
+	key, nonce := (*c.keys.Load())[0], randomHex()
 	p := Parameters{
 		Algorithm: Algorithm,
 		Cost:      min(c.cfg.Cost*min(max(times, 1), MaxCost), MaxCost),
@@ -131,8 +130,8 @@ func (c *Challenger) Issue(b Binding, times int) Challenge {
 		Nonce:     nonce,
 		Salt:      randomHex(),
 	}
-	if b.Address.IsValid() {
-		p.Claims.User = key.user(nonce, b)
+	if b.Household.IsValid() {
+		p.Claims.User = key.user(nonce, b.Household)
 	}
 	return Challenge{Parameters: p, Signature: hex.EncodeToString(key.sign(p))}
 }
@@ -141,59 +140,4 @@ func randomHex() string {
 	var b [nonceBytes]byte
 	rand.Read(b[:]) // never fails: it ends the process instead
 	return hex.EncodeToString(b[:])
-}
-
-// A Key signs challenges.
-type Key struct {
-	ID     string // the claim "kid"; says which key it is, not what it is
-	Secret []byte
-}
-
-// NewKey returns the key made of secret, named after it, so that all
-// instances of a fleet use the same name.
-func NewKey(secret string) Key {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte("kid"))
-	return Key{ID: hex.EncodeToString(mac.Sum(nil)[:4]), Secret: []byte(secret)}
-}
-
-func validate(keys []Key) error {
-	if len(keys) == 0 {
-		return errors.New("secret: no key to sign challenges with")
-	}
-	seen := make(map[string]bool, len(keys))
-	for _, k := range keys {
-		if k.ID == "" || len(k.Secret) == 0 {
-			return errors.New("secret: a key has no name or is empty")
-		}
-		if seen[k.ID] {
-			return errors.New("secret: two keys have the same name " + k.ID)
-		}
-		seen[k.ID] = true
-	}
-	return nil
-}
-
-// sign returns the HMAC over the JSON of p as JavaScript writes it: sorted
-// keys, no spaces, nothing escaped for HTML.
-func (k Key) sign(p Parameters) []byte {
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(p) // strings and numbers into memory: cannot fail
-	mac := hmac.New(sha256.New, k.Secret)
-	mac.Write(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
-	return mac.Sum(nil)
-}
-
-// user hashes whose challenge it is. The nonce makes the hash another one each
-// time, so that it cannot serve as a name of the user. What is signed begins
-// with "{", so this text is never mistaken for it.
-func (k Key) user(nonce string, b Binding) string {
-	mac := hmac.New(sha256.New, k.Secret)
-	address := b.Address.Unmap().As16()
-	mac.Write([]byte("user " + nonce))
-	mac.Write(address[:])
-	mac.Write([]byte(b.Subject))
-	return hex.EncodeToString(mac.Sum(nil)[:16])
 }

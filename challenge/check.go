@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"time"
@@ -16,9 +17,23 @@ import (
 
 // A Spender remembers which challenges were answered.
 type Spender interface {
+	// Known reports, without waiting, whether key is known to be spent. One
+	// that is not may be so all the same.
+	Known(key string) bool
 	// Spend reports whether key is spent for the first time, and remembers it
 	// for at least life. An error means that nobody knows.
 	Spend(ctx context.Context, key string, life time.Duration) (first bool, err error)
+}
+
+// A Payer is who sent a solution. A wrong one costs it tokens: one, and for a
+// challenge that was dearer than usual as many as it was dearer.
+type Payer interface {
+	// Network names the Payer where derivations are shared out.
+	Network() netip.Prefix
+	// Take takes tokens and reports whether there were as many.
+	Take(tokens int) bool
+	// Return gives back tokens that were taken for what was not wrong.
+	Return(tokens int)
 }
 
 // An Outcome is what Check found.
@@ -26,22 +41,24 @@ type Outcome int
 
 // The outcomes. Only Solved is good; the zero value is not.
 const (
-	Malformed  Outcome = iota // not a solution at all
-	Forged                    // not signed by any of our keys, or changed since
-	Expired                   // older than its life
-	OtherScene                // issued for another scene
-	OtherUser                 // issued for another address or subject
-	Spent                     // answered before, rightly or wrongly
-	Wrong                     // the derived key is not the claimed one, or has not the prefix
-	StoreAway                 // nobody knows whether it was answered before
-	Busy                      // no derivation could run before the context ended
+	Malformed   Outcome = iota // not a solution at all
+	Forged                     // not signed by any of our keys, or changed since
+	Expired                    // older than its life
+	OtherScene                 // issued for another scene
+	OtherUser                  // issued for another household
+	OtherTerms                 // signed by one of our keys, but nothing so cheap or long-lived was configured
+	Spent                      // answered before, rightly or wrongly
+	RateLimited                // not looked at: too many wrong ones came from there
+	Wrong                      // the derived key is not the claimed one, or has not the prefix
+	StoreAway                  // nobody knows whether it was answered before
+	Busy                       // not looked at: no derivation could run before the context ended
 	Solved
 )
 
 var outcomeNames = [...]string{
 	Malformed: "malformed", Forged: "forged", Expired: "expired",
-	OtherScene: "other_scene", OtherUser: "other_user", Spent: "spent",
-	Wrong: "wrong", StoreAway: "store_away", Busy: "busy", Solved: "solved",
+	OtherScene: "other_scene", OtherUser: "other_user", OtherTerms: "other_terms",
+	Spent: "spent", RateLimited: "rate_limited", Wrong: "wrong", StoreAway: "store_away", Busy: "busy", Solved: "solved",
 }
 
 // String names the outcome as metrics do.
@@ -49,7 +66,7 @@ func (o Outcome) String() string { return outcomeNames[o] }
 
 // Outcomes lists every outcome.
 func Outcomes() []Outcome {
-	return []Outcome{Malformed, Forged, Expired, OtherScene, OtherUser, Spent, Wrong, StoreAway, Busy, Solved}
+	return []Outcome{Malformed, Forged, Expired, OtherScene, OtherUser, OtherTerms, Spent, RateLimited, Wrong, StoreAway, Busy, Solved}
 }
 
 // A Result is what Check found, and what the challenge said of itself. The
@@ -57,7 +74,7 @@ func Outcomes() []Outcome {
 type Result struct {
 	Outcome Outcome
 	Cause   string    // the Cause that the challenge was issued with
-	ForUser bool      // bound to an address and subject, and not to a scene alone
+	Asked   bool      // bound to a household, and not to a scene alone
 	Issued  time.Time // by the clock of the instance that issued it; whole milliseconds
 }
 
@@ -66,12 +83,13 @@ type Result struct {
 const clockSkew = 15 * time.Second
 
 // Check says whether solution solves a challenge of ours for b (the Cause of b
-// does not matter). What is cheap comes first; the challenge is then spent,
-// whatever comes of it, and only then the key is derived.
+// does not matter). What is cheap comes first. The challenge is spent, whatever
+// comes of it, when its turn has come and just before the key is derived: where
+// nothing is derived nothing is spent, and by has its tokens back.
 //
-// The error is not nil exactly where the outcome is StoreAway or Busy; it holds
+// The error is not nil exactly if the outcome is StoreAway or Busy; it holds
 // nothing that a user sent.
-func (c *Challenger) Check(ctx context.Context, solution string, b Binding) (Result, error) {
+func (c *Challenger) Check(ctx context.Context, solution string, b Binding, by Payer) (Result, error) {
 	s, ok := parse(solution)
 	if !ok {
 		return Result{Outcome: Malformed}, nil
@@ -81,7 +99,7 @@ func (c *Challenger) Check(ctx context.Context, solution string, b Binding) (Res
 		return Result{Outcome: Forged}, nil
 	}
 	claims := s.Challenge.Parameters.Claims
-	r := Result{ForUser: claims.User != "", Issued: milliseconds(claims.Issued)}
+	r := Result{Asked: claims.User != "", Issued: milliseconds(claims.Issued)}
 	r.Cause, _ = url.PathUnescape(claims.Cause)
 	left := time.Until(milliseconds(claims.Until))
 	switch {
@@ -89,11 +107,15 @@ func (c *Challenger) Check(ctx context.Context, solution string, b Binding) (Res
 		r.Outcome = Expired
 	case claims.Scene != url.PathEscape(b.Scene):
 		r.Outcome = OtherScene
-	case r.ForUser && claims.User != key.user(s.Challenge.Parameters.Nonce, b):
+	case r.Asked && claims.User != key.user(s.Challenge.Parameters.Nonce, b.Household):
 		r.Outcome = OtherUser
+	case !c.configured(s.Challenge.Parameters):
+		r.Outcome = OtherTerms
+	case c.spent.Known(s.Challenge.Parameters.Nonce):
+		r.Outcome = Spent
 	default:
 		var err error
-		r.Outcome, err = c.spendAndDerive(ctx, s, left+clockSkew)
+		r.Outcome, err = c.charged(ctx, s, left+clockSkew, by)
 		return r, err
 	}
 	return r, nil
@@ -107,31 +129,59 @@ func (c *Challenger) signer(ch Challenge) (Key, bool) {
 	if err != nil {
 		return Key{}, false
 	}
-	for _, k := range c.keys {
-		if k.ID == ch.Parameters.Claims.Kid {
+	for _, k := range *c.keys.Load() {
+		if k.ID == ch.Parameters.Claims.Kid && (k.end.IsZero() || time.Now().Before(k.end)) {
 			return k, hmac.Equal(claimed, k.sign(ch.Parameters))
 		}
 	}
 	return Key{}, false
 }
 
-// spendAndDerive spends first: else one challenge could be sent a thousand
-// times at once and cost us a thousand derivations.
-func (c *Challenger) spendAndDerive(ctx context.Context, s solution, life time.Duration) (Outcome, error) {
-	first, err := c.spent.Spend(ctx, s.Challenge.Parameters.Nonce, life)
+// configured reports whether we could have issued a challenge with these
+// parameters. A signature alone does not say so: somebody may have got hold of
+// a key. Cost and life are those of this process; what an earlier one issued on
+// better terms does not count.
+func (c *Challenger) configured(p Parameters) bool {
+	issued, until := milliseconds(p.Claims.Issued), milliseconds(p.Claims.Until)
+	return p.Cost >= c.cfg.Cost && until.Sub(issued) <= c.cfg.Expires && time.Until(issued) <= clockSkew
+}
+
+// charged checks s at the expense of by. The tokens are taken before, so that
+// solutions sent at once do not share one, and given back unless s is wrong.
+func (c *Challenger) charged(ctx context.Context, s solution, life time.Duration, by Payer) (outcome Outcome, err error) {
+	tokens := (s.Challenge.Parameters.Cost + c.cfg.Cost - 1) / c.cfg.Cost
+	if !by.Take(tokens) {
+		return RateLimited, nil
+	}
+	defer func() {
+		if outcome != Wrong {
+			by.Return(tokens)
+		}
+	}()
+	leave, err := c.line.enter(ctx, by.Network(), s.Challenge.Parameters.Cost)
 	if err != nil {
+		return Busy, fmt.Errorf("challenge: a solution was not checked: %w", err)
+	}
+	defer leave()
+	return c.spendAndDerive(ctx, s, life)
+}
+
+// maxSpending is how long others wait for a Spender that does not answer.
+const maxSpending = time.Second
+
+// spendAndDerive spends first: else one challenge could be sent a thousand
+// times at once and cost us a thousand derivations. From here on the caller may
+// leave; what is spent is checked.
+func (c *Challenger) spendAndDerive(ctx context.Context, s solution, life time.Duration) (Outcome, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxSpending)
+	defer cancel()
+	first, err := c.spent.Spend(ctx, s.Challenge.Parameters.Nonce, life)
+	switch {
+	case err != nil:
 		return StoreAway, fmt.Errorf("challenge: cannot tell whether a solution was used before: %w", err)
-	}
-	if !first {
+	case !first:
 		return Spent, nil
-	}
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return Busy, fmt.Errorf("challenge: all %d derivations are taken: %w", cap(c.slots), context.Cause(ctx))
-	}
-	if !s.right() {
+	case !s.right():
 		return Wrong, nil
 	}
 	return Solved, nil

@@ -2,12 +2,14 @@ package challenge
 
 // TakeAllSlots makes every derivation wait until free is called.
 func (c *Challenger) TakeAllSlots() (free func()) {
-	for range cap(c.slots) {
-		c.slots <- struct{}{}
-	}
+	l := c.line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	taken := l.free
+	l.free = 0
 	return func() {
-		for range cap(c.slots) {
-			<-c.slots
+		for range taken {
+			l.leave()
 		}
 	}
 }

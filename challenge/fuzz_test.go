@@ -30,18 +30,18 @@ func FuzzCheck(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		solution := base64.StdEncoding.EncodeToString(text)
-		first, err := c.Check(t.Context(), solution, byUser())
+		first, err := c.Check(t.Context(), solution, byUser(), free{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if first.Outcome == challenge.Solved && first.Issued.IsZero() {
 			t.Errorf("solved without a date: %s", text)
 		}
-		if second, _ := c.Check(t.Context(), solution, byUser()); second.Outcome == challenge.Solved {
+		if second, _ := c.Check(t.Context(), solution, byUser(), free{}); second.Outcome == challenge.Solved {
 			t.Errorf("solved a second time: %s", text)
 		}
 		// As it came, without base64 of ours around it.
-		if raw, _ := c.Check(t.Context(), string(text), byUser()); raw.Outcome == challenge.Solved {
+		if raw, _ := c.Check(t.Context(), string(text), byUser(), free{}); raw.Outcome == challenge.Solved {
 			t.Errorf("solved: %s", text)
 		}
 	})

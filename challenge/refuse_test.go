@@ -56,7 +56,7 @@ func TestCheck_RefusesWhatWasChanged(t *testing.T) {
 			c := newChallenger(t, new(memory))
 			p := solve(t, c.Issue(onPage(), 1))
 			row.change(&p)
-			if r, err := c.Check(t.Context(), p.encode(t), byUser()); err != nil || r.Outcome != row.want {
+			if r, err := c.Check(t.Context(), p.encode(t), byUser(), free{}); err != nil || r.Outcome != row.want {
 				t.Errorf("got %v, %v, want %v", r.Outcome, err, row.want)
 			}
 		})
@@ -68,7 +68,7 @@ func TestCheck_RefusesAKeyWithoutThePrefix(t *testing.T) {
 	c := newChallenger(t, new(memory))
 	p := solve(t, c.Issue(onPage(), 1))
 	p.Solution = derive(t, p, func(key []byte) bool { return key[0] != 0 })
-	if r, _ := c.Check(t.Context(), p.encode(t), byUser()); r.Outcome != challenge.Wrong {
+	if r, _ := c.Check(t.Context(), p.encode(t), byUser(), free{}); r.Outcome != challenge.Wrong {
 		t.Errorf("got %v, want wrong", r.Outcome)
 	}
 }
@@ -92,13 +92,13 @@ func TestCheck_RefusesWhatIsNoSolution(t *testing.T) {
 		{"deep", b64([]byte(strings.Repeat("[", 3000)))},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			r, err := c.Check(t.Context(), row.solution, byUser())
+			r, err := c.Check(t.Context(), row.solution, byUser(), free{})
 			if err != nil || r != (challenge.Result{Outcome: challenge.Malformed}) {
 				t.Errorf("got %+v, %v", r, err)
 			}
 		})
 	}
-	if r, _ := c.Check(t.Context(), good.encode(t), byUser()); r.Outcome != challenge.Solved {
+	if r, _ := c.Check(t.Context(), good.encode(t), byUser(), free{}); r.Outcome != challenge.Solved {
 		t.Errorf("the solution that the rows were made of is itself %v", r.Outcome)
 	}
 }

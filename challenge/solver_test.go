@@ -42,8 +42,15 @@ func onPage() challenge.Binding {
 
 // byUser is what a backend says when it presents a solution.
 func byUser() challenge.Binding {
-	return challenge.Binding{Scene: "login", Address: netip.MustParseAddr("192.0.2.7"), Subject: "anna"}
+	return challenge.Binding{Scene: "login", Household: netip.MustParsePrefix("192.0.2.7/32")}
 }
+
+// free is a payer whose tokens never end.
+type free struct{}
+
+func (free) Network() netip.Prefix { return netip.MustParsePrefix("192.0.2.0/24") }
+func (free) Take(int) bool         { return true }
+func (free) Return(int)            {}
 
 // A memory spends in memory, for ever.
 type memory struct {
@@ -64,8 +71,17 @@ func (m *memory) Spend(_ context.Context, key string, life time.Duration) (bool,
 	return true, nil
 }
 
+func (m *memory) Known(key string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, known := m.life[key]
+	return known
+}
+
 // A forgetful spender calls every solution the first.
 type forgetful struct{}
+
+func (forgetful) Known(string) bool { return false }
 
 func (forgetful) Spend(context.Context, string, time.Duration) (bool, error) { return true, nil }
 

@@ -31,8 +31,8 @@ func TestDefaults_AreTheOnesPromised(t *testing.T) {
 		"breaker.consecutive_failures": "10", "breaker.slow_call": "500ms", "breaker.slow_rate": "0.8",
 		"breaker.open.initial": "1s", "breaker.open.max": "5s",
 		"breaker.probe.timeout": "1s", "breaker.probe.successes": "3", "breaker.probe.spacing": "100ms",
-		"breaker.ramp":                       "10s",
-		"scenes.default.degraded":            "challenge", "scenes.default.challenge_budget.per_ip": "240/m", "scenes.default.challenge_budget.total": "500/s",
+		"breaker.ramp":            "10s",
+		"scenes.default.degraded": "challenge", "scenes.default.challenge_budget.per_ip": "240/m", "scenes.default.challenge_budget.total": "500/s",
 		"disaster_tickets.when_corroborated": "scene", "disaster_tickets.otherwise": "challenge", "disaster_tickets.max_age": "5m",
 		"script_probe.url": "https://turing.captcha.qcloud.com/TJCaptcha.js", "script_probe.interval": "10s", "script_probe.failures": "3",
 		"challenge.secret": "", "challenge.cost": "5000", "challenge.expires": "5m",
@@ -153,7 +153,7 @@ func TestYAML_LoadsToTheSameConfiguration(t *testing.T) {
 				first.Upstream.Apps[i].AppSecretKey = "[redacted]"
 			}
 			first.APIKeys, first.Admin.Tokens, first.Listen, first.Admin.Listen = nil, nil, "127.0.0.1:1", "127.0.0.1:2"
-			first.Challenge.Secret, first.Reverify.Secret, first.Reverify.Webhook = "", "", ""
+			first.Challenge.Secret, first.Reverify.Secret, first.Reverify.Webhook = nil, "", ""
 			first.Store.Path = "data/gateway.db" // one file's looks like a variable
 			text, err := first.YAML()
 			if err != nil {

@@ -3,10 +3,12 @@ package config_test
 import (
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"captchagate/admin"
+	"captchagate/challenge"
 	"captchagate/config"
 	"captchagate/public"
 	"captchagate/strictyaml"
@@ -22,7 +24,7 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 	c.Upstream.Apps = []upstream.App{{CaptchaAppID: 190000001, AppSecretKey: leak + "-app"}}
 	c.APIKeys = []public.APIKey{{Name: "shop", Key: leak + "-api"}}
 	c.Admin.Tokens = []admin.Token{{Name: "ops", Role: admin.Operator, Token: leak + "-token"}}
-	c.Challenge.Secret, c.Reverify.Secret = leak+"-challenge", leak+"-reverify"
+	c.Challenge.Secret, c.Reverify.Secret = challenge.Secrets{leak + "-challenge", leak + "-earlier"}, leak+"-reverify"
 	c.Reverify.Webhook = "https://user:" + leak + "@shop.example/services/" + leak + "?token=" + leak
 	c.Client.Script = "https://host.example/%zz?" + leak // not even an address
 	text, err := c.YAML()
@@ -32,8 +34,8 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 	if strings.Contains(string(text), leak) {
 		t.Errorf("a secret shows:\n%s", text)
 	}
-	if got := strings.Count(string(text), "[redacted]"); got != 9 {
-		t.Errorf("%d values are redacted, want 9:\n%s", got, text)
+	if got := strings.Count(string(text), "[redacted]"); got != 10 {
+		t.Errorf("%d values are redacted, want 10:\n%s", got, text)
 	}
 	if !strings.Contains(string(text), "webhook: https://shop.example/[redacted]\n") {
 		t.Errorf("the webhook's host is lost with its password and path:\n%s", text)
@@ -72,6 +74,11 @@ func fill(v reflect.Value) (found int) {
 			found += fill(field)
 		}
 		for _, sound := range []string{"Secret", "Key", "Token", "Password"} {
+			if secrets, ok := field.Addr().Interface().(*challenge.Secrets); ok {
+				*secrets = challenge.Secrets{leak}
+				found++
+				break
+			}
 			if field.Kind() == reflect.String && strings.Contains(name, sound) {
 				field.SetString(leak)
 				found++
@@ -160,20 +167,20 @@ func TestLoad_KeepsSecretsAsTheyAre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Challenge.Secret != odd {
+	if !slices.Equal(c.Challenge.Secret, challenge.Secrets{odd}) {
 		t.Errorf("from a variable came %q, want %q", c.Challenge.Secret, odd)
 	}
 	path := write(t, "upstream: {apps: [{captcha_app_id: 190000001, app_secret_key: x}]}\nchallenge:\n  secret: ${file:"+file+"}\n")
 	if c, err = config.Load(path, account[:]); err != nil {
 		t.Fatal(err)
 	}
-	if c.Challenge.Secret != odd {
+	if !slices.Equal(c.Challenge.Secret, challenge.Secrets{odd}) {
 		t.Errorf("from a file came %q, want %q", c.Challenge.Secret, odd)
 	}
 	if c, err = config.Load(path, append([]string{"GATEWAY__CHALLENGE__SECRET=" + odd}, account[:]...)); err != nil {
 		t.Fatal(err)
 	}
-	if c.Challenge.Secret != odd {
+	if !slices.Equal(c.Challenge.Secret, challenge.Secrets{odd}) {
 		t.Errorf("from an override came %q, want %q", c.Challenge.Secret, odd)
 	}
 }

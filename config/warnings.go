@@ -37,7 +37,9 @@ func (c Config) shortSecrets() error {
 	for i, one := range c.Admin.Tokens {
 		look(fmt.Sprintf("admin.tokens[%d].token", i), one.Token)
 	}
-	look("challenge.secret", c.Challenge.Secret)
+	for _, secret := range c.Challenge.Secret {
+		look("challenge.secret", secret)
+	}
 	look("reverify.secret", c.Reverify.Secret)
 	return errors.Join(odd...)
 }

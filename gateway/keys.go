@@ -32,12 +32,15 @@ func keptKey(ctx context.Context, s store.Values, name string) ([]byte, error) {
 	return key, s.Put(ctx, bucket, name, key, 0)
 }
 
-// signingKey is what challenges are signed with: the configured secret, or a
-// key of the store.
-func signingKey(ctx context.Context, cfg challenge.Config, s store.Values) (challenge.Key, error) {
-	if cfg.Secret != "" {
-		return challenge.NewKey(cfg.Secret), nil
+// signingKeys are what challenges are signed with: the configured secrets, or
+// kept, the key of the store.
+func signingKeys(secrets challenge.Secrets, kept challenge.Key) []challenge.Key {
+	if len(secrets) == 0 {
+		return []challenge.Key{kept}
 	}
-	key, err := keptKey(ctx, s, challengeKey)
-	return challenge.NewKey(string(key)), err
+	keys := make([]challenge.Key, len(secrets))
+	for i, secret := range secrets {
+		keys[i] = challenge.NewKey(secret)
+	}
+	return keys
 }

@@ -61,7 +61,7 @@ func TestMetrics_StandAtZeroFromTheStart(t *testing.T) {
 			"captchagate_upstream_attempts_total":        each("outcome", "passed", "rejected", "malicious", "fault", "throttled", "misconfigured", "cancelled"),
 			"captchagate_retries_total":                  each("result", "sent", "budget_spent"),
 			"captchagate_probes_total":                   each("result", "healthy", "ill", "refused", "throttled"),
-			"captchagate_challenges_total":               each("result", "issued", "solved", "malformed", "forged", "expired", "other_scene", "other_user", "spent", "wrong", "store_away", "busy"),
+			"captchagate_challenges_total":               each("result", "issued", "solved", "malformed", "forged", "expired", "other_scene", "other_user", "other_terms", "spent", "rate_limited", "wrong", "store_away", "busy"),
 			"captchagate_breaker_transitions_total":      {labels("from", "closed", "to", "open"), labels("from", "open", "to", "half_open"), labels("from", "half_open", "to", "recovering"), labels("from", "half_open", "to", "open"), labels("from", "recovering", "to", "closed"), labels("from", "recovering", "to", "open")},
 			"captchagate_upstream_attempt_seconds_count": {""},
 			"captchagate_upstream_in_flight":             {""},

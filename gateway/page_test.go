@@ -182,9 +182,9 @@ func TestPage_SolutionsFollowTheScene(t *testing.T) {
 	})
 }
 
-// A challenge of a decision belongs to that user: the address, and the subject
-// where the backend named one. It counts although nothing is degraded.
-func TestPage_ADecisionsChallengeBelongsToItsUser(t *testing.T) {
+// A challenge of a decision belongs to that household, whatever the subject, and
+// to no other. It counts although nothing is degraded.
+func TestPage_ADecisionsChallengeBelongsToItsHousehold(t *testing.T) {
 	inHouse(t, cheap, func(h *house) {
 		h.breaks(simulator.Fault{Kind: simulator.Throttle})
 		f := h.user("login", simulator.TicketValid)
@@ -194,13 +194,11 @@ func TestPage_ADecisionsChallengeBelongsToItsUser(t *testing.T) {
 		h.sim.ClearFault()
 		solution, failed := h.solve(a.Challenge), "deny challenge_failed degraded throttled"
 		h.expect("another address", h.solves("login", solution, fields{"subject": "anna"}), failed)
-		h.expect("an address next to it", h.solves("login", solution, fields{"subject": "anna", "user_ip": "2001:db8::8"}), failed)
-		h.expect("another subject", h.solves("login", solution, fields{"subject": "berta", "user_ip": "2001:db8::7"}), failed)
-		h.expect("no subject", h.solves("login", solution, fields{"user_ip": "2001:db8::7"}), failed)
+		h.expect("the household next to it", h.solves("login", solution, fields{"subject": "anna", "user_ip": "2001:db8:0:1::7"}), failed)
 		h.expect("another scene", h.solves("default", solution, fields{"subject": "anna", "user_ip": "2001:db8::7"}), failed)
-		mine := fields{"subject": "anna", "user_ip": "2001:0DB8:0::0007"}
-		h.expect("its user", h.solves("login", solution, mine), "allow challenge_solved degraded throttled")
-		h.expect("its user again", h.solves("login", solution, mine), failed)
+		mine := fields{"subject": "berta", "user_ip": "2001:0DB8:0::0008"}
+		h.expect("another address of it", h.solves("login", solution, mine), "allow challenge_solved degraded throttled")
+		h.expect("again", h.solves("login", solution, mine), failed)
 	})
 }
 

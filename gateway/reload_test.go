@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"captchagate/admin"
+	"captchagate/challenge"
 	"captchagate/config"
 	"captchagate/gateway"
 	"captchagate/policy"
@@ -158,7 +159,7 @@ func TestReload_NamesWhatWaitsForARestart(t *testing.T) {
 			c.Scenes["login"] = policy.Scene{Degraded: policy.Deny}
 			c.APIKeys = []public.APIKey{{Name: "shop", Key: "shop-key-0123456789"}}
 			c.DisasterTickets.MaxAge = time.Minute
-			c.Challenge.Secret = "a-secret-0123456789"
+			c.Challenge.Secret = challenge.Secrets{"a-secret-0123456789"}
 		})
 		if strings.Contains(h.log.String(), "only a restart") {
 			t.Error("the log tells of changes that wait, and none does")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"captchagate/admin"
+	"captchagate/challenge"
 	"captchagate/config"
 	"captchagate/public"
 	"captchagate/simulator"
@@ -33,7 +34,7 @@ func canaries(c *config.Config) {
 	c.Admin.Tokens = []admin.Token{{Name: "ops", Role: admin.Operator, Token: canaryToken}}
 	c.Upstream.SecretID, c.Upstream.SecretKey = canaryID, canarySecret
 	c.Upstream.Apps[0].AppSecretKey = canaryApp
-	c.Challenge.Secret, c.Challenge.Cost = canaryPuzzles, 100
+	c.Challenge.Secret, c.Challenge.Cost = challenge.Secrets{canaryPuzzles}, 100
 	c.Upstream.Deadline, c.Upstream.AttemptTimeout = time.Second, 300*time.Millisecond
 }
 

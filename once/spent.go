@@ -29,13 +29,21 @@ func NewSpent(set *Set, store Store, bucket string) *Spent {
 	return &Spent{set: set, store: store, bucket: bucket}
 }
 
+// Known reports whether key was spent as far as memory tells. It does not wait,
+// and what it does not know the store may know.
+func (s *Spent) Known(key string) bool { return s.set.Has(shortened(key)) }
+
+func shortened(key string) [16]byte {
+	sum := sha256.Sum256([]byte(key))
+	return [16]byte(sum[:16])
+}
+
 // Spend reports whether key is used for the first time, and remembers it for at
 // least life. An error means that nobody knows; the caller must then not act as
 // if it were the first. Spending it again later asks the store again, which may
 // have noted the first try.
 func (s *Spent) Spend(ctx context.Context, key string, life time.Duration) (first bool, err error) {
-	sum := sha256.Sum256([]byte(key))
-	short := [16]byte(sum[:16])
+	short := shortened(key)
 	if !s.set.Add(short) {
 		return false, nil
 	}

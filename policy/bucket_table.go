@@ -45,7 +45,8 @@ func (t *table) get(name uint64) (at int64, known bool) {
 // fits reports whether the table has room for more unknown names.
 func (t *table) fits(more int) bool { return len(t.times)+more <= t.capacity }
 
-// set sets a name's time, which is never before the one it has.
+// set sets a name's time. If it is before the one that it had, the name is
+// forgotten at that one only.
 func (t *table) set(name uint64, at int64) {
 	before := len(t.times)
 	t.times[name] = at

@@ -144,7 +144,7 @@ func TestScene_SolvedChallengesAreAlwaysBounded(t *testing.T) {
 	}
 	inBubble(t, func() {
 		w := newWorld(challenges)
-		w.solution = policy.Solution{Valid: true, ForUser: true, Cause: captcha.CauseDisasterTicket}
+		w.solution = policy.Solution{Valid: true, Asked: true, Cause: captcha.CauseDisasterTicket}
 		p, in := w.policy(), 0
 		for range 300 {
 			if p.Decide(t.Context(), solved()).Action == policy.Allow {

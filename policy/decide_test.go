@@ -12,7 +12,7 @@ import (
 // request and its decision: it is decided all the same, and lets nobody in.
 func TestPolicy_DecidesAboutASceneThatWasJustTakenOut(t *testing.T) {
 	w := newWorld(policy.Scene{Degraded: policy.Challenge})
-	w.fails, w.solution, w.degraded = captcha.CircuitOpen, policy.Solution{Valid: true, Cause: captcha.CauseCircuitOpen, ForUser: true}, true
+	w.fails, w.solution, w.degraded = captcha.CircuitOpen, policy.Solution{Valid: true, Cause: captcha.CauseCircuitOpen, Asked: true}, true
 	p := w.policy()
 	solution := "solution"
 	for name, r := range map[string]policy.Request{

@@ -155,7 +155,7 @@ func (p *Policy) dear(s *scene, r Request, cause captcha.Cause) bool {
 
 // solution decides about a solution of an alternate challenge.
 func (p *Policy) solution(ctx context.Context, s *scene, r Request) Decision {
-	got := p.ports.Challenger.Check(ctx, *r.Solution, Binding{Scene: s.name, User: r.Ticket})
+	got := p.ports.Challenger.Check(ctx, *r.Solution, Binding{Scene: s.name, User: r.Ticket, Checks: s.checks})
 	d := Decision{Action: Deny, Reason: ReasonChallengeFailed, Assurance: AssuranceNone, Mode: ModeDegraded, Cause: got.Cause}
 	if got.Cause == captcha.NoCause {
 		d.Mode = ModeNormal // not a challenge of ours: nothing degraded decided
@@ -183,13 +183,13 @@ func (p *Policy) solution(ctx context.Context, s *scene, r Request) Decision {
 }
 
 // accepts says whether a valid solution counts here and now: if a decision of
-// ours asked this user for it, or if the scene challenges and is or was just
+// ours asked this household for it, or if the scene challenges and is or was just
 // degraded. A stock solved while all was well counts for nothing.
 func (p *Policy) accepts(s *scene, got Solution) bool {
 	if s.Degraded == Deny {
 		return false
 	}
-	if got.ForUser {
+	if got.Asked {
 		return true
 	}
 	now, last := p.ports.Situation.Degraded(s.name)

@@ -44,23 +44,26 @@ type Challenger interface {
 	// Issue makes a challenge that costs factor times as much as usual, as a
 	// value that becomes JSON.
 	Issue(b Binding, factor int) any
-	// Check spends a solution and says whether it is valid. Cause is known
-	// if the challenge was ours.
+	// Check says whether a solution is valid, and spends it if it looks. A
+	// wrong one is charged to b.Checks. Cause is known if the challenge was
+	// ours.
 	Check(ctx context.Context, solution string, b Binding) Solution
 }
 
 // A Binding is what a challenge is issued for.
 type Binding struct {
 	Scene string
-	User  captcha.Ticket // UserIP and Subject; no UserIP: any user of the scene
+	User  captcha.Ticket // UserIP; none: any user of the scene
 	Cause captcha.Cause
+
+	Checks *Checks // that a wrong solution is charged to
 }
 
 // A Solution is what became of the check of a solution.
 type Solution struct {
-	Valid   bool
-	Cause   captcha.Cause // under which the challenge was issued; "" if it was not ours
-	ForUser bool          // issued for this very user by a decision of ours
+	Valid bool
+	Cause captcha.Cause // under which the challenge was issued; "" if it was not ours
+	Asked bool          // issued for this household by a decision of ours
 }
 
 // A Request is one question of a business backend about one user.
@@ -104,6 +107,7 @@ type scene struct {
 	name    string
 	allowed *Limiter
 	solved  *Limiter
+	checks  *Checks // of solutions
 }
 
 // Ports are what the policy needs of others; all are required.
@@ -136,9 +140,10 @@ func (p *Policy) Reconfigure(cfg Config) {
 			s.allowed = NewLimiter(c.Budget, p.key)
 		}
 		if old != nil && old.scenes[name] != nil && old.scenes[name].ChallengeBudget == c.ChallengeBudget {
-			s.solved = old.scenes[name].solved
+			s.solved, s.checks = old.scenes[name].solved, old.scenes[name].checks
 		} else {
-			s.solved = NewLimiter(c.WithDefaults().ChallengeBudget, p.key)
+			solved := c.WithDefaults().ChallengeBudget
+			s.solved, s.checks = NewLimiter(solved, p.key), newChecks(solved, p.key)
 		}
 		next.scenes[name] = s
 		p.metrics.seed(name, c)
@@ -171,7 +176,7 @@ func (p *Policy) Decide(ctx context.Context, r Request) Decision {
 	start := time.Now()
 	s := p.rules.Load().scenes[r.Scene]
 	if s == nil { // a reload took it away since the request was read
-		s = &scene{Scene: Scene{Degraded: Deny}, name: r.Scene}
+		s = &scene{Scene: Scene{Degraded: Deny}, name: r.Scene, checks: newChecks(Budget{}, p.key)}
 	}
 	r.id = uuid.Must(uuid.NewV7()).String()
 	var d Decision

@@ -31,7 +31,7 @@ func TestReconfigure_RefillsNoBudget(t *testing.T) {
 	} {
 		s := policy.Scene{Degraded: policy.Allow, Budget: one, ChallengeBudget: one}
 		w := newWorld(s)
-		w.fails, w.solution = captcha.CircuitOpen, policy.Solution{Valid: true, ForUser: true, Cause: captcha.CauseCircuitOpen}
+		w.fails, w.solution = captcha.CircuitOpen, policy.Solution{Valid: true, Asked: true, Cause: captcha.CauseCircuitOpen}
 		p := w.policy()
 		for n, want := range []string{within, beyond} {
 			if got := words(p.Decide(t.Context(), ticket(n))); got != want {
@@ -79,7 +79,7 @@ func TestObserve_ReachesBothBudgets(t *testing.T) {
 	b := policy.Budget{Total: per(1000, time.Second), For: time.Minute}
 	inBubble(t, func() {
 		w := newWorld(policy.Scene{Degraded: policy.Allow, Budget: b, ChallengeBudget: b})
-		w.fails, w.solution = captcha.CircuitOpen, policy.Solution{Valid: true, ForUser: true, Cause: captcha.CauseCircuitOpen}
+		w.fails, w.solution = captcha.CircuitOpen, policy.Solution{Valid: true, Asked: true, Cause: captcha.CauseCircuitOpen}
 		p, n := w.policy(), 0
 		both := func(when, wantTicket, wantSolved string) {
 			t.Helper()

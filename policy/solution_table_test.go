@@ -35,7 +35,7 @@ func TestDecide_Solutions(t *testing.T) {
 		for i, s := range []policy.Scene{allows, challenges, denies} {
 			inBubble(t, func() {
 				w := newWorld(s)
-				w.solution = policy.Solution{Valid: !c.invalid, ForUser: c.forUser, Cause: captcha.CauseCircuitOpen}
+				w.solution = policy.Solution{Valid: !c.invalid, Asked: c.forUser, Cause: captcha.CauseCircuitOpen}
 				if w.degraded = c.degraded; c.ago > 0 {
 					w.last = time.Now().Add(-c.ago)
 				}
@@ -73,7 +73,7 @@ func TestDecide_SolutionsUnderForce(t *testing.T) {
 		{"not valid, normal is forced", policy.ForceNormal, false, "deny challenge_failed normal circuit_open"},
 	} {
 		w := newWorld(challenges)
-		w.force, w.solution = c.force, policy.Solution{Valid: c.valid, ForUser: true, Cause: captcha.CauseCircuitOpen}
+		w.force, w.solution = c.force, policy.Solution{Valid: c.valid, Asked: true, Cause: captcha.CauseCircuitOpen}
 		d := w.policy().Decide(t.Context(), solved())
 		if got := words(d); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -99,7 +99,7 @@ func TestDecide_SolutionsHaveABudget(t *testing.T) {
 		{policy.Challenge, captcha.CauseDisasterTicket, "challenge challenge_required degraded budget_spent<disaster_ticket", true},
 	} {
 		w := newWorld(policy.Scene{Degraded: policy.Challenge, OverBudget: c.over, ChallengeBudget: policy.Budget{Total: per(1, time.Hour)}})
-		w.solution = policy.Solution{Valid: true, ForUser: true, Cause: c.cause}
+		w.solution = policy.Solution{Valid: true, Asked: true, Cause: c.cause}
 		p := w.policy()
 		if got, want := words(p.Decide(t.Context(), solved())), "allow challenge_solved degraded "+string(c.cause); got != want {
 			t.Errorf("within the budget: %s, want %s", got, want)

@@ -252,7 +252,7 @@ func TestDecide_TreatsAnUnknownOutcomeAsASpentBudget(t *testing.T) {
 	}
 	s := challenges
 	w := newWorld(s)
-	w.keep, w.solution = errAway, policy.Solution{Valid: true, ForUser: true, Cause: captcha.CauseCircuitOpen}
+	w.keep, w.solution = errAway, policy.Solution{Valid: true, Asked: true, Cause: captcha.CauseCircuitOpen}
 	if got := words(w.policy().Decide(t.Context(), solved())); got != "deny degraded_deny degraded budget_spent<circuit_open" {
 		t.Errorf("a solution: %s", got)
 	}

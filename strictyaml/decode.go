@@ -20,7 +20,7 @@ func (d *Document) decode(n *node, path string, v reflect.Value) {
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		d.decode(n, path, v.Elem())
-	case isScalar(v):
+	case isScalar(v) && (v.Kind() != reflect.Slice || n.shape != list): // a list that reads a text may be written as one
 		d.scalar(n, path, v)
 	case v.Kind() == reflect.Struct && d.is(n, mapping, path):
 		d.section(n, path, v)
@@ -75,7 +75,7 @@ func (d *Document) entries(n *node, path string, v reflect.Value) {
 const noValue = "has no value; give one, or leave the key out for the default"
 
 func (d *Document) scalar(n *node, path string, v reflect.Value) {
-	if n.shape == blank && v.Kind() != reflect.String {
+	if n.shape == blank && v.Kind() != reflect.String && v.Kind() != reflect.Slice {
 		d.fail(path, n.line, noValue)
 		return
 	}

@@ -42,6 +42,12 @@ func show(v reflect.Value, key string) (any, error) {
 	case reflect.Map:
 		return showMap(v)
 	case reflect.Slice:
+		if v.Len() == 0 && isScalar(v) {
+			return "", nil
+		}
+		if v.Len() == 1 && isScalar(v) { // as it may be written
+			return show(v.Index(0), key)
+		}
 		shown := make([]any, v.Len())
 		for i := range shown {
 			one, err := show(v.Index(i), key)
