@@ -158,7 +158,7 @@ func TestCheck_OneOfManyAtOnceIsSolved(t *testing.T) {
 
 type away struct{ error }
 
-func (a away) Known(string) bool { return false }
+func (a away) Known(string) bool                                          { return false }
 func (a away) Spend(context.Context, string, time.Duration) (bool, error) { return true, a.error }
 
 func TestCheck_DoesNotPassWithoutTheStore(t *testing.T) {
