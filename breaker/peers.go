@@ -1,7 +1,8 @@
 package breaker
 
 // Peers are the other instances that ask the same API. They answer from memory:
-// no method may block, or wait for the network.
+// no method may block, or wait for the network. docs/decisions/0007-peers.md says
+// why they are here.
 type Peers interface {
 	// Report tells them of a change of this instance's own circuit, in order.
 	Report(t Transition)
