@@ -31,7 +31,7 @@ func (c Config) OwnTokens() ([]Token, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin.token_file: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	token, err := tokenIn(file, c.File)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (c Config) FileToken() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("admin.token_file: %w; the gateway makes it when it starts", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	token, err := tokenIn(file, c.File)
 	if err == nil && token == "" {
 		err = fmt.Errorf("admin.token_file: %q is empty; the gateway fills it when it starts", c.File)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -19,6 +20,10 @@ var asSent = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.Allow
 var (
 	errNoObject = errors.New("must be a JSON object")
 	errTrailing = errors.New("goes on after the JSON object")
+
+	// ErrTooDeep says that a body is nested deeper than the JSON library reads,
+	// as no request of a backend's own is.
+	ErrTooDeep = errors.New("is nested too deeply")
 )
 
 // Rest is what an object holds beside its known members, as an object.
@@ -37,6 +42,9 @@ func ReadObject(body []byte, into any) error {
 		return errNoObject
 	}
 	if err := json.UnmarshalDecode(d, into); err != nil {
+		if at, ok := errors.AsType[*jsontext.SyntacticError](err); ok && strings.Contains(at.Err.Error(), "max depth") {
+			return ErrTooDeep // the library has no value for this
+		}
 		return notJSON(err)
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {

@@ -74,7 +74,7 @@ func fill(v reflect.Value) (found int) {
 			found += fill(field)
 		}
 		for _, sound := range []string{"Secret", "Key", "Token", "Password"} {
-			if secrets, ok := field.Addr().Interface().(*challenge.Secrets); ok {
+			if secrets, ok := reflect.TypeAssert[*challenge.Secrets](field.Addr()); ok {
 				*secrets = challenge.Secrets{leak}
 				found++
 				break

@@ -1,6 +1,7 @@
 // Package connlimit bounds the connections of an HTTP listener. Beyond the bound
 // the connection that has been idle longest makes room for a new one, first of the
-// address that holds most. One whose request has arrived is never cut.
+// address that holds most. One whose request has arrived and is not answered yet is
+// never cut.
 package connlimit
 
 import (
@@ -97,6 +98,24 @@ func (l *Limiter) arrived(c *conn) {
 	l.move(c, busy)
 }
 
+// sends notes that an answer is being sent, and returns the state before.
+func (l *Limiter) sends(c *conn) state {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := c.state
+	l.move(c, sending)
+	return before
+}
+
+// sent ends sends, unless the server has moved the connection on.
+func (l *Limiter) sent(c *conn, before state) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.state == sending {
+		l.move(c, before)
+	}
+}
+
 // add takes a new connection in, and waits until there is room for it. It
 // returns false if the listener was closed meanwhile.
 func (l *Limiter) add(nc net.Conn) (*conn, bool) {
@@ -108,7 +127,7 @@ func (l *Limiter) add(nc net.Conn) (*conn, bool) {
 		}
 		l.room.Wait()
 	}
-	c := &conn{Conn: nc, peer: l.peerOf(nc)}
+	c := &conn{Conn: nc, peer: l.peerOf(nc), limit: l}
 	c.peer.open++
 	l.open++
 	l.move(c, idle)

@@ -55,6 +55,15 @@ func (d *door) answer(w http.ResponseWriter, r *http.Request) {
 		d.held <- struct{}{}
 		<-d.free
 	}
+	if r.URL.Path == "/long" {
+		d.held <- struct{}{}
+		for range 1 << 10 { // 64 MiB: more than any socket's buffers
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				return
+			}
+		}
+		return
+	}
 	_, _ = io.WriteString(w, "fine")
 }
 
@@ -234,5 +243,39 @@ func TestLimiter_ClosesWhileSomebodyWaits(t *testing.T) {
 	}
 	if err := <-down; err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever asks and does not read the answer makes room for who does.
+func TestLimiter_WhoDoesNotReadMakesRoom(t *testing.T) {
+	d := open(t, 3)
+	for range 3 {
+		d.from("127.0.0.9").send("GET /long HTTP/1.1\r\nHost: door\r\n\r\n")
+	}
+	for range 3 {
+		<-d.held
+	}
+	if good := d.from("127.0.0.2").send(get); !good.answered() {
+		t.Error("those who do not read kept somebody else out")
+	}
+}
+
+// Half requests of an address that holds most do not cost others their kept
+// connections.
+func TestLimiter_HalfRequestsOfOneAddressCutNobodyElse(t *testing.T) {
+	d := open(t, 8)
+	kept := []*caller{d.from("127.0.0.1").send(get), d.from("127.0.0.2").send(get)}
+	for _, c := range kept {
+		if !c.answered() {
+			t.Fatal("no answer")
+		}
+	}
+	for range 40 {
+		d.from("127.0.0.9").send("POST / HTTP/1.1\r\nHost: door\r\nContent-Length: 10\r\n\r\nhalf")
+	}
+	for i, c := range kept {
+		if c.send(get); !c.answered() {
+			t.Errorf("kept connection %d was cut", i)
+		}
 	}
 }

@@ -13,7 +13,8 @@ type state int
 const (
 	idle      state = iota // no byte of a request yet, or of the next one
 	receiving              // its head or its body is not whole yet
-	busy                   // its request has arrived: it is not cut
+	sending                // its answer waits for whoever reads it
+	busy                   // its request has arrived and is not answered yet: it is not cut
 )
 
 // A conn is one connection that was accepted.
@@ -24,6 +25,15 @@ type conn struct {
 	since uint64        // of its state: later ones have higher numbers
 	place *list.Element // among its peer's, unless it is busy
 	gone  bool
+	limit *Limiter
+}
+
+// Write sends a part of an answer. While that waits for its reader the connection
+// may make room: whoever does not read would else hold it for long.
+func (c *conn) Write(p []byte) (int, error) {
+	before := c.limit.sends(c)
+	defer c.limit.sent(c, before)
+	return c.Conn.Write(p)
 }
 
 // A peer is everybody at one address.
@@ -60,8 +70,9 @@ func (p *peer) take(c *conn) {
 }
 
 // peers is a heap of those with connections that can be cut. The first of them
-// makes room: an idle connection before one that is receiving, strangers before
-// trusted ones, who holds most before who holds less, and then who waits longest.
+// makes room: strangers before trusted ones, who holds most before who holds less,
+// an idle connection before one that is receiving or sending, and then who waits
+// longest.
 type peers []*peer
 
 // update puts p where it belongs after a change.
@@ -82,12 +93,12 @@ func (ps peers) Len() int { return len(ps) }
 func (ps peers) Less(i, j int) bool {
 	a, b := ps[i].first(), ps[j].first()
 	switch {
-	case a.state != b.state:
-		return a.state < b.state
 	case ps[i].trusted != ps[j].trusted:
 		return ps[j].trusted
 	case ps[i].open != ps[j].open:
 		return ps[i].open > ps[j].open
+	case a.state != b.state:
+		return a.state < b.state
 	}
 	return a.since < b.since
 }

@@ -83,11 +83,10 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if g.control, err = control.New(ctx, g.store, sceneNames(cfg.Scenes), log); err != nil {
 		return nil, err
 	}
-	events := &recorder{control: g.control, log: log}
-	if g.incidents, err = watch.NewIncidents(ctx, g.store, events.incidentEnded, log); err != nil {
+	events, err := g.newRecorder(ctx)
+	if err != nil {
 		return nil, err
 	}
-	events.incidents = g.incidents
 	if g.upstream, err = upstream.New(cfg.Upstream.Config, cfg.Upstream.MaxInFlight, transport, g.registry); err != nil {
 		return nil, err
 	}
@@ -130,6 +129,14 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 		return nil, err
 	}
 	return g, nil
+}
+
+// newRecorder makes the incidents and what records events in them.
+func (g *Gateway) newRecorder(ctx context.Context) (_ *recorder, err error) {
+	events := &recorder{control: g.control, log: g.log}
+	g.incidents, err = watch.NewIncidents(ctx, g.store, events.incidentEnded, g.log)
+	events.incidents = g.incidents
+	return events, err
 }
 
 func (g *Gateway) closeStore() {

@@ -144,13 +144,10 @@ func (p *Policy) challenge(s *scene, r Request, cause captcha.Cause, dear bool) 
 // the disaster ticket of then was corroborated is not known any more: it is if
 // one would be now.
 func (p *Policy) dear(s *scene, r Request, cause captcha.Cause) bool {
-	switch cause {
-	case captcha.CauseThrottled, captcha.CauseOverloaded:
-		return true
-	case captcha.CauseDisasterTicket:
+	if cause == captcha.CauseDisasterTicket {
 		return !p.scriptAway(s, r)
 	}
-	return false
+	return cause == captcha.CauseThrottled || cause == captcha.CauseOverloaded
 }
 
 // solution decides about a solution of an alternate challenge.

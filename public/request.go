@@ -1,6 +1,7 @@
 package public
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -36,13 +37,16 @@ type reading struct {
 	wrong api.Mistakes
 }
 
-// read turns a body into a request, or lists everything wrong in it.
-func (s *Server) read(body []byte) (policy.Request, api.Mistakes) {
+// read turns a body into a request, or lists everything wrong in it. Nothing can be
+// said about one that is unreadable because of what the user sent.
+func (s *Server) read(body []byte) (r policy.Request, wrong api.Mistakes, unreadable bool) {
 	var rd reading
-	if err := api.ReadObject(body, &rd.verifyBody); err != nil {
-		return policy.Request{}, api.Mistakes{{Field: "body", Detail: err.Error()}}
+	switch err := api.ReadObject(body, &rd.verifyBody); {
+	case errors.Is(err, api.ErrTooDeep):
+		return r, nil, true
+	case err != nil:
+		return r, api.Mistakes{{Field: "body", Detail: err.Error()}}, false
 	}
-	var r policy.Request
 	r.Ticket.Value, r.Ticket.Randstr, r.Solution = rd.ofUser()
 	if r.Ticket.Value == "" && r.Solution == nil {
 		s.complaints.Do(func() {
@@ -57,7 +61,7 @@ func (s *Server) read(body []byte) (policy.Request, api.Mistakes) {
 	r.Ticket.AppID = s.app(&rd)
 	rd.wrong.Unknown(rd.Rest)
 	r.Ticket = r.Ticket.Named()
-	return r, rd.wrong
+	return r, rd.wrong, false
 }
 
 // ofUser is what the user's browser sent. It may be anything at all and is no

@@ -39,11 +39,15 @@ func (s *Server) verify(c *gin.Context) {
 	if !ok {
 		return
 	}
-	if tooLong { // by what the user sent, and nothing else
-		s.answer(c, s.decider.Decide(c.Request.Context(), policy.Request{Scene: who.anyScene()}))
+	if tooLong {
+		s.rejectUnread(c, who)
 		return
 	}
-	r, mistakes := s.read(body)
+	r, mistakes, unreadable := s.read(body)
+	if unreadable {
+		s.rejectUnread(c, who)
+		return
+	}
 	key, given, mistake := idempotencyKey(c.Request.Header)
 	if mistake != "" {
 		mistakes.Add("Idempotency-Key", mistake)
@@ -61,6 +65,12 @@ func (s *Server) verify(c *gin.Context) {
 		return
 	}
 	s.verifyOnce(c, who, key, r)
+}
+
+// rejectUnread decides about a user whose backend's request is too long or too deep
+// to be read: only what the user sent can make it so.
+func (s *Server) rejectUnread(c *gin.Context, who *caller) {
+	s.answer(c, s.decider.Decide(c.Request.Context(), policy.Request{Scene: who.anyScene()}))
 }
 
 // verifyOnce gives a repeated request the answer of the first: the same caller, key
@@ -94,7 +104,7 @@ func (s *Server) verifyOnce(c *gin.Context, who *caller, key string, r policy.Re
 
 // question returns what the backend itself asks, and what it hands on of the user's.
 func question(r policy.Request) (own []byte, ofUser string) {
-	own = fmt.Appendf(nil, "%q %v %v %q %q %d", r.Scene, r.Ticket.UserIP, r.Ticket.Mini, r.Ticket.Subject, r.Reference, r.Ticket.AppID)
+	own = fmt.Appendf(nil, "%q %v %v %q %q %d", r.Scene, r.Ticket.UserIP.Unmap(), r.Ticket.Mini, r.Ticket.Subject, r.Reference, r.Ticket.AppID)
 	if r.Solution != nil {
 		return own, "challenge " + *r.Solution
 	}
