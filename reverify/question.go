@@ -108,11 +108,8 @@ func findingOf(v captcha.Verdict, mayBeUsed bool) *finding {
 	case v.Outcome == captcha.Passed:
 		f.Result = Confirmed
 	case v.Outcome == captcha.Malicious || f.Code == nil:
-	case *f.Code == codeExpired, captcha.Reused(*f.Code) && mayBeUsed:
+	case *f.Code == captcha.CodeExpired, captcha.Reused(*f.Code) && mayBeUsed:
 		f.Result = Unverifiable
 	}
 	return f
 }
-
-// codeExpired is the CaptchaCode of a ticket that is too old.
-const codeExpired = 8
