@@ -53,6 +53,18 @@ outages: ## play the library of outages, reports in outages/ (twenty minutes, lo
 	done; \
 	if [ -n "$$missed" ]; then echo "missed:$$missed"; exit 1; fi; echo "all met"
 
+.PHONY: fleet
+fleet: ## play a fleet's proofs at full length, held to their times (ten minutes, loopback only)
+	go test -v -timeout 30m -run 'IsAFleet|Failover' ./cmd/gateway -args -full
+
+OTHER ?= 069e3c6
+.PHONY: fleet-mixed
+fleet-mixed: ## play a fleet's rolling upgrade from the commit OTHER to this one (some minutes, loopback only)
+	rm -rf bin/other && mkdir -p bin/other && git archive $(OTHER) | tar -x -C bin/other
+	cd bin/other && go build -o ../gateway-other ./cmd/gateway
+	rm -rf bin/other
+	go test -v -timeout 30m -run Upgrades ./cmd/gateway -args -other $(CURDIR)/bin/gateway-other
+
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,13 +29,14 @@ const TokenVariable = "GATEWAY_ADMIN_TOKEN"
 type Client struct {
 	URL   string       // of the operators' listener, such as http://127.0.0.1:8081
 	Token string       // may be empty if the gateway has no tokens
+	From  string       // where the token comes from, for errors; "" = TokenVariable
 	HTTP  *http.Client // nil = one that waits ten seconds and follows no redirects
 }
 
 // Status returns how the gateway is. The error is an *api.Problem if the gateway
 // refuses; in any case it says what to do.
 func (c *Client) Status(ctx context.Context) (Status, error) {
-	return c.ask(ctx, http.MethodGet, "/admin/v1/status", nil)
+	return c.askStatus(ctx, http.MethodGet, "/admin/v1/status", nil)
 }
 
 // SetMode makes a change and returns how the gateway is then. The change's
@@ -54,20 +56,54 @@ func (c *Client) SetMode(ctx context.Context, change control.Change) (Status, er
 	if err != nil {
 		return Status{}, fmt.Errorf("admin: the change cannot be written as JSON: %w", err)
 	}
-	return c.ask(ctx, http.MethodPut, "/admin/v1/mode", text)
+	return c.askStatus(ctx, http.MethodPut, "/admin/v1/mode", text)
+}
+
+// Reload has the gateway read its configuration again, and returns what came of
+// it in sentences that may be printed. Errors are as of Status.
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	status, err := c.askStatus(ctx, http.MethodPost, "/admin/v1/reload", nil)
+	came := Reloaded{Summary: api.Printable(status.Reload)}
+	for _, warning := range status.ReloadWarnings {
+		came.Warnings = append(came.Warnings, api.Printable(warning))
+	}
+	return came, err
+}
+
+// Who returns what a user is called in the log, by address, subject or both,
+// newest month first. Errors are as of Status.
+func (c *Client) Who(ctx context.Context, ip, subject string) ([]Name, error) {
+	text, err := json.Marshal(struct {
+		IP      string `json:"ip,omitempty"`
+		Subject string `json:"subject,omitempty"`
+	}{ip, subject})
+	if err != nil {
+		return nil, fmt.Errorf("admin: the question cannot be written as JSON: %w", err)
+	}
+	var found Names
+	err = c.ask(ctx, http.MethodPost, "/admin/v1/who", text, &found)
+	return found.Names, err
+}
+
+func (c *Client) askStatus(ctx context.Context, method, path string, body []byte) (status Status, err error) {
+	if err = c.ask(ctx, method, path, body, &status); err == nil && status.Mode == "" {
+		err = c.notAGateway()
+	}
+	return status, err
 }
 
 // ErrAddress says that Client.URL is not an address of a gateway.
 var ErrAddress = errors.New("the address of the gateway must be http://HOST:PORT, such as http://127.0.0.1:8081")
 
-func (c *Client) ask(ctx context.Context, method, path string, body []byte) (status Status, err error) {
+// ask asks, and reads the answer into a struct.
+func (c *Client) ask(ctx context.Context, method, path string, body []byte, into any) error {
 	base, err := url.Parse(c.URL)
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || base.User != nil {
-		return status, ErrAddress
+		return ErrAddress
 	}
 	request, err := http.NewRequestWithContext(ctx, method, base.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {
-		return status, err
+		return err
 	}
 	if c.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.Token)
@@ -77,20 +113,20 @@ func (c *Client) ask(ctx context.Context, method, path string, body []byte) (sta
 	}
 	answer, err := c.http().Do(request)
 	if err != nil {
-		return status, c.unreachable(err)
+		return c.unreachable(err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
-		return status, c.unreachable(err)
+		return c.unreachable(err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return status, c.refused(answer, text)
+		return c.refused(answer, text)
 	}
-	if err := json.Unmarshal(text, &status); err != nil || status.Mode == "" {
-		return status, c.notAGateway()
+	if json.Unmarshal(text, into) != nil {
+		return c.notAGateway()
 	}
-	return status, nil
+	return nil
 }
 
 func (c *Client) http() *http.Client {
@@ -121,9 +157,11 @@ func (c *Client) refused(answer *http.Response, body []byte) error {
 		return c.notAGateway()
 	}
 	if problem.Status = answer.StatusCode; problem.Status == http.StatusUnauthorized {
-		hint := "it was refused; " + TokenVariable + " must hold one of admin.tokens"
+		hint := "that of " + cmp.Or(c.From, TokenVariable+", which must hold one of admin.tokens,") + " was refused"
 		if strings.TrimSpace(c.Token) == "" {
-			hint = "set " + TokenVariable + " to one of admin.tokens, or say --config FILE for its admin.token_file"
+			if hint = "set " + TokenVariable + " to one of admin.tokens"; c.From == "" {
+				hint += ", or say --config FILE for its admin.token_file"
+			}
 		}
 		problem.Detail = "the gateway at " + c.URL + " wants a token: " + hint
 	}

@@ -96,9 +96,11 @@ func TestWriteStatus_IsForPeople(t *testing.T) {
 		{"all quiet", admin.Status{
 			Mode: "normal", Breaker: admin.Breaker{State: "closed", Since: at},
 			Account: admin.Account{State: "ok", Since: at}, Store: admin.Store{Kind: "bolt", Healthy: true},
+			Script: admin.Script{State: admin.ScriptUp, Since: &at},
 		}, `
 mode       normal (auto: the breaker decides)
 account    ok
+script     up since 2026-03-01T12:00:00Z
 breaker    closed since 2026-03-01T12:00:00Z
            0 requests, 0 failures, 0 slow, 0 failures in a row
 upstream   0 in flight, no answers yet
@@ -113,22 +115,31 @@ store      bolt, healthy
 				Transitions: []admin.Transition{{At: at, From: "closed", To: "open", Evidence: "10 faults in a row"}},
 			},
 			Account: admin.Account{State: "refused", Since: at, Code: "AuthFailure.SecretIdNotFound"},
-			Upstream: admin.Upstream{InFlight: 3, P50MS: 18.4, P99MS: 40, Addresses: []admin.Address{
+			Script:  admin.Script{State: admin.ScriptDown, Since: &at, Problem: "it has HTTP status 404"},
+			Upstream: admin.Upstream{InFlight: 3, P50MS: 18.4, P99MS: 40, Throttled: &admin.Throttled{Since: at, Users: 600, Unverified: 599}, Addresses: []admin.Address{
 				{Address: "192.0.2.1:443", FailedAt: &at}, {Address: "192.0.2.2:443", Connections: 2},
 			}},
+			Budgets: []admin.Budget{
+				{Scene: "comment", Kind: "budget", Cause: "circuit", For: "15m", Ends: at, Over: true, Then: "challenge"},
+				{Scene: "login", Kind: "challenge_budget", Cause: "drill", For: "1h", Ends: until, Then: "deny"},
+			},
 			Store: admin.Store{Kind: "bolt"},
 		}, `
 mode       degraded (forced degraded by ops since 2026-03-01T12:00:00Z until 2026-03-01T13:00:00Z: API down)
 drill      login, 5 % of its users, by ops since 2026-03-01T12:00:00Z until changed: drill
-account    refused since 2026-03-01T12:00:00Z: AuthFailure.SecretIdNotFound; nobody is verified or let through until it is accepted
+account    REFUSED since 2026-03-01T12:00:00Z: AuthFailure.SecretIdNotFound: nobody is verified, and nobody let through unverified, until the API accepts it; a solved challenge counts; no such secret_id: look at upstream.secret_id, and in the console whether the key was deleted or disabled
+script     DOWN since 2026-03-01T12:00:00Z: it has HTTP status 404; disaster tickets are corroborated
 breaker    open since 2026-03-01T12:00:00Z: 10 faults in a row
            20 requests, 10 failures, 1 slow, 10 failures in a row
            next probe at 2026-03-01T12:00:02Z
            2026-03-01T12:00:00Z closed -> open: 10 faults in a row
 upstream   3 in flight, p50 18.4 ms, p99 40 ms
+           THROTTLED since 2026-03-01T12:00:00Z: 599 of 600 users in the last minute were not verified; raise the account's quota or lower the load
            192.0.2.1:443: 0 connections, failed at 2026-03-01T12:00:00Z
            192.0.2.2:443: 2 connections
-store      bolt, NOT healthy
+budget     comment lets nobody through any more: its 15m (circuit) are SPENT since 2026-03-01T12:00:00Z; now challenge
+           login takes solved challenges until 2026-03-01T13:00:00Z: its 1h (drill) run
+store      bolt, NOT healthy: it takes no writes, and nobody is let through; look at its disk
 `},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -138,5 +149,45 @@ store      bolt, NOT healthy
 				t.Errorf("it is%s\nwant%s", got, row.want)
 			}
 		})
+	}
+}
+
+// The switch is the first that is looked at while users are not verified: why is said
+// there too, where it is not an outage.
+func TestWriteSwitch_SaysWhyNobodyIsVerified(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	const auto = "mode       normal (auto: the breaker decides)\n"
+	for _, row := range []struct {
+		name   string
+		status admin.Status
+		want   string
+	}{
+		{"all is well", admin.Status{Account: admin.Account{State: "ok"}}, auto},
+		{"refused", admin.Status{Account: admin.Account{State: "refused", Since: at, Code: "UnauthorizedOperation.Arrears"}}, auto +
+			"account    REFUSED since 2026-03-01T12:00:00Z: UnauthorizedOperation.Arrears: nobody is verified, and nobody let through unverified, until the API accepts it; a solved challenge counts; look at arrears in the console, at whether the captcha is activated, and at the key's permissions (CAM)\n"},
+		{"suspect", admin.Status{Account: admin.Account{State: "suspect", Since: at, Code: "100"}}, auto +
+			"account    SUSPECT since 2026-03-01T12:00:00Z: the API answers and accepts no ticket (code 100); compare captcha_app_id and app_secret_key with the console\n"},
+		{"throttled", admin.Status{Account: admin.Account{State: "ok"}, Upstream: admin.Upstream{Throttled: &admin.Throttled{Since: at, Users: 3, Unverified: 2}}}, auto +
+			"upstream   THROTTLED since 2026-03-01T12:00:00Z: 2 of 3 users in the last minute were not verified; raise the account's quota or lower the load\n"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			row.status.Mode = "normal"
+			var out strings.Builder
+			must(t, admin.WriteSwitch(&out, row.status))
+			if out.String() != row.want {
+				t.Errorf("it is\n%swant\n%s", out.String(), row.want)
+			}
+		})
+	}
+}
+
+// The switch on auto ends no drill, and its sentence does not say that it did.
+func TestSentence_NamesTheDrillsThatGoOn(t *testing.T) {
+	until := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s := admin.Status{Mode: "normal", Drills: []control.Drill{{Scene: "comment", Share: 1}, {Scene: "login", Share: 0.05, Until: &until}}}
+	want := `The breaker decides from now on; the mode is normal. A drill still runs: comment, 100 %, until changed; end it with "gateway mode auto --scene comment".` +
+		` A drill still runs: login, 5 %, until 2026-03-01T12:00:00Z; end it with "gateway mode auto --scene login".`
+	if got := admin.Sentence(control.Change{Mode: control.Auto}, s); got != want {
+		t.Errorf("it says %s", got)
 	}
 }

@@ -21,8 +21,25 @@ const (
 // Config is the section "admin" of the configuration.
 type Config struct {
 	Listen string  `yaml:"listen"`     // host:port of the operators' listener
-	File   string  `yaml:"token_file"` // holds the token that is made if Tokens is empty; "" = none is
-	Tokens []Token `yaml:"tokens"`     // none, and no File = from this machine only
+	File   string  `yaml:"token_file"` // holds the token that is made if Tokens is empty; required then
+	Tokens []Token `yaml:"tokens"`
+	Demo   bool    `yaml:"-"` // without Tokens whoever is on this machine is an operator; no file says so
+}
+
+// URL is where a command on the same machine reaches the listener of c; "" if only a
+// running gateway knows.
+func (c Config) URL() string {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil || port == "0" {
+		return ""
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if ip.Is6() {
+			host = "::1"
+		}
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // A Token lets its bearer in.
@@ -34,7 +51,7 @@ type Token struct {
 
 // Validate lists every mistake in c, each as "key: what is wrong".
 func (c Config) Validate() error {
-	mistakes := []error{c.validateListen()}
+	mistakes := []error{c.validateListen(), c.validateFile()}
 	names, tokens := map[string]bool{}, map[string]bool{}
 	for i, token := range c.Tokens {
 		add := func(key, format string, args ...any) {
@@ -60,6 +77,13 @@ func (c Config) Validate() error {
 		names[token.Name], tokens[token.Token] = true, true
 	}
 	return errors.Join(mistakes...)
+}
+
+func (c Config) validateFile() error {
+	if c.File == "" && len(c.Tokens) == 0 && !c.Demo {
+		return errors.New("token_file: is empty, and so is admin.tokens: everybody on this machine would be an operator; name the file that holds the operators' token, such as data/admin.token")
+	}
+	return nil
 }
 
 func (c Config) validateListen() error {

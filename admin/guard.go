@@ -11,8 +11,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// A guard lets operators in: by their token, or, if no token is configured,
-// from this machine.
+// A guard lets operators in: by their token, or, in a demo, which has none, from
+// this machine.
 type guard struct {
 	tokens []known
 	wrong  wrongTokens
@@ -49,7 +49,7 @@ func (g *guard) letIn(c *gin.Context) {
 		}
 	} else {
 		if why := notFromHere(c.Request); why != "" {
-			refuse(c, http.StatusForbidden, "no admin.tokens are configured, so only this machine is let in, and "+why+"; configure a token")
+			refuse(c, http.StatusForbidden, "a demo lets in only from this machine, and "+why)
 			return
 		}
 		c.Set(actorKey, "loopback")

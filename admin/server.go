@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -24,7 +25,7 @@ const requestTime = 10 * time.Second
 type Server struct {
 	control *control.Control
 	views   Views
-	reload  func(ctx context.Context, actor string) error
+	reload  func(ctx context.Context, actor string) (Reloaded, error)
 	log     *slog.Logger
 	guard   *guard
 	engine  *gin.Engine
@@ -39,28 +40,35 @@ type Views interface {
 	// Reverified are up to limit reports of re-verification that nobody has
 	// acknowledged, newest first. The error says that they cannot be read.
 	Reverified(ctx context.Context, limit int) (reverify.Reports, error)
+	// Who is what a user is called in the log, by address, subject or both, in
+	// each month that it can be told of, newest first.
+	Who(ctx context.Context, ip netip.Addr, subject string) ([]Name, error)
 }
 
 // New returns the operators' API. reload loads the configuration again and
 // enters in the audit what came of it, in the name of actor, and is nil if
 // there is no file; metrics answers GET /metrics. cfg must be valid.
-func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context.Context, actor string) error, metrics http.Handler, log *slog.Logger) *Server {
+func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context.Context, actor string) (Reloaded, error), metrics http.Handler, log *slog.Logger) *Server {
 	s := &Server{control: ctrl, views: views, reload: reload, log: log, guard: newGuard(cfg.Tokens)}
 	s.engine = newEngine()
 	s.engine.Use(s.guarded, bounded, s.guard.letIn)
 	s.engine.NoRoute(notFound)
 	s.engine.NoMethod(wrongMethod)
 
-	s.engine.GET("/metrics", gin.WrapH(metrics))
+	s.engine.Match(readMethods, "/metrics", gin.WrapH(metrics))
 	v1 := s.engine.Group("/admin/v1")
-	v1.GET("/status", s.getStatus)
-	v1.GET("/audit", s.getAudit)
-	v1.GET("/incidents", s.getIncidents)
-	v1.GET("/reverified", s.getReverified)
+	v1.Match(readMethods, "/status", s.getStatus)
+	v1.Match(readMethods, "/audit", s.getAudit)
+	v1.Match(readMethods, "/incidents", s.getIncidents)
+	v1.Match(readMethods, "/reverified", s.getReverified)
+	v1.POST("/who", s.postWho)
 	v1.PUT("/mode", operatorsOnly, s.putMode)
 	v1.POST("/reload", operatorsOnly, s.postReload)
 	return s
 }
+
+// readMethods are the methods of what is read.
+var readMethods = []string{http.MethodGet, http.MethodHead}
 
 // newEngine returns Gin without its own logger, redirects and trust in
 // headers.
@@ -112,9 +120,12 @@ func (s *Server) postReload(c *gin.Context) {
 		refuse(c, http.StatusNotImplemented, "this gateway was started without a configuration file; there is nothing to load again")
 		return
 	}
-	if err := s.reload(c.Request.Context(), actor(c)); err != nil {
-		refuse(c, http.StatusUnprocessableEntity, "the configuration was not reloaded and the one before goes on: "+err.Error())
+	came, err := s.reload(c.Request.Context(), actor(c))
+	if err != nil {
+		refuse(c, http.StatusUnprocessableEntity, "the configuration was not reloaded and the one before goes on:\n"+err.Error())
 		return
 	}
-	s.getStatus(c)
+	status := s.views.Status().whole()
+	status.Reload, status.ReloadWarnings = came.Summary, came.Warnings
+	answer(c, status)
 }

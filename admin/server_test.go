@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -50,7 +51,7 @@ func build(t *testing.T, tokens []admin.Token) *door {
 	t.Helper()
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "gateway.db"), quiet)
 	must(t, err)
-	d := &door{reload: func(context.Context) error { return nil }, status: admin.Status{Mode: "normal", Store: admin.Store{Kind: "bolt", Healthy: true}}}
+	d := &door{reload: func(context.Context) error { return nil }, status: admin.Status{Mode: "normal", Script: admin.Script{State: admin.ScriptUp}, Store: admin.Store{Kind: "bolt", Healthy: true}}}
 	d.control, err = control.New(t.Context(), s, []string{"login", "comment"}, quiet)
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -66,7 +67,9 @@ func build(t *testing.T, tokens []admin.Token) *door {
 	})
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "captchagate_mode 1\n") })
 	d.Handler = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d,
-		func(ctx context.Context, _ string) error { return d.reload(ctx) }, metrics, slog.New(slog.NewTextHandler(&d.log, nil))).Handler()
+		func(ctx context.Context, _ string) (admin.Reloaded, error) {
+			return admin.Reloaded{Summary: "reloaded; changed: scenes"}, d.reload(ctx)
+		}, metrics, slog.New(slog.NewTextHandler(&d.log, nil))).Handler()
 	return d
 }
 
@@ -87,6 +90,20 @@ func (d *door) Incidents(limit int) []watch.Incident {
 }
 
 // Reverified is as many reports as are asked for.
+func (d *door) Who(_ context.Context, ip netip.Addr, subject string) ([]admin.Name, error) {
+	if subject == "broken" {
+		return nil, errors.New("the store is away")
+	}
+	who := ""
+	if ip.IsValid() {
+		who = "0a1b2c3d"
+	}
+	if subject != "" {
+		who += "-4e5f6a7b"
+	}
+	return []admin.Name{{Month: "2026-11", Who: who}}, nil
+}
+
 func (d *door) Reverified(_ context.Context, limit int) (reverify.Reports, error) {
 	return reverify.Reports{Reports: make([]reverify.Report, limit)}, d.broken
 }
@@ -125,7 +142,7 @@ func TestServer_SaysWhatItDoesNotHave(t *testing.T) {
 		{"GET", "/admin/v1/status/", 404, ""},
 		{"DELETE", "/admin/v1/mode", 405, "PUT"},
 		{"GET", "/admin/v1/reload", 405, "POST"},
-		{"POST", "/admin/v1/audit", 405, "GET"},
+		{"POST", "/admin/v1/audit", 405, "GET, HEAD"},
 	} {
 		w := d.ask(t, row.method, row.path, "")
 		wantProblem(t, w, row.want)
@@ -140,7 +157,7 @@ func TestStatus_HasEveryFieldOfTheContract(t *testing.T) {
 	var got map[string]any
 	must(t, json.Unmarshal(d.ask(t, "GET", "/admin/v1/status", "").Body.Bytes(), &got))
 	want := map[string][]string{
-		"mode": nil, "override": nil, "drills": nil, "replicas": nil,
+		"mode": nil, "override": nil, "drills": nil, "fleet": nil, "replicas": nil, "version": nil,
 		"breaker":  {"state", "since", "evidence", "requests", "failures", "slow", "consecutive_failures", "next_probe_at", "transitions"},
 		"account":  {"state", "since", "code"},
 		"upstream": {"in_flight", "p50_ms", "p99_ms", "addresses"},
@@ -169,7 +186,7 @@ func TestStatus_HasEveryFieldOfTheContract(t *testing.T) {
 
 func TestReload_ReloadsOrSaysWhyNot(t *testing.T) {
 	d := build(t, tokens)
-	if w := d.ask(t, "POST", "/admin/v1/reload", "", bearer(operatorToken)); w.Code != 200 || !strings.Contains(w.Body.String(), `"mode":"normal"`) {
+	if w := d.ask(t, "POST", "/admin/v1/reload", "", bearer(operatorToken)); w.Code != 200 || !strings.Contains(w.Body.String(), `"mode":"normal"`) || !strings.Contains(w.Body.String(), `"reload":"reloaded; changed: scenes"`) {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
 	d.reload = func(context.Context) error { return errors.New("gateway.yaml:3: listen: is wrong") }

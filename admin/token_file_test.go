@@ -63,3 +63,37 @@ func TestTokenFile_IsRefusedWhenOthersCanReachIt(t *testing.T) {
 		}
 	}
 }
+
+// Who starts a command in another folder sees where a relative path led.
+func TestTokenFile_NamesTheFileThatWasTried(t *testing.T) {
+	t.Chdir(t.TempDir())
+	cfg := admin.Config{File: "data/admin.token"}
+	tried, err := filepath.Abs(cfg.File)
+	must(t, err)
+	if _, err := cfg.FileToken(); err == nil || !strings.Contains(err.Error(), tried) {
+		t.Errorf("a file that is not there: %v, want %s in it", err, tried)
+	}
+	must(t, os.Mkdir("data", 0o700))
+	must(t, os.WriteFile(cfg.File, []byte("short"), 0o600))
+	if _, err := cfg.OwnTokens(); err == nil || !strings.Contains(err.Error(), tried) {
+		t.Errorf("a file without a token: %v, want %s in it", err, tried)
+	}
+	cfg.File = tried
+	if _, err := cfg.FileToken(); err == nil || strings.Count(err.Error(), tried) != 1 {
+		t.Errorf("an absolute one: %v, want %s in it once", err, tried)
+	}
+}
+
+// A command of another user is not told to take the gateway's file away from it.
+func TestTokenFile_OfTheGatewaysUserIsLeftToIt(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	cfg := admin.Config{File: filepath.Join(t.TempDir(), "admin.token")}
+	must(t, os.WriteFile(cfg.File, []byte("0123456789abcdef"), 0o600))
+	must(t, os.Chown(cfg.File, 1234, -1))
+	_, err := cfg.FileToken()
+	if err == nil || !strings.Contains(err.Error(), "belongs to user 1234, and this command runs as 0; run it as the gateway's user, or set GATEWAY_ADMIN_TOKEN") || strings.Contains(err.Error(), "chown") {
+		t.Errorf("the error is %v", err)
+	}
+}

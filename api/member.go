@@ -27,8 +27,29 @@ func (m *Member) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return nil
 }
 
+// SetText takes over what was sent as plain text, by a form.
+func (m *Member) SetText(text string) {
+	if m.twice = m.Given(); m.twice {
+		return
+	}
+	m.sent = `"` + text + `"`
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
+		quoted, _ := jsontext.AppendQuote(nil, text) // with a mark for what is not Unicode
+		m.sent = string(quoted)
+	}
+}
+
 // Given reports whether the member was sent, be it as null.
 func (m Member) Given() bool { return m.sent != "" }
+
+// IsString reports whether it was sent as a string.
+func (m Member) IsString() bool { return strings.HasPrefix(m.sent, `"`) }
+
+// JSON is the value as it was sent, "" if it was not.
+func (m Member) JSON() string { return m.sent }
+
+// IsNull reports whether it was sent as null.
+func (m Member) IsNull() bool { return m.sent == "null" }
 
 var (
 	errNoText    = errors.New("must be a string")
@@ -40,7 +61,7 @@ var (
 // text returns what the string says. With errNoUnicode a mark stands in the
 // text for what is none.
 func (m Member) text() (string, error) {
-	if !strings.HasPrefix(m.sent, `"`) {
+	if !m.IsString() {
 		return "", errNoText
 	}
 	if !strings.Contains(m.sent, `\`) {

@@ -29,6 +29,23 @@ var (
 // Rest is what an object holds beside its known members, as an object.
 type Rest = jsontext.Value
 
+// Scalars reports whether an object's rest holds no object, no list and nothing that is
+// not UTF-8.
+func Scalars(rest Rest) bool {
+	d := jsontext.NewDecoder(bytes.NewBuffer(rest), jsontext.AllowDuplicateNames(true))
+	if len(rest) == 0 {
+		return true
+	}
+	for kind := d.PeekKind(); ; kind = d.PeekKind() {
+		if _, err := d.ReadToken(); err != nil {
+			return errors.Is(err, io.EOF)
+		}
+		if d.StackDepth() > 1 || kind == '[' {
+			return false
+		}
+	}
+}
+
 // ReadObject reads a body of exactly one JSON object into a struct whose fields
 // are Members, each with its name as `json:"name"`, and one Rest with
 // `json:",embed"`. Names must be exact. The error says what is wrong with the

@@ -129,3 +129,10 @@ func TestRefuse_TellsTwentyMistakesAtMost(t *testing.T) {
 		t.Errorf("%v, %d mistakes in %d bytes", err, len(p.Errors), w.Body.Len())
 	}
 }
+
+func TestProblem_SaysNothingThatATerminalObeys(t *testing.T) {
+	p := &api.Problem{Detail: "\x1b]0;mine\a\nb\r\u202e", Errors: []api.Mistake{{Field: "a\r\n", Detail: "\x1b[2Jé"}}}
+	if got, want := p.Error(), "\ufffd]0;mine\ufffd\nb\ufffd\ufffd: a\ufffd\ufffd: \ufffd[2Jé"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"unicode"
 )
 
 // A Problem is an answer that is not the one asked for (RFC 9457). Clients
@@ -16,16 +17,33 @@ type Problem struct {
 	Errors []Mistake `json:"errors,omitempty"` // everything that is wrong in the request
 }
 
-// Error says all of it in one line.
+// Error says all of it, in the lines of Detail. Whoever answered wrote it: what a
+// terminal would obey, line breaks elsewhere among it, is replaced.
 func (p *Problem) Error() string {
-	if len(p.Errors) == 0 {
-		return p.Detail
+	lines := strings.Split(p.Detail, "\n")
+	for i, line := range lines {
+		lines[i] = Printable(line)
 	}
-	lines := make([]string, len(p.Errors))
-	for i, m := range p.Errors {
-		lines[i] = m.Field + ": " + m.Detail
+	text := strings.Join(lines, "\n")
+	if len(p.Errors) > 0 {
+		mistakes := make([]string, len(p.Errors))
+		for i, m := range p.Errors {
+			mistakes[i] = Printable(m.Field + ": " + m.Detail)
+		}
+		text += ": " + strings.Join(mistakes, "; ")
 	}
-	return p.Detail + ": " + strings.Join(lines, "; ")
+	return text
+}
+
+// Printable returns text that another host wrote with a replacement character for
+// what a terminal would obey.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // Refuse answers with a problem of a status from 400 on, with at most 20 mistakes.

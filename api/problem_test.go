@@ -68,7 +68,7 @@ func TestGuard_SaysThatAllWentWell(t *testing.T) {
 	}
 }
 
-func TestProblem_IsOneLineAsAnError(t *testing.T) {
+func TestProblem_SaysAllOfItAsAnError(t *testing.T) {
 	p := &api.Problem{Detail: "refused"}
 	if p.Error() != "refused" {
 		t.Error(p)

@@ -1,7 +1,9 @@
 package breaker
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +42,7 @@ func targetOf(t captcha.Ticket) target { return target{t.AppID, t.Mini} }
 type refusals map[target]Account
 
 // account keeps the refusals. The account as a whole is refused as long as any
-// target is.
+// target is, and with the code of the one that is refused for longest.
 type account struct {
 	mailbox mailbox
 	outbox  *outbox
@@ -69,12 +71,14 @@ func (a *account) refuses(t target) bool {
 	return ok
 }
 
-// refuse opens the circuit for a target.
+// refuse opens the circuit for a target, or notes that it is refused with another code.
 func (a *account) refuse(t target, code string) {
 	a.change(func(next refusals) {
-		if _, already := next[t]; !already {
-			next[t] = Account{State: AccountRefused, Since: time.Now(), Code: code}
+		since := time.Now()
+		if was, already := next[t]; already {
+			since = was.Since
 		}
+		next[t] = Account{State: AccountRefused, Since: since, Code: code}
 	})
 }
 
@@ -92,22 +96,29 @@ func (a *account) change(how func(refusals)) {
 	old := a.refusals()
 	next := maps.Clone(old)
 	how(next)
-	if len(next) == len(old) {
+	if maps.Equal(next, old) {
 		return
 	}
 	a.refused.Store(&next)
 	a.mailbox.wakeProber()
-	switch {
-	case len(old) == 0:
-		for _, first := range next {
-			a.turn(first)
-		}
-	case len(next) == 0:
-		a.turn(Account{State: AccountOK, Since: time.Now()})
+	was := *a.whole.Load()
+	is := next.whole()
+	if is.State == was.State {
+		is.Since = was.Since
+	}
+	if is != was {
+		a.whole.Store(&is)
+		a.outbox.account(was, is)
 	}
 }
 
-func (a *account) turn(whole Account) {
-	a.whole.Store(&whole)
-	a.outbox.account(whole)
+// whole is how the account is, from now on if it is accepted.
+func (r refusals) whole() Account {
+	if len(r) == 0 {
+		return Account{State: AccountOK, Since: time.Now()}
+	}
+	targets := slices.SortedFunc(maps.Keys(r), func(t, u target) int {
+		return cmp.Or(r[t].Since.Compare(r[u].Since), cmp.Compare(t.appID, u.appID))
+	})
+	return r[targets[0]]
 }

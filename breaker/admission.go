@@ -16,7 +16,8 @@ const (
 	// whatever the share.
 	rampFloor = 5
 	// maxCanaries is how many of the first calls of a recovery may be in flight
-	// together: should the probes have been wrong, few users wait.
+	// together, and one more for each that came back: should the probes have been
+	// wrong, few users wait.
 	maxCanaries = 5
 )
 
@@ -60,7 +61,8 @@ func (a *admission) admit(t captcha.Ticket, now time.Time) (*generation, *captch
 // is stable: a user whose turn has come stays, so that nobody is challenged by
 // turns for long.
 func (a *admission) admitsRecovering(s *snapshot, t captcha.Ticket, now time.Time) bool {
-	if s.generation.ended.Load() < canaryCalls && a.inFlight.count() >= maxCanaries {
+	ended := int(s.generation.ended.Load())
+	if ended < canaryCalls && a.inFlight.count() >= maxCanaries+ended {
 		return false
 	}
 	return a.order.place(t) < s.share(now) || a.floor.AllowN(now, 1)

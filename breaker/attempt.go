@@ -6,26 +6,24 @@ import (
 	"log/slog"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"captchagate/captcha"
 )
 
 // An attempter makes single calls to the API, and counts how they ended: for the
 // circuit, for the throttle, for what is usual.
 type attempter struct {
-	next       captcha.Verifier
-	fates      Fates
-	abandoned  Fates
-	timeout    time.Duration
-	slowCall   time.Duration
-	inFlight   *inFlight
-	latencies  *latencies
-	circuit    *circuit
-	throttle   *throttle
-	watchdog   *watchdog
-	metrics    *metrics
-	complaints complaints
+	next      captcha.Verifier
+	fates     Fates
+	abandoned Fates
+	timeout   time.Duration
+	slowCall  time.Duration
+	inFlight  *inFlight
+	latencies *latencies
+	circuit   *circuit
+	throttle  *throttle
+	watchdog  *watchdog
+	metrics   *metrics
+	log       *slog.Logger
 }
 
 // attempt makes the n-th call of a request, and reports whether it was sent. Only
@@ -65,6 +63,7 @@ func (a *attempter) send(ctx context.Context, c *call, evident bool) (v captcha.
 		return v, false, &captcha.Failure{Kind: captcha.CircuitOpen}
 	}
 	c.generation.sent.Store(true)
+	a.throttle.sent(c.started)
 	if first {
 		a.watchdog.wake()
 	}
@@ -87,24 +86,31 @@ func ownTrouble(f *captcha.Failure) bool { return f.Kind == captcha.Overloaded &
 func reclassify(ctx context.Context, c *call, f *captcha.Failure) {
 	switch {
 	case c.released.Load():
-		f.Kind = captcha.CircuitOpen
+		f.Kind, f.Err = captcha.CircuitOpen, errReleased
 	case ctx.Err() != nil:
-		f.Kind = captcha.Cancelled
+		f.Kind, f.Err = captcha.Cancelled, errLeft
 	case f.Kind == captcha.Cancelled:
 		f.Kind = captcha.Fault // nobody of ours cancelled it
 	}
 }
+
+var (
+	errReleased = errors.New("the circuit opened while the call waited for its answer")
+	errLeft     = errors.New("the caller went away before the answer")
+)
 
 // answered counts a call with a definite answer.
 func (a *attempter) answered(c *call, v captcha.Verdict, evident bool) {
 	now := time.Now()
 	age, _ := a.inFlight.end(c, now, true)
 	a.metrics.attempt(v.Outcome.String(), now.Sub(c.started))
-	a.throttle.accepted(now)
 	a.latencies.add(age)
+	if v.Outcome != captcha.Rejected {
+		c.generation.evidence.pass(now)
+	}
 	if evident {
 		c.generation.evidence.answer(c, now, age >= a.slowCall)
-		c.generation.ended.Add(1)
+		c.generation.returned(c, age, false)
 	}
 }
 
@@ -133,19 +139,17 @@ func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
 	a.metrics.attempt(outcomeOf(f.Kind), now.Sub(c.started))
 	switch f.Kind {
 	case captcha.Throttled:
-		a.throttle.refused(now)
+		a.throttle.refused(c.started, now)
 	case captcha.Cancelled:
 		if age >= minStall {
 			a.circuit.mailbox.suspect(finding{text: c.generation.evidence.abandon()})
 		}
-	case captcha.OutcomeUnknown: // that a ticket was used is an answer
-		a.throttle.accepted(now)
 	case captcha.Fault:
-		a.complaints.fault(f)
+		a.log.Warn("a call to the Captcha API failed", "error", f.Err)
 		late := lagged && age < a.timeout && errors.Is(f, context.DeadlineExceeded)
 		if evident && isEvidence(f) && !late { // our own lag makes calls late, and is no evidence
 			c.generation.evidence.fault(c, now)
-			c.generation.ended.Add(1)
+			c.generation.returned(c, age, true)
 		}
 	default:
 	}
@@ -162,17 +166,4 @@ func outcomeOf(k captcha.Kind) string {
 	default:
 		return k.String()
 	}
-}
-
-// complaints tell of faults now and then: an API that cannot be reached at all
-// would else be silent until the circuit opens.
-type complaints struct {
-	log    *slog.Logger
-	seldom rate.Sometimes
-}
-
-func (c *complaints) fault(f *captcha.Failure) {
-	c.seldom.Do(func() {
-		c.log.Warn("a call to the Captcha API failed; further ones are not told for a minute", "error", f.Err)
-	})
 }

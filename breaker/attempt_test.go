@@ -64,13 +64,13 @@ func TestBreaker_BoundsAnAttempt(t *testing.T) {
 	}
 }
 
-// No attempt ends at another's time: thousands of answers just at the limit, one
+// No attempt ends at another's time: hundreds of answers just at the limit, one
 // after the other.
 func TestBreaker_BoundsEachAttemptByItsOwnTime(t *testing.T) {
 	cfg, limits := defaults()
 	limits.MaxAttempts, limits.AttemptTimeout = 1, 100*time.Millisecond
 	inWorldOf(t, cfg, limits, func(w *world) {
-		for i := range 2000 {
+		for i := range 500 {
 			late := i%50 == 49
 			w.becomes(after(99*time.Millisecond, passes))
 			if late {

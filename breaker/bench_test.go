@@ -32,6 +32,8 @@ func passesAtOnce(context.Context, captcha.Ticket) (captcha.Verdict, error) { re
 // deaf is told things and does nothing.
 type deaf struct{}
 
+func (deaf) Throttling(breaker.Throttling, bool) {}
+
 func (deaf) Transition(breaker.Transition) {}
 func (deaf) Account(breaker.Account)       {}
 func (deaf) Reset()                        {}

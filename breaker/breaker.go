@@ -14,7 +14,8 @@
 //   - the watchdog, which looks at the calls in flight: evidence that does not wait
 //     for time-outs;
 //   - the prober, on which no user waits, with its schedule;
-//   - the account, a circuit of its own, which the API may refuse.
+//   - the account, a circuit of its own, which the API may refuse;
+//   - throttling, which counts the users whom the API's limit keeps from a verdict.
 package breaker
 
 import (
@@ -49,13 +50,15 @@ type Ports struct {
 	Abandoned   Fates
 	Journal     Journal
 	Connections Connections
-	Peers       Peers // nil is Alone
+	Peers       Peers    // nil is Alone
+	Siblings    Siblings // nil is Alone
 }
 
 // A Breaker is a Verifier around another one. It works only while Run runs.
 type Breaker struct {
 	fates     Fates
 	abandoned Fates
+	siblings  Siblings
 	limits    Limits
 	admission *admission
 	retrier   *retrier
@@ -63,9 +66,9 @@ type Breaker struct {
 	latencies *latencies
 	circuit   *circuit
 	account   *account
+	throttled *throttling
 	watchdog  *watchdog
 	prober    *prober
-	alarm     *foreignAlarm
 }
 
 // New returns a Breaker around next. appID makes the probes' tickets: disaster
@@ -79,18 +82,23 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	if peers == nil {
 		peers = Alone{}
 	}
+	siblings := ports.Siblings
+	if siblings == nil {
+		siblings = Alone{}
+	}
 	now := time.Now()
 	mailbox := mailbox{changed: make(chan struct{}, 1), suspicions: make(chan finding, 1)}
 	outbox := &outbox{journal: ports.Journal, peers: peers, log: log}
 	throttle := newThrottle(now)
 
-	b := &Breaker{fates: ports.Fates, abandoned: ports.Abandoned, limits: limits, alarm: &foreignAlarm{log: log}}
+	b := &Breaker{fates: ports.Fates, abandoned: ports.Abandoned, siblings: siblings, limits: limits}
 	metrics := newMetrics(reg, b)
-	b.inFlight = &inFlight{max: limits.MaxInFlight}
+	b.inFlight = &inFlight{max: limits.MaxInFlight, siblings: siblings}
 	b.latencies = &latencies{}
 	b.circuit = newCircuit(cfg, b.inFlight, b.latencies, ports.Connections, mailbox, outbox, metrics, now)
 	b.account = newAccount(mailbox, outbox, now)
-	b.watchdog = &watchdog{cfg, b.inFlight, b.latencies, b.circuit, peers, make(chan struct{}, 1)}
+	b.throttled = newThrottling(outbox)
+	b.watchdog = &watchdog{cfg, b.inFlight, b.latencies, b.circuit, make(chan struct{}, 1)}
 	b.prober = &prober{
 		next: next, cfg: cfg, usual: target{appID: appID}, circuit: b.circuit, account: b.account,
 		peers: peers, mailbox: mailbox, metrics: metrics,
@@ -100,7 +108,7 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 		next: next, fates: ports.Fates, abandoned: ports.Abandoned, timeout: limits.AttemptTimeout, slowCall: cfg.SlowCall,
 		inFlight: b.inFlight, latencies: b.latencies, circuit: b.circuit, throttle: throttle,
 		watchdog: b.watchdog, metrics: metrics,
-		complaints: complaints{log: log, seldom: rate.Sometimes{Interval: time.Minute}},
+		log: log,
 	}
 	b.retrier = &retrier{attempter, limits, newRetryBudget(limits.RetryBudget), throttle, metrics}
 	b.admission = &admission{b.account, b.circuit, b.inFlight, throttle, order(placement), rate.NewLimiter(rampFloor, rampFloor)}
@@ -112,6 +120,7 @@ func (b *Breaker) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { b.prober.run(ctx) })
 	wg.Go(func() { b.watchdog.run(ctx) })
+	wg.Go(func() { b.throttled.run(ctx) })
 	wg.Wait()
 }
 
@@ -122,6 +131,15 @@ func (b *Breaker) Ramp(away time.Duration) { b.circuit.ramp(away) }
 // Verify asks next about t, if that may be done, up to MaxAttempts times within
 // the deadline. Its error is a *captcha.Failure.
 func (b *Breaker) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
+	v, f := b.verify(ctx, t)
+	b.throttled.user(f != nil && f.Kind == captcha.Throttled)
+	if f != nil {
+		return captcha.Verdict{}, f
+	}
+	return v, nil
+}
+
+func (b *Breaker) verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, *captcha.Failure) {
 	now := time.Now()
 	generation, f := b.admission.admit(t, now)
 	if f != nil {
@@ -136,7 +154,6 @@ func (b *Breaker) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict
 		}
 		return captcha.Verdict{}, f
 	}
-	b.alarm.observe(v)
 	if f := b.ambiguous(ctx, c, v); f != nil {
 		return captcha.Verdict{}, f
 	}
@@ -161,9 +178,15 @@ func (b *Breaker) ambiguous(ctx context.Context, c *call, v captcha.Verdict) *ca
 	if v.Answer == nil || !captcha.Reused(v.Answer.Code) {
 		return nil
 	}
+	ctx, cancel := context.WithDeadline(ctx, c.deadline)
+	defer cancel()
 	b.awaitTwin(ctx, c)
-	ours := b.fates.Has(c.key)
-	if !ours && !b.abandoned.Has(c.key) {
+	ours, abandoned := b.fates.Has(c.key), b.abandoned.Has(c.key)
+	if !ours {
+		theirs, left := b.siblings.Fate(ctx, c.key)
+		ours, abandoned = theirs, abandoned || left
+	}
+	if !ours && !abandoned {
 		return nil
 	}
 	return &captcha.Failure{
@@ -177,8 +200,6 @@ var errAmbiguous = errors.New("the ticket was used before, perhaps by an attempt
 // awaitTwin waits for the calls about the same ticket that are in flight now:
 // only their end tells who used the ticket up.
 func (b *Breaker) awaitTwin(ctx context.Context, c *call) {
-	ctx, cancel := context.WithDeadline(ctx, c.deadline)
-	defer cancel()
 	for now := time.Now(); b.inFlight.hasTwin(c.key, now); {
 		select {
 		case <-ctx.Done():

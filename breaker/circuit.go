@@ -23,6 +23,7 @@ type circuit struct {
 
 	connections Connections
 	latencies   *latencies
+	before      usual // before the newest outage; guarded by mu
 
 	snapshot atomic.Pointer[snapshot]
 
@@ -41,7 +42,7 @@ func newCircuit(cfg Config, inFlight *inFlight, latencies *latencies, connection
 
 // probeAnswered counts a successful probe: the first makes the circuit half
 // open, the last one needed begins recovery.
-func (c *circuit) probeAnswered(how string) {
+func (c *circuit) probeAnswered(how string, took time.Duration) {
 	if !c.snapshot.Load().sends() {
 		c.connections.Reset() // users return on connections that are as new as the probe's
 	}
@@ -51,9 +52,9 @@ func (c *circuit) probeAnswered(how string) {
 		case s.sends():
 			return nil
 		case s.healthyProbes+1 >= c.cfg.Probe.Successes:
-			return s.recovers(c.newGeneration(now), how, c.cfg.Ramp, now)
+			return s.recovers(c.returning(s.probesTook(took), min(c.cfg.Ramp, now.Sub(s.outage)), now), how, now)
 		}
-		return s.halfOpens(how, now)
+		return s.halfOpens(how, took, now)
 	})
 }
 
@@ -74,9 +75,10 @@ func (c *circuit) ramp(away time.Duration) {
 		now := time.Now()
 		switch s.state {
 		case Closed:
-			return s.ramps(c.newGeneration(now), "users return from a forced degraded mode", min(away, c.cfg.Ramp), now)
+			c.before = c.usual(s, now)
+			return s.ramps(c.returning(0, min(away, c.cfg.Ramp), now), "users return from a forced degraded mode", now)
 		case Recovering: // nobody was sent on meanwhile: their ramp begins now
-			return s.ramps(c.newGeneration(now), s.evidence, min(max(away, s.ramp), c.cfg.Ramp), now)
+			return s.ramps(c.returning(0, c.cfg.Ramp, now), s.evidence, now)
 		case Open, HalfOpen: // will ramp anyway
 		}
 		return nil
@@ -91,11 +93,37 @@ func (c *circuit) finishRamp() {
 			return nil
 		}
 		early := now.Sub(s.since) < c.cfg.Ramp
-		if s.generation.sent.Load() && !s.generation.evidence.allowsClosing(now, early) {
+		if s.generation.sent.Load() && !(s.generation.ramp.settled(now) && s.generation.evidence.allowsClosing(now, early)) {
 			return nil
 		}
+		s.generation.ramp.over.Store(true)
 		return s.closes(now)
 	})
+}
+
+// returning is the generation of a recovery, whose ramp is held against what was
+// usual before the outage and what the probes took that ended it.
+func (c *circuit) returning(probes, longest time.Duration, now time.Time) *generation {
+	g := c.newGeneration(now)
+	g.ramp = newRamp(g, c.inFlight, c.before, probes, longest, now)
+	return g
+}
+
+// noteUsual keeps what was usual when a closed circuit opens, through the outage
+// and all recoveries that fail.
+func (c *circuit) noteUsual(s *snapshot, now time.Time) {
+	if s.state == Closed {
+		c.before = c.usual(s, now)
+	}
+}
+
+// usual is what calls have been like up to a moment ago.
+func (c *circuit) usual(s *snapshot, now time.Time) usual {
+	u := usual{median: c.latencies.earlier(), faults: s.generation.evidence.earlierFaults(now)}
+	if u.median == 0 {
+		u.median = c.before.median
+	}
+	return u
 }
 
 // step replaces the snapshot by the one that next makes of it, if any, and tells
@@ -139,8 +167,10 @@ type snapshot struct {
 	since            time.Time
 	generation       *generation
 	outage           time.Time     // when the circuit first opened; zero while closed
-	ramp             time.Duration // length of the ramp while recovering
+	returned         time.Time     // when users last began to come back after one; zero for never
 	healthyProbes    int           // in a row, while half open
+	probesTime       time.Duration // what those took, together
+	spared           bool          // one of them has failed
 	failedRecoveries int           // in a row, ended by their first calls
 	evidence         string        // what led here
 }
@@ -166,9 +196,10 @@ func (s *snapshot) opens(reason string, now time.Time) *snapshot {
 
 // halfOpens follows an open s, or one that is half open already, when a probe
 // was answered.
-func (s *snapshot) halfOpens(how string, now time.Time) *snapshot {
+func (s *snapshot) halfOpens(how string, took time.Duration, now time.Time) *snapshot {
 	next := *s
 	next.healthyProbes++
+	next.probesTime += took
 	if s.state == Open {
 		next.state, next.since, next.evidence = HalfOpen, now, "a probe was answered, "+how
 	}
@@ -179,7 +210,11 @@ func (s *snapshot) halfOpens(how string, now time.Time) *snapshot {
 // before it did not fail then: the API had been back for a moment.
 func (s *snapshot) staysOpen(why string, now time.Time) *snapshot {
 	next := *s
-	next.failedRecoveries, next.healthyProbes = 0, 0
+	if s.state == HalfOpen && !s.spared { // one of three instances may be ill, and asked by turns
+		next.spared = true
+		return &next
+	}
+	next.failedRecoveries, next.healthyProbes, next.probesTime, next.spared = 0, 0, 0, false
 	if s.state == HalfOpen {
 		next.state, next.since, next.evidence = Open, now, "a probe failed: "+why
 	}
@@ -187,41 +222,49 @@ func (s *snapshot) staysOpen(why string, now time.Time) *snapshot {
 }
 
 // recovers follows s when enough probes were answered.
-func (s *snapshot) recovers(g *generation, how string, maxRamp time.Duration, now time.Time) *snapshot {
-	evidence := fmt.Sprintf("%d probes in a row were answered, %s", s.healthyProbes+1, how)
-	return s.ramps(g, evidence, min(maxRamp, now.Sub(s.outage)), now)
+func (s *snapshot) recovers(g *generation, how string, now time.Time) *snapshot {
+	return s.ramps(g, fmt.Sprintf("%d probes were answered, %s", s.healthyProbes+1, how), now)
 }
 
-// ramps follows s when users come back little by little, over d.
-func (s *snapshot) ramps(g *generation, evidence string, d time.Duration, now time.Time) *snapshot {
+// probesTook is what the probes of a series took on average, the last one
+// included.
+func (s *snapshot) probesTook(last time.Duration) time.Duration {
+	return (s.probesTime + last) / time.Duration(s.healthyProbes+1)
+}
+
+// ramps follows s when users come back little by little.
+func (s *snapshot) ramps(g *generation, evidence string, now time.Time) *snapshot {
 	next := &snapshot{
-		state: Recovering, since: now, generation: g, ramp: d, evidence: evidence,
+		state: Recovering, since: now, generation: g, evidence: evidence,
 		outage: s.outage, failedRecoveries: s.failedRecoveries,
 	}
-	if s.state == Closed {
-		next.outage = now
+	if next.returned = now; s.state == Closed {
+		next.outage, next.returned = now, s.returned
 	}
 	return next
 }
 
 // closes follows a recovering s when every user is sent on and all is well.
 func (s *snapshot) closes(now time.Time) *snapshot {
-	return &snapshot{state: Closed, since: now, generation: s.generation, evidence: "every user is sent on again"}
+	return &snapshot{
+		state: Closed, since: now, generation: s.generation, evidence: "every user is sent on again",
+		returned: s.returned,
+	}
 }
 
 // sends reports whether users' calls are sent on, all or some of them.
 func (s *snapshot) sends() bool { return s.state == Closed || s.state == Recovering }
 
-// share of users that is sent on: while recovering it grows evenly over the
-// ramp.
+// share of users that is sent on: while recovering it grows with what comes back.
 func (s *snapshot) share(now time.Time) float64 {
-	switch {
-	case !s.sends():
+	switch s.state {
+	case Closed:
+		return 1
+	case Recovering:
+		return s.generation.ramp.shareAt(now)
+	default:
 		return 0
-	case s.state == Recovering && s.ramp > 0:
-		return min(float64(now.Sub(s.since))/float64(s.ramp), 1)
 	}
-	return 1
 }
 
 // onTrial reports whether g is a recovery whose first calls have not ended.

@@ -17,7 +17,7 @@ type Config struct {
 	SlowRate            float64       `yaml:"slow_rate"` // share of slow calls that opens, 0..1
 	Open                Interval      `yaml:"open"`      // between probes
 	Probe               Probe         `yaml:"probe"`
-	Ramp                time.Duration `yaml:"ramp"` // from no user to all of them
+	Ramp                time.Duration `yaml:"ramp"` // from few users to all, if too few calls say how the API is
 }
 
 // Interval bounds the time between two probes.

@@ -24,11 +24,14 @@ const (
 	canaryCalls     = 20
 	minCanaryFaults = 3
 	// minPrefixes is how many address prefixes must have met the trouble before
-	// it is believed without a probe of our own.
+	// it may be believed without a probe of our own.
 	minPrefixes = 3
 	// closeBelow is how far below the share that opens a share must be, as a
 	// factor, before the circuit closes: so that it does not flap.
 	closeBelow = 0.7
+	// surprise is how many passes must have been due since the last, by their rate
+	// before, until it is beyond chance that none came: e^-surprise is 1 in 10,000.
+	surprise = 9.21
 )
 
 // evidence is what the finished calls of one generation say about the API. It
@@ -39,6 +42,8 @@ type evidence struct {
 	cfg Config
 
 	mu        sync.Mutex
+	began     time.Time
+	lastPass  time.Time
 	calls     window[tally]
 	streak    streak
 	abandoned int                      // callers since the last answer that gave up after waiting long
@@ -72,6 +77,7 @@ type finding struct {
 func newEvidence(cfg Config, now time.Time) *evidence {
 	return &evidence{
 		cfg:     cfg,
+		began:   now,
 		calls:   newWindow[tally](now, max(cfg.Window, time.Second)),
 		counted: map[captcha.Key]struct{}{},
 	}
@@ -91,6 +97,46 @@ func (e *evidence) answer(c *call, now time.Time, slow bool) {
 	if slow {
 		slot.slow++
 		e.remember(badCall{now, c.prefix, true})
+	}
+}
+
+// pass counts a pass, a retry's too: whatever else happens, verification works.
+func (e *evidence) pass(now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls.slot(now).passes++
+	e.lastPass = now
+}
+
+// passesStopped reports whether passes have stopped beyond chance, or none came
+// in the window. Nobody but the API can stop the passes of others, so what is
+// found besides is then believed without a probe of our own.
+func (e *evidence) passesStopped(now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls.slot(now)
+	passes, gap := e.whole().passes, now.Sub(e.lastPass)
+	if passes == 0 {
+		return true
+	}
+	before := max(min(e.cfg.Window, now.Sub(e.began))-gap, slotLength)
+	second := sum(e.calls.last(gap + time.Second)).passes // before the gap, which has none
+	return min(float64(passes)/before.Seconds(), float64(second))*gap.Seconds() > surprise
+}
+
+// acquit takes back the faults so far: a probe was answered, and others pass, so
+// it is only some tickets that the API chokes on.
+func (e *evidence) acquit(now time.Time) {
+	if e.passesStopped(now) {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.streak, e.nBad = streak{}, 0
+	for i := range e.calls.slots {
+		slot := &e.calls.slots[i]
+		slot.calls -= slot.faults
+		slot.faults = 0
 	}
 }
 
@@ -158,7 +204,7 @@ func (e *evidence) judge(now time.Time, onTrial bool) finding {
 	}
 	since := now.Add(-length)
 	switch {
-	case onTrial && whole.faults >= minCanaryFaults && 2*whole.faults >= whole.calls:
+	case onTrial && whole.faults >= minCanaryFaults && 2*whole.faults >= whole.calls && whole.passes == 0:
 		return e.faults(time.Time{}, "%d of the first %d calls met a fault", whole.faults, whole.calls)
 	case sample.calls < e.cfg.MinRequests:
 	case ratio(sample.faults, sample.calls) >= e.failureRate(length, sample.calls):
@@ -212,12 +258,23 @@ func (e *evidence) allowsClosing(now time.Time, early bool) bool {
 	e.calls.slot(now)
 	whole := e.whole()
 	if early {
-		return whole.calls >= canaryCalls && whole.faults == 0 && whole.slow == 0
+		return whole.calls >= canaryCalls && ratio(whole.faults+whole.slow, whole.calls) <= moreFaults
 	}
 	if e.prefixes(now.Add(-e.cfg.Window), false) < minPrefixes {
 		whole.faults = 0 // one place's own trouble
 	}
 	return few(whole.faults, whole.calls, e.cfg.FailureRate) && few(whole.slow, whole.calls, e.cfg.SlowRate)
+}
+
+// earlierFaults is the share of faults in the window up to two seconds ago, and
+// before the streak that may have begun the outage: of few calls it is older.
+func (e *evidence) earlierFaults(now time.Time) float64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls.slot(now)
+	whole, newest := e.whole(), sum(e.calls.last(2*time.Second))
+	streak := min(e.streak.n, whole.faults)
+	return ratio(whole.faults-max(newest.faults, streak), whole.calls-max(newest.calls, streak))
 }
 
 // few reports whether bad of so many calls is well below the share that opens.

@@ -20,6 +20,7 @@ type generation struct {
 	evidence  *evidence
 	ended     atomic.Int32 // calls that ended and were evidence
 	sent      atomic.Bool  // calls were sent
+	ramp      *ramp        // how users return; nil if none were away
 
 	tripReason atomic.Pointer[string] // why it trips, once that is certain
 	opened     chan struct{}          // closed when the circuit has opened
@@ -69,12 +70,21 @@ func (g *generation) isOpen() bool {
 // first, the canaries, or none has ended.
 func (g *generation) onTrial() bool { return g.ended.Load() <= canaryCalls }
 
+// returned counts a call that came back and is evidence.
+func (g *generation) returned(c *call, took time.Duration, fault bool) {
+	g.ended.Add(1)
+	if g.ramp != nil {
+		g.ramp.ended(c, took, fault)
+	}
+}
+
 // readyToTrip is gobreaker's question after each fault, asked under its lock.
 func (c *circuit) readyToTrip(g *generation) bool {
 	if g.tripReason.Load() != nil {
 		return true
 	}
-	reason := c.corroborated(g.evidence.judge(time.Now(), c.snapshot.Load().onTrial(g)))
+	now := time.Now()
+	reason := c.corroborated(g, g.evidence.judge(now, c.snapshot.Load().onTrial(g)), now)
 	if reason != "" {
 		g.tripReason.CompareAndSwap(nil, &reason)
 	}
@@ -82,13 +92,14 @@ func (c *circuit) readyToTrip(g *generation) bool {
 }
 
 // corroborated returns the reason to trip that a finding is if it came from
-// enough places. One that did not is for the prober to confirm.
-func (c *circuit) corroborated(f finding) (reason string) {
-	if f.prefixes < minPrefixes {
+// enough places, and the passes of others have stopped. Any other is for the prober
+// to confirm. docs/decisions/0010-evidence.md says why.
+func (c *circuit) corroborated(g *generation, f finding, now time.Time) (reason string) {
+	if f.prefixes < minPrefixes || !g.evidence.passesStopped(now) {
 		c.mailbox.suspect(f)
 		return ""
 	}
-	return fmt.Sprintf("%s, %d prefixes", f.text, f.prefixes)
+	return fmt.Sprintf("%s, of users in %d networks", f.text, f.prefixes)
 }
 
 // trip opens the circuit for a reason that no finished call brings to gobreaker.
@@ -111,6 +122,7 @@ func (c *circuit) openIfTripped(g *generation) {
 			if s.generation != g {
 				return nil // recovery has begun another since
 			}
+			c.noteUsual(s, time.Now())
 			return s.opens(*g.tripReason.Load(), time.Now())
 		})
 		close(g.opened)

@@ -18,11 +18,13 @@ type call struct {
 	prefix     netip.Prefix
 	deadline   time.Time
 	released   atomic.Bool // the circuit opened while it waited
+	excused    atomic.Bool // it stood because its connection was dead: it may be retried on credit
 
 	// Guarded by inFlight.mu while in flight.
 	started    time.Time
 	sentAt     time.Time     // when it went on the wire; zero while it waits for a connection
 	lagBefore  time.Duration // our own lag until then
+	told       bool          // siblings know that it stands
 	cancel     context.CancelFunc
 	prev, next *call
 }
@@ -34,7 +36,8 @@ func newCall(t captcha.Ticket, g *generation, deadline time.Time) *call {
 // inFlight holds the calls in flight, oldest first. It takes our own lag off
 // wherever it says how long something took.
 type inFlight struct {
-	max int
+	max      int
+	siblings Siblings
 
 	mu         sync.Mutex
 	n          int
@@ -42,7 +45,12 @@ type inFlight struct {
 	newest     *call
 	lag        lag
 	lastReturn time.Time // when any call came back
+	excusedAt  time.Time // when calls were excused last
 }
+
+// excuseEvery is the shortest time between two excuses. Else an API that answers
+// probes and nobody else would have every call repeated.
+const excuseEvery = 10 * time.Second
 
 // begin enters c, whose attempt cancel ends. ok is false if too many are in
 // flight already; first is true if it is the only one.
@@ -99,6 +107,7 @@ func (f *inFlight) end(c *call, now time.Time, returned bool) (age time.Duration
 	}
 	c.prev, c.next = nil, nil
 	f.n--
+	f.tellEnded(c)
 	if returned {
 		f.lastReturn = now
 	}
@@ -115,6 +124,7 @@ func (f *inFlight) tick(now time.Time) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lag.tick(now)
+	f.tellStanding(now)
 	return f.n
 }
 
@@ -151,6 +161,31 @@ func (f *inFlight) waiting(g *generation, now time.Time, minAge time.Duration) (
 	return w
 }
 
+// standing counts the calls of g that were begun since then and have been on the
+// wire for longer than minAge.
+func (f *inFlight) standing(g *generation, since, now time.Time, minAge time.Duration) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lag := f.lag.until(now)
+	for c := f.oldest; c != nil; c = c.next {
+		if c.generation == g && !c.started.Before(since) && !c.sentAt.IsZero() && now.Sub(c.sentAt)-(lag-c.lagBefore) > minAge {
+			n++
+		}
+	}
+	return n
+}
+
+// ownLag is for how long this process stood still itself so far, while calls were
+// in flight.
+func (f *inFlight) ownLag(now time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n == 0 {
+		return f.lag.total // nobody ticks
+	}
+	return f.lag.until(now)
+}
+
 // hasTwin reports whether a call about the ticket that started before then is
 // in flight.
 func (f *inFlight) hasTwin(k captcha.Key, then time.Time) bool {
@@ -172,6 +207,24 @@ func (f *inFlight) release(g *generation) {
 		if c.generation == g {
 			c.released.Store(true)
 			c.cancel()
+		}
+	}
+}
+
+// excuse has the calls that are on the wire retried on credit if the budget is
+// spent. They are to stand because of their connections: a user whose ticket a fresh
+// one would have verified is not to pay for that. Each gets one more try, and
+// there are few of them, because none followed on these connections.
+func (f *inFlight) excuse(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.excusedAt.IsZero() && now.Sub(f.excusedAt) < excuseEvery {
+		return
+	}
+	f.excusedAt = now
+	for c := f.oldest; c != nil; c = c.next {
+		if !c.sentAt.IsZero() {
+			c.excused.Store(true)
 		}
 	}
 }

@@ -12,6 +12,9 @@ import (
 type Journal interface {
 	Transition(t Transition)
 	Account(a Account)
+	// Throttling tells that the API throttles us, and once it is over with all
+	// users that came meanwhile in place of those of a minute.
+	Throttling(t Throttling, over bool)
 }
 
 // An outbox keeps what happened until it can be told without a lock that others
@@ -40,15 +43,34 @@ func (o *outbox) transition(t Transition) {
 	})
 }
 
-// account notes a change of the account for delivery.
-func (o *outbox) account(a Account) {
+// account notes a change of the account for delivery. Each code is a state of its own,
+// with a beginning and an end: that it is another one now is news.
+func (o *outbox) account(was, is Account) {
 	o.put(func() {
-		o.journal.Account(a)
-		if a.State == AccountRefused {
-			o.log.Error("the Captcha API refuses the account; nobody can be verified: check secret_id, secret_key, permissions and billing", "code", a.Code)
+		o.journal.Account(is)
+		if is.State == AccountRefused {
+			if was.State == AccountRefused {
+				o.log.Info("the Captcha API gives another reason now for refusing the account", "about", "account "+was.Code, "code", was.Code)
+			}
+			o.log.Error("the Captcha API refuses the account; nobody can be verified: check secret_id, secret_key, permissions and billing", "about", "account "+is.Code, "code", is.Code)
 		} else {
-			o.log.Info("the Captcha API accepts the account again")
+			o.log.Info("the Captcha API accepts the account again", "about", "account "+was.Code)
 		}
+	})
+}
+
+// throttling notes how users fare while the API throttles, for delivery. The journal is
+// told of its beginning and its end, the log besides how it goes on.
+func (o *outbox) throttling(t Throttling, first, over bool) {
+	o.put(func() {
+		if first || over {
+			o.journal.Throttling(t, over)
+		}
+		if over {
+			o.log.Info("the Captcha API throttles us no more", "about", "throttling", "since", t.Since.UTC(), "users", t.Users, "not_verified", t.Unverified)
+			return
+		}
+		o.log.Warn("the Captcha API throttles us, and users are not verified: raise the account's quota or lower the load", "about", "throttling", "since", t.Since.UTC(), "users_last_minute", t.Users, "not_verified_last_minute", t.Unverified)
 	})
 }
 

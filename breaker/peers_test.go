@@ -1,6 +1,7 @@
 package breaker_test
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -15,10 +16,11 @@ import (
 
 // fleet plays the other instances.
 type fleet struct {
-	mu     sync.Mutex
-	told   []breaker.Transition
-	reason string
-	lead   bool
+	mu       sync.Mutex
+	told     []breaker.Transition
+	patience int
+	made     sync.Once // in the bubble
+	turns    chan breaker.Turn
 }
 
 func (f *fleet) Report(t breaker.Transition) {
@@ -27,52 +29,119 @@ func (f *fleet) Report(t breaker.Transition) {
 	f.told = append(f.told, t)
 }
 
-func (f *fleet) Quorum() string {
+func (f *fleet) Patience() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.reason
+	return f.patience
 }
 
-func (f *fleet) Lead() bool {
+func (f *fleet) Turns() <-chan breaker.Turn { return f.line() }
+
+func (f *fleet) line() chan breaker.Turn {
+	f.made.Do(func() { f.turns = make(chan breaker.Turn) })
+	return f.turns
+}
+
+func (f *fleet) becomes(patience int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.lead
+	f.patience = patience
 }
 
-func (f *fleet) becomes(reason string, lead bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.reason, f.lead = reason, lead
+// turn is one probe that the test allows, or calls off.
+type turn struct {
+	allowed bool
+	found   chan breaker.Finding
 }
 
-// An instance opens with a quorum of its peers, though it sees nothing wrong
-// itself, leaves probing to who leads, and recovers when it is its own turn.
+func (t turn) Begin(context.Context) bool { return t.allowed }
+func (t turn) End(f breaker.Finding)      { t.found <- f }
+
+// An instance opens with its peers, though it sees nothing wrong itself, probes
+// in place of all when it is its turn, and recovers when all do.
 func TestBreaker_FollowsItsPeers(t *testing.T) {
 	cfg, limits := defaults()
 	peers := &fleet{}
 	inWorldWith(t, cfg, limits, peers, func(w *world) {
-		w.traffic(50, time.Second)
-		peers.becomes("2 of 3 instances are ill", false)
 		start := time.Now()
-		w.others.Go(func() { w.traffic(50, time.Second) })
-		if took := w.awaits(breaker.Open, time.Second); took > 50*time.Millisecond {
-			t.Errorf("opened %v after the quorum", took)
+		w.b.Follow(breaker.Open, time.Minute, time.Minute, "2 of 3 instances are ill") // without any traffic
+		if s := w.b.Status(); s.State != breaker.Open || s.Evidence != "2 of 3 instances are ill" {
+			t.Errorf("%v: %s", s.State, s.Evidence)
 		}
-		if e := w.b.Status().Evidence; e != "2 of 3 instances are ill" {
-			t.Errorf("evidence %q", e)
-		}
-		w.others.Wait()
 		time.Sleep(20 * time.Second)
 		if _, probes := w.reached(start); probes > 0 || w.b.State() != breaker.Open {
-			t.Errorf("%d probes of an instance that does not lead; circuit %v", probes, w.b.State())
+			t.Errorf("%d probes beside the peers'; circuit %v", probes, w.b.State())
 		}
-		peers.becomes("", true)
-		w.awaits(breaker.Recovering, 6*time.Second)
+		for name, c := range map[string]struct {
+			api  answerer
+			want breaker.Finding
+		}{
+			"answered": {passes, breaker.Healthy}, "refused account": {refuses(captcha.Misconfigured), breaker.Healthy},
+			"fault": {refuses(captcha.Fault), breaker.Ill}, "hang": {hangs, breaker.Ill}, "throttled": {refuses(captcha.Throttled), breaker.Undecided},
+		} {
+			w.becomes(c.api)
+			one := turn{true, make(chan breaker.Finding, 1)}
+			peers.line() <- one
+			if got := <-one.found; got != c.want || w.b.State() != breaker.Open {
+				t.Errorf("%s: the turn found %v, want %v; circuit %v", name, got, c.want, w.b.State())
+			}
+		}
+		w.becomes(after(20*time.Millisecond, passes))
+		off := turn{false, make(chan breaker.Finding, 1)}
+		peers.line() <- off
+		time.Sleep(time.Second)
+		if len(off.found) > 0 {
+			t.Error("a probe that was called off found something")
+		}
+		w.b.Follow(breaker.HalfOpen, time.Minute, time.Minute, "a probe was answered")
+		w.b.Follow(breaker.Open, time.Minute, time.Minute, "a probe failed")
+		w.b.Follow(breaker.Recovering, time.Minute, time.Minute, "3 probes were answered")
 		w.awaits(breaker.Closed, 11*time.Second)
 		synctest.Wait() // until all were told
-		if !slices.Equal(peers.told, w.transitions()) || len(peers.told) != 4 {
+		if !slices.Equal(peers.told, w.transitions()) || len(peers.told) != 5 {
 			t.Errorf("the peers were told %v, the journal %v", peers.told, w.transitions())
 		}
+	})
+}
+
+// Without what it talks through an instance probes for itself, as many times more
+// seldom as there are others, and every 30 s at least (F10).
+func TestBreaker_ProbesMoreSeldomBesideOthers(t *testing.T) {
+	cfg, limits := defaults()
+	for patience, most := range map[int]time.Duration{1: 5 * time.Second, 3: 15 * time.Second, 100: 30 * time.Second} {
+		peers := &fleet{}
+		inWorldWith(t, cfg, limits, peers, func(w *world) {
+			w.becomes(refuses(captcha.Fault))
+			w.b.Follow(breaker.Open, time.Hour, time.Hour, "2 of 3 instances are ill")
+			time.Sleep(time.Minute)
+			peers.becomes(patience)
+			time.Sleep(time.Minute)
+			start := time.Now()
+			time.Sleep(10 * time.Minute)
+			_, probes := w.reached(start)
+			if low, high := int(10*time.Minute/most)-1, int(10*time.Minute*5/4/most)+1; probes < low || probes > high {
+				t.Errorf("patience %d: %d probes in ten minutes, want %d to %d", patience, probes, low, high)
+			}
+			w.becomes(passes)
+			w.awaits(breaker.Recovering, most+time.Second)
+		})
+	}
+}
+
+// Evidence of an instance's own opens its circuit again, whatever its peers have
+// decided.
+func TestBreaker_OpensAgainAfterItsPeersRecovered(t *testing.T) {
+	cfg, limits := defaults()
+	inWorldWith(t, cfg, limits, &fleet{patience: 1}, func(w *world) {
+		w.becomes(refuses(captcha.Fault))
+		w.others.Go(func() { w.traffic(200, 5*time.Second) })
+		w.awaits(breaker.Open, time.Second)
+		w.b.Follow(breaker.Recovering, time.Second, time.Second, "3 probes were answered")
+		if s := w.b.State(); s != breaker.Recovering {
+			t.Errorf("circuit %v", s)
+		}
+		w.awaits(breaker.Open, time.Second)
+		w.others.Wait()
 	})
 }
 
@@ -81,11 +150,11 @@ func TestBreaker_FollowsItsPeers(t *testing.T) {
 func TestBreaker_PlacesUsersByItsKey(t *testing.T) {
 	cfg, limits := defaults()
 	inWorld(t, func(w *world) {
-		w.becomes(passes)
+		w.becomes(refuses(captcha.Overloaded)) // which says nothing, so the share stays
 		sent := func(b *breaker.Breaker, who func(n int) captcha.Ticket) (users []bool) {
 			for n := range 1000 {
 				_, err := b.Verify(w.t.Context(), who(n))
-				users = append(users, err == nil)
+				users = append(users, captcha.AsFailure(err).Kind != captcha.Recovering)
 			}
 			return users
 		}
@@ -112,9 +181,14 @@ func TestBreaker_PlacesUsersByItsKey(t *testing.T) {
 			for _, b := range []*breaker.Breaker{first, same, other} {
 				b.Ramp(time.Minute)
 			}
-			time.Sleep(5 * time.Second) // half of the ramp
+			for range 25 { // half of the ramp
+				time.Sleep(200 * time.Millisecond)
+				for _, b := range []*breaker.Breaker{first, same, other} {
+					b.Share() // looks at the ramp, as Run does
+				}
+			}
 			a, b, c := sent(first, who), sent(same, who), sent(other, who)
-			if n := differ(a, make([]bool, 1000)); n < 450 || n > 550 {
+			if n := differ(a, make([]bool, 1000)); n < 450 || n > 600 {
 				t.Errorf("%s: %d of 1000 users are sent on in the middle of the ramp", name, n)
 			}
 			if n := differ(a, b); n > 0 {

@@ -61,7 +61,7 @@ func (p *prober) run(ctx context.Context) {
 	var confirmed time.Time // when a suspicion was last looked into
 	for {
 		now := time.Now()
-		plan := schedule(p.cfg, p.circuit.snapshot.Load(), p.account.refusals(), p.usual, past, now, rand.Float64())
+		plan := schedule(p.cfg, p.circuit.snapshot.Load(), p.account.refusals(), p.usual, past, p.peers.Patience(), now, rand.Float64())
 		p.due.Store(&plan.probeAt)
 		timer.Reset(plan.wait)
 		select {
@@ -69,11 +69,13 @@ func (p *prober) run(ctx context.Context) {
 			return
 		case <-p.mailbox.changed:
 		case <-timer.C:
-			if !plan.probeAt.IsZero() {
+			if !plan.probeAt.IsZero() && !time.Now().Before(plan.probeAt) {
 				past.last[plan.about] = time.Now()
 				past.undecided = p.probe(ctx, plan.about) == undecided
 			}
 			p.circuit.finishRamp()
+		case turn := <-p.peers.Turns():
+			p.take(ctx, turn)
 		case suspected := <-p.mailbox.suspicions:
 			if time.Since(confirmed) >= confirmEvery {
 				confirmed = time.Now()
@@ -83,23 +85,43 @@ func (p *prober) run(ctx context.Context) {
 	}
 }
 
-// probe asks once, if it is for this instance to do so, and draws the
-// conclusions.
-func (p *prober) probe(ctx context.Context, about target) health {
-	if !p.peers.Lead() {
-		return undecided
+// take probes in place of all instances, whose conclusions come by Breaker.Follow.
+func (p *prober) take(ctx context.Context, turn Turn) {
+	begun := false
+	h, what, _ := p.askOnce(ctx, p.usual, p.cfg.Probe.Timeout, func(ctx context.Context) bool {
+		begun = turn.Begin(ctx)
+		return begun
+	})
+	if ctx.Err() != nil || !begun && h != ill { // ill: it found no connection
+		return
 	}
-	h, what := p.ask(ctx, about)
+	switch h {
+	case healthy:
+		p.account.accept(p.usual)
+		turn.End(Healthy)
+	case refused:
+		p.account.refuse(p.usual, what)
+		turn.End(Healthy)
+	case ill:
+		turn.End(Ill)
+	case undecided:
+		turn.End(Undecided)
+	}
+}
+
+// probe asks once and draws the conclusions.
+func (p *prober) probe(ctx context.Context, about target) health {
+	h, what, took := p.ask(ctx, about, p.cfg.Probe.Timeout)
 	if ctx.Err() != nil {
 		return undecided
 	}
 	switch h {
 	case healthy:
 		p.account.accept(about)
-		p.circuit.probeAnswered(what)
+		p.circuit.probeAnswered(what, took)
 	case refused:
 		p.account.refuse(about, what)
-		p.circuit.probeAnswered("the API answers, though it refuses the account: " + what)
+		p.circuit.probeAnswered("the API answers, though it refuses the account: "+what, took)
 	case ill:
 		p.circuit.probeFailed(what)
 	case undecided:
@@ -108,31 +130,54 @@ func (p *prober) probe(ctx context.Context, about target) health {
 }
 
 // confirm probes because of evidence that may have another explanation, and
-// opens the circuit if the probe fails too. If one is answered while the calls of
-// users stand, the connections that are kept are dead, and none is used again.
+// opens the circuit if the probe fails too: users wait, so it is given up as soon as
+// it is slow. If one is answered while the calls of users stand, the connections
+// that are kept are dead, and none is used again; if others pass meanwhile, it is
+// the tickets that met the faults. A probe beside which we stood still ourselves
+// says nothing.
 func (p *prober) confirm(ctx context.Context, suspected finding) {
 	s := p.circuit.snapshot.Load()
 	if !s.sends() {
 		return
 	}
-	h, what := p.ask(ctx, p.usual)
+	inFlight := p.circuit.inFlight
+	lag := inFlight.ownLag(time.Now())
+	h, what, _ := p.ask(ctx, p.usual, min(p.cfg.Probe.Timeout, p.cfg.SlowCall+tickEvery))
+	now := time.Now()
 	switch {
 	case ctx.Err() != nil || p.circuit.snapshot.Load().generation != s.generation:
+	case h == ill && inFlight.ownLag(now)-lag >= minSilence:
 	case h == ill && suspected.text != "":
 		p.circuit.trip(s.generation, suspected.text+", and a probe of our own failed: "+what)
 	case h == healthy && suspected.stalled:
-		p.circuit.inFlight.cameBack(time.Now())
+		inFlight.cameBack(now)
 		p.circuit.connections.Reset()
+		inFlight.excuse(now)
+	case h == healthy && s.state == Closed:
+		s.generation.evidence.acquit(now)
 	}
 }
 
-// ask makes one probe, on a connection of its own. It returns Probe.Timeout
-// after that stands even if the call does not, and at the latest
-// probeConnectTimeout later.
-func (p *prober) ask(ctx context.Context, about target) (health, string) {
+// ask makes one probe, on a connection of its own. It returns timeout after that
+// stands even if the call does not, and at the latest probeConnectTimeout later.
+func (p *prober) ask(ctx context.Context, about target, timeout time.Duration) (h health, what string, took time.Duration) {
+	return p.askOnce(ctx, about, timeout, func(context.Context) bool { return true })
+}
+
+// askOnce is ask, if begin says so once the connection stands; else nothing is
+// sent.
+func (p *prober) askOnce(ctx context.Context, about target, timeout time.Duration, begin func(context.Context) bool) (h health, what string, took time.Duration) {
 	began := time.Now()
 	var wired atomic.Pointer[time.Time] // when it went on the wire
-	ctx, stop := bound(ctx, true, began.Add(probeConnectTimeout+p.cfg.Probe.Timeout), p.cfg.Probe.Timeout, func(now time.Time) { wired.Store(&now) })
+	var stop func()
+	ctx, stop = bound(ctx, true, began.Add(probeConnectTimeout+timeout), timeout, func(time.Time) {
+		if !begin(ctx) {
+			stop()
+			return
+		}
+		now := time.Now()
+		wired.Store(&now)
+	})
 	defer stop()
 	done := make(chan struct{})
 	var answer error
@@ -154,9 +199,13 @@ func (p *prober) ask(ctx context.Context, about target) (health, string) {
 	if sent := wired.Load(); sent != nil {
 		began = *sent
 	}
-	h, what := diagnose(err, time.Since(began), p.cfg.SlowCall)
+	took = time.Since(began)
+	if ctx.Err() != nil && wired.Load() == nil && errors.Is(context.Cause(ctx), context.Canceled) {
+		return undecided, "", took // called off
+	}
+	h, what = diagnose(err, took, p.cfg.SlowCall)
 	p.metrics.probes.WithLabelValues(h.String()).Inc()
-	return h, what
+	return h, what, took
 }
 
 var errNoAnswer = errors.New("no answer in time")

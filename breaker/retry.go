@@ -41,7 +41,7 @@ func (r *retrier) retry(ctx context.Context, c *call) (captcha.Verdict, *captcha
 		if f.Answer == nil && last != nil {
 			f.Answer = last.Answer
 		}
-		if !r.mayRetry(f, n, &so) || !r.pause(ctx, c, &so, f.RetryAfter) {
+		if !r.mayRetry(c, f, n, &so) || !r.pause(ctx, c, &so, f.RetryAfter) {
 			return v, f
 		}
 		last = f
@@ -55,8 +55,8 @@ type progress struct {
 	skipPause bool // before the next attempt
 }
 
-// mayRetry says whether another attempt may follow the n-th, which ended in f.
-func (r *retrier) mayRetry(f *captcha.Failure, n int, so *progress) bool {
+// mayRetry says whether another attempt of c may follow the n-th, which ended in f.
+func (r *retrier) mayRetry(c *call, f *captcha.Failure, n int, so *progress) bool {
 	so.skipPause = false
 	switch {
 	case !f.Retryable:
@@ -69,10 +69,10 @@ func (r *retrier) mayRetry(f *captcha.Failure, n int, so *progress) bool {
 		return false
 	case f.Kind != captcha.Fault && f.Kind != captcha.Throttled:
 		return false
-	case f.Kind == captcha.Throttled && !r.throttle.admits(time.Now()):
+	case !r.throttle.admits(time.Now()):
 		return false
 	}
-	if !r.budget.take() {
+	if !r.budget.take(c.excused.Swap(false)) {
 		r.metrics.spent.Inc()
 		return false
 	}
@@ -147,10 +147,12 @@ func (b *retryBudget) feed() {
 	b.tokens = min(b.tokens+b.perRequest, maxSavedRetries)
 }
 
-func (b *retryBudget) take() bool {
+// take takes a retry out, an excused one even if none is left: then later ones go
+// without.
+func (b *retryBudget) take(excused bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.tokens < 1 {
+	if b.tokens < 1 && (!excused || b.perRequest == 0) {
 		return false
 	}
 	b.tokens--

@@ -13,15 +13,19 @@ const (
 	maxEarly = 0.2
 	// maxDoublings bounds what failed recoveries do to the interval.
 	maxDoublings = 10
-	// minRampLook is how often the end of a ramp is looked for at most.
-	minRampLook = 50 * time.Millisecond
+	// longestPatience bounds what peers do to the interval.
+	longestPatience = 30 * time.Second
+	// patienceLook is how often it is looked whether peers probe no more.
+	patienceLook = 250 * time.Millisecond
+	// rampLook is how often the end of a ramp is looked for.
+	rampLook = 50 * time.Millisecond
 )
 
 // A plan is what the prober does next.
 type plan struct {
 	probeAt time.Time // zero if nothing is open that a probe could close
 	about   target
-	wait    time.Duration // until then, or until the ramp may end
+	wait    time.Duration // until then, or until the end of a ramp is looked for
 }
 
 // probed is what the prober remembers of its probes.
@@ -31,11 +35,17 @@ type probed struct {
 }
 
 // schedule is when to probe next and what about: the circuit first, then the
-// refused target that is due first. early in [0, 1) is how much of maxEarly the
-// probe comes early. It depends on nothing but what it is given.
-func schedule(cfg Config, s *snapshot, refused refusals, usual target, past probed, now time.Time, early float64) plan {
+// refused target that is due first. patience is the Peers'. early in [0, 1) is how
+// much of maxEarly the probe comes early. It depends on nothing but what it is given.
+func schedule(cfg Config, s *snapshot, refused refusals, usual target, past probed, patience int, now time.Time, early float64) plan {
+	if !s.sends() && patience == 0 {
+		return plan{wait: patienceLook}
+	}
 	next := func(about target, outage, opened time.Time, failed int) time.Time {
 		d := interval(cfg.Open, latest(past.last[about], opened), outage, failed)
+		if !s.sends() && patience > 1 {
+			d = max(d, min(d*time.Duration(patience), longestPatience))
+		}
 		return latest(past.last[about], opened).Add(d - time.Duration(maxEarly*early*float64(d)))
 	}
 	var p plan
@@ -51,13 +61,12 @@ func schedule(cfg Config, s *snapshot, refused refusals, usual target, past prob
 			}
 		}
 	}
-	switch {
-	case !p.probeAt.IsZero():
+	p.wait = never
+	if !p.probeAt.IsZero() {
 		p.wait = max(p.probeAt.Sub(now), 0)
-	case s.state == Recovering:
-		p.wait = max(s.since.Add(s.ramp).Sub(now), minRampLook)
-	default:
-		p.wait = never
+	}
+	if s.state == Recovering {
+		p.wait = min(p.wait, rampLook)
 	}
 	return p
 }

@@ -112,7 +112,7 @@ func TestBreaker_ClosesBelowWhatOpens(t *testing.T) {
 }
 
 // C1, C8: a second's calls open only if more of them are faults than chance makes
-// of the configured half, beside a window that was healthy.
+// of the configured half, beside a window that was healthy, and a probe fails too.
 func TestBreaker_AllowsASecondItsChance(t *testing.T) {
 	for percent, opens := range map[int]bool{56: false, 62: true} {
 		inWorld(t, func(w *world) {
@@ -120,7 +120,7 @@ func TestBreaker_AllowsASecondItsChance(t *testing.T) {
 			n := 0
 			w.becomes(func(ctx context.Context, tk captcha.Ticket) (captcha.Verdict, error) {
 				n += percent // spreads the faults evenly
-				if captcha.LooksDisaster(tk.Value) || n%100 >= percent {
+				if !captcha.LooksDisaster(tk.Value) && n%100 >= percent {
 					return passes(ctx, tk)
 				}
 				return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Fault}

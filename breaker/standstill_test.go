@@ -102,3 +102,17 @@ func TestBreaker_SeesCallsThatStandAfterItsOwnStandstill(t *testing.T) {
 		w.others.Wait()
 	})
 }
+
+// C7, C13: a process that stood still for a whole ramp, or was asked by nobody and did
+// not look, sends on no more users for that.
+func TestBreaker_ReturnsNobodyForItsOwnStandstill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, limits := defaults()
+		w := newWorld(t, cfg, limits, nil)
+		w.b.Ramp(time.Minute)
+		time.Sleep(cfg.Ramp)
+		if share := w.b.Share(); share > 0.1 {
+			t.Errorf("%.0f %% of users are sent on after a standstill", 100*share)
+		}
+	})
+}

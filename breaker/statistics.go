@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"cmp"
 	"iter"
 	"math"
 	"slices"
@@ -35,6 +36,15 @@ func (w *window[T]) slot(now time.Time) *T {
 	return &w.slots[w.newest%n]
 }
 
+// at returns the slot of a time past; nil if that has left the window.
+func (w *window[T]) at(then time.Time) *T {
+	n, i := int64(len(w.slots)), int64(then.Sub(w.base)/slotLength)
+	if i < 0 || i <= w.newest-n || i > w.newest {
+		return nil
+	}
+	return &w.slots[i%n]
+}
+
 // last yields the newest slots, as many as make up d. It looks back from the
 // latest now that slot was called with.
 func (w *window[T]) last(d time.Duration) iter.Seq[T] {
@@ -48,14 +58,15 @@ func (w *window[T]) last(d time.Duration) iter.Seq[T] {
 	}
 }
 
-// A tally counts finished calls.
-type tally struct{ calls, faults, slow int }
+// A tally counts finished calls. The passes are those of retries too.
+type tally struct{ calls, faults, slow, passes int }
 
 func sum(tallies iter.Seq[tally]) (total tally) {
 	for t := range tallies {
 		total.calls += t.calls
 		total.faults += t.faults
 		total.slow += t.slow
+		total.passes += t.passes
 	}
 	return total
 }
@@ -79,9 +90,11 @@ const latencySamples = 256
 
 // latencies are what the most recent answers took.
 type latencies struct {
-	mu     sync.Mutex
-	recent [latencySamples]time.Duration // a ring
-	n      int                           // answers seen since the last outage
+	mu      sync.Mutex
+	recent  [latencySamples]time.Duration // a ring
+	n       int                           // answers seen since the last outage
+	noted   time.Time                     // when the medians were
+	medians [2]time.Duration              // of the last two seconds in which something was answered, newest first
 }
 
 func (l *latencies) add(d time.Duration) {
@@ -89,6 +102,17 @@ func (l *latencies) add(d time.Duration) {
 	defer l.mu.Unlock()
 	l.recent[l.n%latencySamples] = d
 	l.n++
+	if now := time.Now(); now.Sub(l.noted) >= time.Second {
+		l.noted = now
+		l.medians = [2]time.Duration{quantiles(slices.Clone(l.recent[:min(l.n, latencySamples)]), 0.5)[0], l.medians[0]}
+	}
+}
+
+// earlier is the median as it was before the last second; 0 if it is not known.
+func (l *latencies) earlier() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return cmp.Or(l.medians[1], l.medians[0])
 }
 
 // forget has what is usual found out anew.
@@ -104,15 +128,20 @@ func (l *latencies) quantiles(shares ...float64) (qs []time.Duration, ok bool) {
 	l.mu.Lock()
 	recent := slices.Clone(l.recent[:min(l.n, latencySamples)])
 	l.mu.Unlock()
-	qs = make([]time.Duration, len(shares))
-	if len(recent) == 0 {
-		return qs, false
-	}
-	slices.Sort(recent)
+	return quantiles(recent, shares...), len(recent) > 0
+}
+
+// quantiles sorts what it is given, and returns what lies at the given shares; 0
+// of nothing.
+func quantiles(of []time.Duration, shares ...float64) []time.Duration {
+	qs := make([]time.Duration, len(shares))
+	slices.Sort(of)
 	for i, share := range shares {
-		qs[i] = recent[min(int(share*float64(len(recent))), len(recent)-1)]
+		if len(of) > 0 {
+			qs[i] = of[min(int(share*float64(len(of))), len(of)-1)]
+		}
 	}
-	return qs, true
+	return qs
 }
 
 // round shortens a duration for people.

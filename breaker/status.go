@@ -13,6 +13,7 @@ type Status struct {
 	ConsecutiveFailures int
 	NextProbeAt         time.Time // zero if no probe is due
 	Account             Account
+	Throttling          Throttling
 	InFlight            int
 	P50, P99            time.Duration // of recent answers; zero if there are none
 	Transitions         []Transition  // the last ones, newest first
@@ -28,6 +29,7 @@ func (b *Breaker) Status() Status {
 		Requests: window.calls, Failures: window.faults, Slow: window.slow, ConsecutiveFailures: inARow,
 		NextProbeAt: *b.prober.due.Load(),
 		Account:     *b.account.whole.Load(),
+		Throttling:  b.throttled.status(time.Now()),
 		InFlight:    b.inFlight.count(),
 		P50:         qs[0], P99: qs[1],
 		Transitions: b.circuit.transitions(),

@@ -17,14 +17,12 @@ const (
 )
 
 // A watchdog opens the circuit on what no finished call can bring to gobreaker:
-// calls that have stalled, answers that are right but slow, a quorum of the
-// peers.
+// calls that have stalled, and answers that are right but slow.
 type watchdog struct {
 	cfg       Config
 	inFlight  *inFlight
 	latencies *latencies
 	circuit   *circuit
-	peers     Peers
 	busy      chan struct{} // calls are in flight
 }
 
@@ -76,18 +74,16 @@ func (w *watchdog) reasonToTrip(s *snapshot, now time.Time) string {
 	g := s.generation
 	stall, doubt := w.stalled(g, now)
 	w.circuit.mailbox.suspect(doubt)
-	if reason := w.circuit.corroborated(stall); reason != "" {
+	if reason := w.circuit.corroborated(g, stall, now); reason != "" {
 		return reason
 	}
-	if reason := w.circuit.corroborated(g.evidence.judge(now, s.onTrial(g))); reason != "" {
-		return reason
-	}
-	return w.peers.Quorum()
+	return w.circuit.corroborated(g, g.evidence.judge(now, s.onTrial(g)), now)
 }
 
 // stalled returns what calls amount to that wait for longer than recent latency
 // explains while none comes back. Many are a reason to trip. Before they are, and
-// if they are few, there is a doubt: perhaps only their connections are dead.
+// if they are few, there is a doubt, and a probe tells: if it stands as well the
+// API is away, and if it is answered perhaps only their connections are dead.
 func (w *watchdog) stalled(g *generation, now time.Time) (reason, doubt finding) {
 	if w.inFlight.waiting(g, now, minWait).silence < minSilence {
 		return finding{}, finding{}
@@ -102,10 +98,9 @@ func (w *watchdog) stalled(g *generation, now time.Time) (reason, doubt finding)
 	switch {
 	case calls.silence >= bounds.trip && calls.older >= w.cfg.MinRequests:
 		return found, finding{}
-	case calls.silence >= bounds.doubt && calls.older >= w.cfg.MinRequests/2:
+	case calls.silence >= bounds.doubt && calls.older >= w.cfg.MinRequests/2,
+		calls.silence >= bounds.unusual && calls.older > 0:
 		return finding{}, found
-	case calls.silence >= bounds.unusual && calls.older > 0:
-		return finding{}, finding{stalled: true}
 	}
 	return finding{}, finding{}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -53,8 +54,12 @@ type world struct {
 	others sync.WaitGroup // users beside those that the story looks at
 	seen   []breaker.Transition
 	accts  []breaker.Account
-	log    lockedLog
 
+	throttled   []breaker.Throttling // as it was told
+	unthrottled bool                 // the last of it was its end
+	log         lockedLog
+
+	siblings breaker.Siblings // nil for none
 	registry *prometheus.Registry
 }
 
@@ -81,6 +86,15 @@ func (l *lockedLog) count(what string) int {
 type asked struct {
 	at    time.Time
 	probe bool
+}
+
+// long leaves a story of many virtual minutes to runs without the race detector, under
+// which it takes five times as long; .ci/run has both.
+func long(t *testing.T) {
+	t.Helper()
+	if build, ok := debug.ReadBuildInfo(); ok && slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		t.Skip("it is played without the race detector only")
+	}
 }
 
 // inWorld runs a story in virtual time.
@@ -121,7 +135,7 @@ func newWorld(t *testing.T, cfg breaker.Config, limits breaker.Limits, peers bre
 // another is one more breaker before the same API, with a placement key.
 func (w *world) another(placement string, cfg breaker.Config, limits breaker.Limits, peers breaker.Peers) *breaker.Breaker {
 	w.t.Helper()
-	ports := breaker.Ports{Fates: &fates{}, Abandoned: &fates{}, Journal: w, Connections: w, Peers: peers}
+	ports := breaker.Ports{Fates: &fates{}, Abandoned: &fates{}, Journal: w, Connections: w, Peers: peers, Siblings: w.siblings}
 	b, err := breaker.New(w, ports, 190000001, []byte(placement), cfg, limits, slog.New(slog.NewTextHandler(&w.log, nil)), w.registry)
 	if err != nil {
 		w.t.Fatal(err)
@@ -162,10 +176,32 @@ func (w *world) Transition(t breaker.Transition) {
 	w.seen = append(w.seen, t)
 }
 
+// accounts are what was told of the account so far.
+func (w *world) accounts() []breaker.Account {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.accts)
+}
+
 func (w *world) Account(a breaker.Account) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.accts = append(w.accts, a)
+}
+
+// Throttling notes what is told.
+func (w *world) Throttling(t breaker.Throttling, over bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.throttled = append(w.throttled, t)
+	w.unthrottled = over
+}
+
+// toldThrottling is what it was told of the API's limit, and whether the last was its end.
+func (w *world) toldThrottling() (told []breaker.Throttling, over bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.throttled), w.unthrottled
 }
 
 // Reset is what the breaker does to the connections.
@@ -255,6 +291,7 @@ func probesGet(a, b answerer) answerer {
 
 // result is what one user got.
 type result struct {
+	who  string // the ticket
 	at   time.Time
 	took time.Duration
 	v    captcha.Verdict
@@ -329,7 +366,7 @@ func (w *world) nextUser() int {
 func (w *world) verify(ctx context.Context, t captcha.Ticket) result {
 	at := time.Now()
 	v, err := w.b.Verify(ctx, t)
-	r := result{at: at, took: time.Since(at), v: v}
+	r := result{who: t.Value, at: at, took: time.Since(at), v: v}
 	if err != nil {
 		r.f = captcha.AsFailure(err)
 	}

@@ -152,6 +152,12 @@ func RefusesTicket(code int64) bool {
 	return Reused(code) || code == CodeExpired || code == CodeForged
 }
 
+// HintsAtApp reports whether a CaptchaCode may mean that an app's id or key is
+// wrong. A bad ticket has the same codes: only many of them, and no pass, say more.
+func HintsAtApp(code int64) bool {
+	return code == CodeForged || code == CodeOtherApp || code == CodeNoMatch
+}
+
 // An Answer is a parsed answer of the Captcha API.
 type Answer struct {
 	Code      int64  `json:"code"`

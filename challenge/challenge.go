@@ -60,6 +60,7 @@ type Parameters struct {
 // through btoa, which knows nothing else.
 type Claims struct {
 	Cause  string `json:"cause"`          // URL-escaped
+	Gen    string `json:"gen,omitempty"`  // the Spender's generation
 	Issued string `json:"issued"`         // unix milliseconds
 	Kid    string `json:"kid"`            // which key signed
 	Scene  string `json:"scene"`          // URL-escaped
@@ -119,6 +120,7 @@ func (c *Challenger) Issue(b Binding, times int) Challenge {
 		Cost:      min(c.cfg.Cost*min(max(times, 1), MaxCost), MaxCost),
 		Claims: Claims{
 			Cause:  url.PathEscape(b.Cause),
+			Gen:    c.spent.Generation(),
 			Issued: strconv.FormatInt(now.UnixMilli(), 10),
 			Kid:    key.ID,
 			Scene:  url.PathEscape(b.Scene),

@@ -23,6 +23,10 @@ type Spender interface {
 	// Spend reports whether key is spent for the first time, and remembers it
 	// for at least life. An error means that nobody knows.
 	Spend(ctx context.Context, key string, life time.Duration) (first bool, err error)
+	// Generation is that of its memory: digits, others once anything may have been
+	// forgotten, or "" for a memory that forgets nothing. It stands before the key of
+	// each challenge that is issued in it, with a dot between.
+	Generation() string
 }
 
 // A Payer is who sent a solution. A wrong one costs it tokens: one, and for a
@@ -111,7 +115,7 @@ func (c *Challenger) Check(ctx context.Context, solution string, b Binding, by P
 		r.Outcome = OtherUser
 	case !c.configured(s.Challenge.Parameters):
 		r.Outcome = OtherTerms
-	case c.spent.Known(s.Challenge.Parameters.Nonce):
+	case c.spent.Known(s.Challenge.Parameters.spentKey()):
 		r.Outcome = Spent
 	default:
 		var err error
@@ -175,7 +179,7 @@ const maxSpending = time.Second
 func (c *Challenger) spendAndDerive(ctx context.Context, s solution, life time.Duration) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxSpending)
 	defer cancel()
-	first, err := c.spent.Spend(ctx, s.Challenge.Parameters.Nonce, life)
+	first, err := c.spent.Spend(ctx, s.Challenge.Parameters.spentKey(), life)
 	switch {
 	case err != nil:
 		return StoreAway, fmt.Errorf("challenge: cannot tell whether a solution was used before: %w", err)
@@ -185,6 +189,14 @@ func (c *Challenger) spendAndDerive(ctx context.Context, s solution, life time.D
 		return Wrong, nil
 	}
 	return Solved, nil
+}
+
+// spentKey is what a challenge is spent under.
+func (p Parameters) spentKey() string {
+	if p.Claims.Gen == "" {
+		return p.Nonce
+	}
+	return p.Claims.Gen + "." + p.Nonce
 }
 
 // right derives the key of the claimed counter and compares. Its first byte is

@@ -158,6 +158,7 @@ func TestCheck_OneOfManyAtOnceIsSolved(t *testing.T) {
 
 type away struct{ error }
 
+func (away) Generation() string                                           { return "" }
 func (a away) Known(string) bool                                          { return false }
 func (a away) Spend(context.Context, string, time.Duration) (bool, error) { return true, a.error }
 
@@ -180,5 +181,21 @@ func TestOutcome_EveryOneHasAName(t *testing.T) {
 	}
 	if len(seen) != int(challenge.Solved)+1 {
 		t.Errorf("%d outcomes are listed of %d", len(seen), challenge.Solved+1)
+	}
+}
+
+// A challenge is spent under the generation of the memory that it was issued in: what was
+// issued before something may have been forgotten is another one (F7).
+func TestChallenger_SpendsUnderTheGenerationOfTheIssue(t *testing.T) {
+	spent := &memory{generation: "7"}
+	c := newChallenger(t, spent)
+	issued := c.Issue(onPage(), 1)
+	if issued.Parameters.Claims.Gen != "7" {
+		t.Errorf("the claims are %+v", issued.Parameters.Claims)
+	}
+	spent.generation = "8"
+	r, err := c.Check(t.Context(), solve(t, issued).encode(t), byUser(), free{})
+	if r.Outcome != challenge.Solved || err != nil || spent.life["7."+issued.Parameters.Nonce] == 0 {
+		t.Errorf("%v %v, spent is %v", r.Outcome, err, spent.life)
 	}
 }

@@ -80,7 +80,8 @@ func TestCheck_RefusesWhatIsNoSolution(t *testing.T) {
 	b64 := base64.StdEncoding.EncodeToString
 	for _, row := range []struct{ name, solution string }{
 		{"empty", ""},
-		{"not base64", "{}"},
+		{"not base64", "solved!"},
+		{"JSON, nothing in it", "{}"},
 		{"not JSON", b64([]byte("solved"))},
 		{"null", b64([]byte("null"))},
 		{"empty object", b64([]byte("{}"))},
@@ -90,6 +91,11 @@ func TestCheck_RefusesWhatIsNoSolution(t *testing.T) {
 		{"unknown field", b64([]byte(strings.Replace(string(text), "{", `{"more":1,`, 1)))},
 		{"too long", b64([]byte(string(text) + strings.Repeat(" ", challenge.MaxSolution)))},
 		{"deep", b64([]byte(strings.Repeat("[", 3000)))},
+		{"JSON, half", string(text[:len(text)/2])},
+		{"JSON, something behind it", string(text) + "{}"},
+		{"JSON, unknown field", strings.Replace(string(text), "{", `{"more":1,`, 1)},
+		{"JSON, too long", string(text) + strings.Repeat(" ", challenge.MaxSolution)},
+		{"JSON, in a list", "[" + string(text) + "]"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r, err := c.Check(t.Context(), row.solution, byUser(), free{})
@@ -98,6 +104,13 @@ func TestCheck_RefusesWhatIsNoSolution(t *testing.T) {
 			}
 		})
 	}
+	if r, _ := c.Check(t.Context(), " "+string(text)+"\n", byUser(), free{}); r.Outcome != challenge.Solved {
+		t.Errorf("the solution as JSON is %v", r.Outcome)
+	}
+	if r, _ := c.Check(t.Context(), good.encode(t), byUser(), free{}); r.Outcome != challenge.Spent {
+		t.Errorf("and then as base64 %v: one challenge is answered once however it is written", r.Outcome)
+	}
+	good = solve(t, c.Issue(onPage(), 1))
 	if r, _ := c.Check(t.Context(), good.encode(t), byUser(), free{}); r.Outcome != challenge.Solved {
 		t.Errorf("the solution that the rows were made of is itself %v", r.Outcome)
 	}

@@ -11,7 +11,7 @@ import (
 // MaxSolution is the longest solution that is looked at, in bytes.
 const MaxSolution = 4096
 
-// A solution is what a solver sends: base64 of this as JSON.
+// A solution is what a solver sends: this as JSON, or base64 of that.
 type solution struct {
 	Challenge Challenge `json:"challenge"`
 	Solution  struct {
@@ -28,9 +28,12 @@ func parse(text string) (solution, bool) {
 	if len(text) > MaxSolution {
 		return s, false
 	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil {
-		return s, false
+	raw := []byte(text)
+	if !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{") {
+		var err error
+		if raw, err = base64.StdEncoding.Strict().DecodeString(text); err != nil {
+			return s, false
+		}
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()

@@ -54,8 +54,9 @@ func (free) Return(int)            {}
 
 // A memory spends in memory, for ever.
 type memory struct {
-	mu   sync.Mutex
-	life map[string]time.Duration
+	mu         sync.Mutex
+	life       map[string]time.Duration
+	generation string
 }
 
 func (m *memory) Spend(_ context.Context, key string, life time.Duration) (bool, error) {
@@ -71,6 +72,9 @@ func (m *memory) Spend(_ context.Context, key string, life time.Duration) (bool,
 	return true, nil
 }
 
+// Generation is the memory's, which a test may lose.
+func (m *memory) Generation() string { return m.generation }
+
 func (m *memory) Known(key string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,7 +85,8 @@ func (m *memory) Known(key string) bool {
 // A forgetful spender calls every solution the first.
 type forgetful struct{}
 
-func (forgetful) Known(string) bool { return false }
+func (forgetful) Generation() string { return "" }
+func (forgetful) Known(string) bool  { return false }
 
 func (forgetful) Spend(context.Context, string, time.Duration) (bool, error) { return true, nil }
 

@@ -85,7 +85,7 @@ func TestStates_NumberTheEventsUnderTheBands(t *testing.T) {
 
 func TestStateClass_KnowsEveryStateAndNoOtherWord(t *testing.T) {
 	for state, want := range map[string]string{
-		"closed": "calm", "normal": "calm", "open": "alarm", "degraded": "alarm", "half_open": "half", "recovering": "mend", "": "other", "hover": "other",
+		"closed": "calm", "normal": "calm", "open": "alarm", "degraded": "alarm", "half_open": "half", "recovering": "mend", "up": "calm", "": "other", "hover": "other",
 	} {
 		if got := chart.StateClass(state); got != want {
 			t.Errorf("%q looks %s, want %s", state, got, want)

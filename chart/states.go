@@ -69,7 +69,7 @@ func (a Axis) marks(events []Event, top int) []mark {
 // that is neither gets plain ones.
 func StateClass(state string) string {
 	switch state {
-	case "closed", "normal":
+	case "closed", "normal", "up":
 		return "calm"
 	case "open", "degraded":
 		return "alarm"

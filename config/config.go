@@ -4,9 +4,13 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"reflect"
+	"slices"
+	"time"
 
 	"captchagate/admin"
 	"captchagate/breaker"
@@ -38,10 +42,13 @@ type Config struct {
 	Challenge       challenge.Config        `yaml:"challenge"`
 	Store           store.Config            `yaml:"store"`
 	Reverify        reverify.Config         `yaml:"reverify"`
+	DropIn          public.DropIn           `yaml:"drop_in"`
 	Client          web.Config              `yaml:"client"`
+	Shutdown        Shutdown                `yaml:"shutdown"`
 	Log             Log                     `yaml:"log"`
 
 	warnings strictyaml.Mistakes // with their places, if Load made it
+	sections []string            // that the file has
 }
 
 // Upstream says where the Captcha API is, who asks it and within which limits.
@@ -50,10 +57,35 @@ type Upstream struct {
 	breaker.Limits  `yaml:",inline"`
 }
 
+// Shutdown says how the process ends on a signal: it is not ready for Delay and
+// serves on, so that load balancers notice; then it takes no new connections, and
+// requests in flight have Timeout to end.
+type Shutdown struct {
+	Delay   time.Duration `yaml:"delay"`   // 0..10m
+	Timeout time.Duration `yaml:"timeout"` // 100ms..10m
+}
+
+// Validate lists every mistake in s, each as "key: what is wrong".
+func (s Shutdown) Validate() error {
+	var mistakes []error
+	if s.Delay < 0 || s.Delay > maxShutdown {
+		mistakes = append(mistakes, fmt.Errorf("delay: must be from 0s to %v, is %v", maxShutdown, s.Delay))
+	}
+	if s.Timeout < 100*time.Millisecond || s.Timeout > maxShutdown {
+		mistakes = append(mistakes, fmt.Errorf("timeout: must be from 100ms to %v, is %v", maxShutdown, s.Timeout))
+	}
+	return errors.Join(mistakes...)
+}
+
+const maxShutdown = 10 * time.Minute
+
 // Log says how much is logged and in which form.
 type Log struct {
 	Level  string `yaml:"level"`  // debug, info, warn or error
 	Format string `yaml:"format"` // json or text
+	// Decisions says which decisions have a line: all, exceptions (those that are
+	// not verified) or none.
+	Decisions string `yaml:"decisions"`
 }
 
 // SlogLevel is the level for a slog.Handler; info if Level is not known.
@@ -99,6 +131,33 @@ func Load(path string, environ []string) (Config, error) {
 	if err != nil {
 		return Config{}, strictyaml.Mistakes{{File: path, Text: err.Error()}}
 	}
+	return parse(path, text, environ)
+}
+
+// LoadAdmin is the section "admin" of the configuration at path. What else it holds, and
+// tokens, may be wrong or refer to secrets that are not in environ.
+func LoadAdmin(path string, environ []string) (admin.Config, error) {
+	text, err := strictyaml.ReadFile(path)
+	if err != nil {
+		return admin.Config{}, strictyaml.Mistakes{{File: path, Text: err.Error()}}
+	}
+	c := Defaults()
+	env := strictyaml.EnvironmentOf(environ)
+	doc := strictyaml.Parse(path, text, kind)
+	doc.Reserve(later)
+	doc.Decode(&c, env.Expand)
+	doc.Override("GATEWAY", env, "")
+	doc.Judge(strictyaml.Under("admin", c.Admin.Validate()))
+	wrong := slices.DeleteFunc(doc.Mistakes(), func(m strictyaml.Mistake) bool {
+		return m.Key != "admin.listen" && m.Key != "admin.token_file" && m.Key != "yaml"
+	})
+	if len(wrong) > 0 {
+		return admin.Config{}, wrong
+	}
+	return c.Admin, nil
+}
+
+func parse(path string, text []byte, environ []string) (Config, error) {
 	doc := strictyaml.Parse(path, text, kind)
 	if doc.Has("phases") && doc.Has("objectives") && !doc.Has("upstream") {
 		return Config{}, strictyaml.Mistakes{{File: path, Text: "looks like a scenario of the load test and not like a configuration; play it with \"loadtest --scenario FILE\", or begin a configuration with a copy of configs/gateway.yaml"}}
@@ -112,8 +171,8 @@ func Load(path string, environ []string) (Config, error) {
 	if err := doc.Err(); err != nil {
 		return Config{}, err
 	}
-	doc.Judge(c.doubts())
-	c.warnings = doc.Mistakes()
+	doc.Judge(errors.Join(doc.Doubts(), c.doubts()))
+	c.warnings, c.sections = doc.Mistakes(), doc.Keys()
 	return c, nil
 }
 

@@ -36,10 +36,11 @@ func TestDefaults_AreTheOnesPromised(t *testing.T) {
 		"disaster_tickets.when_corroborated": "scene", "disaster_tickets.otherwise": "challenge", "disaster_tickets.max_age": "5m",
 		"script_probe.url": "https://turing.captcha.qcloud.com/TJCaptcha.js", "script_probe.interval": "10s", "script_probe.failures": "3",
 		"challenge.secret": "", "challenge.cost": "5000", "challenge.expires": "5m",
-		"store.path":       "data/gateway.db",
+		"store.path": "data/gateway.db", "store.redis": "", "store.prefix": "captchagate:", "store.secret": "",
 		"reverify.webhook": "", "reverify.secret": "",
-		"client.allowed_origins": "0 entries", "client.script": "https://turing.captcha.qcloud.com/TJCaptcha.js", "client.load_timeout": "5s",
-		"log.level": "info", "log.format": "json",
+		"drop_in.scene": "", "drop_in.credentials": "0 entries", "drop_in.shadow": "false", "upstream.session_token": "",
+		"client.allowed_origins": "0 entries", "client.script": "https://turing.captcha.qcloud.com/TJCaptcha.js", "client.load_timeout": "5s", "client.encrypt_app_id": "",
+		"shutdown.delay": "0s", "shutdown.timeout": "10s", "log.level": "info", "log.format": "json", "log.decisions": "exceptions",
 	}
 	if got := flatYAML(t, config.Defaults()); !maps.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
@@ -101,6 +102,12 @@ var productionEnvironment = []string{
 	"GATEWAY_ADMIN_TOKEN=production-admin-token", "GATEWAY_VIEWER_TOKEN=production-viewer-token",
 }
 
+// fleetEnvironment is what an instance of a fleet needs besides.
+var fleetEnvironment = []string{
+	"FLEET_SECRET=production-fleet-secret", "CHALLENGE_SECRET=production-challenge-secret",
+	"FLEET_REDIS=rediss://gateway:password@redis.internal:6379/0",
+}
+
 // demoEnvironment is what "gateway demo" sets.
 var demoEnvironment = []string{
 	"DEMO_LISTEN=127.0.0.1:8080", "DEMO_ADMIN_LISTEN=127.0.0.1:8081",
@@ -108,15 +115,24 @@ var demoEnvironment = []string{
 }
 
 func TestSample_ProductionNeedsItsVariablesAndNothingElse(t *testing.T) {
-	if _, err := config.Load("../configs/production.yaml", productionEnvironment); err != nil {
+	needsExactly(t, "../configs/production.yaml", productionEnvironment)
+}
+
+func TestSample_FleetNeedsItsVariablesAndNothingElse(t *testing.T) {
+	needsExactly(t, "../configs/fleet.yaml", slices.Concat(productionEnvironment, fleetEnvironment))
+}
+
+func needsExactly(t *testing.T, path string, environment []string) {
+	t.Helper()
+	if _, err := config.Load(path, environment); err != nil {
 		t.Fatal(err)
 	}
-	for i, variable := range productionEnvironment {
+	for i, variable := range environment {
 		name, _, _ := strings.Cut(variable, "=")
 		t.Run("without "+name, func(t *testing.T) {
-			_, err := config.Load("../configs/production.yaml", slices.Delete(slices.Clone(productionEnvironment), i, i+1))
+			_, err := config.Load(path, slices.Delete(slices.Clone(environment), i, i+1))
 			mistakes, _ := errors.AsType[strictyaml.Mistakes](err)
-			if len(mistakes) != 1 || mistakes[0].Line == 0 || !strings.Contains(mistakes[0].Text, "${"+name+"} is not set") {
+			if len(mistakes) == 0 || mistakes[0].Line == 0 || !strings.Contains(err.Error(), "${"+name+"} is not set") {
 				t.Errorf("got %v, want one mistake that names %s", err, name)
 			}
 		})
@@ -133,7 +149,7 @@ func TestSample_EveryOneLoads(t *testing.T) {
 			continue // not a whole configuration: it has no app
 		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			if _, err := config.Load(path, slices.Concat(productionEnvironment, demoEnvironment)); err != nil {
+			if _, err := config.Load(path, slices.Concat(productionEnvironment, fleetEnvironment, demoEnvironment)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -152,7 +168,7 @@ func TestYAML_LoadsToTheSameConfiguration(t *testing.T) {
 			for i := range first.Upstream.Apps {
 				first.Upstream.Apps[i].AppSecretKey = "[redacted]"
 			}
-			first.APIKeys, first.Admin.Tokens, first.Listen, first.Admin.Listen = nil, nil, "127.0.0.1:1", "127.0.0.1:2"
+			first.APIKeys, first.Admin.Tokens, first.DropIn.Credentials, first.Listen, first.Admin.Listen = nil, nil, nil, "127.0.0.1:1", "127.0.0.1:2"
 			first.Challenge.Secret, first.Reverify.Secret, first.Reverify.Webhook = nil, "", ""
 			first.Store.Path = "data/gateway.db" // one file's looks like a variable
 			text, err := first.YAML()
@@ -228,6 +244,31 @@ func TestLog_SlogLevelIsTheLevel(t *testing.T) {
 	for name, want := range map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError} {
 		if got := (config.Log{Level: name}).SlogLevel(); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+}
+
+// A fleet is configured by store.redis, which shows without its password.
+func TestLoad_TakesAFleet(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.yaml")
+	text := `upstream: {apps: [{captcha_app_id: 190000001, app_secret_key: app-secret}]}
+admin: {tokens: [{name: ops, role: operator, token: a-token-of-the-operators}]}
+challenge: {secret: a-secret-of-the-challenges}
+store: {redis: "rediss://gateway:redis-pass-word@redis.example:6380/1", secret: a-secret-of-the-fleet}
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path, account[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	effective := flatYAML(t, c)
+	for key, want := range map[string]string{
+		"store.redis": "rediss://[redacted]@redis.example:6380/1", "store.prefix": "captchagate:", "store.secret": "[redacted]",
+	} {
+		if effective[key] != want {
+			t.Errorf("%s shows as %q, want %q", key, effective[key], want)
 		}
 	}
 }

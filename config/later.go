@@ -12,12 +12,6 @@ var later = map[string][]string{
 	"admin.tls.client_ca": {""},
 	"admin.public_url":    {""},
 
-	"upstream.session_token": {""},
-
-	"store.redis":  {""},
-	"store.prefix": {""},
-	"store.secret": {""},
-
 	"alarms.webhook": {""},
 	"alarms.secret":  {""},
 	"alarms.format":  {"json"},
@@ -25,18 +19,6 @@ var later = map[string][]string{
 	"sla.target":            nil,
 	"sla.minute_error_rate": nil,
 	"sla.zone":              nil,
-
-	"drop_in.scene":       {""},
-	"drop_in.by_app":      nil,
-	"drop_in.credentials": nil,
-	"drop_in.shadow":      {"false"},
-
-	"client.encrypt_app_id": {""},
-
-	"shutdown.delay":   {"0s"},
-	"shutdown.timeout": {"10s"}, // which is what it takes
-
-	"log.decisions": {"none"},
 
 	"telemetry.otlp_endpoint": {""},
 }

@@ -11,6 +11,7 @@ import (
 	"captchagate/challenge"
 	"captchagate/config"
 	"captchagate/public"
+	"captchagate/store"
 	"captchagate/strictyaml"
 	"captchagate/upstream"
 )
@@ -26,6 +27,8 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 	c.Admin.Tokens = []admin.Token{{Name: "ops", Role: admin.Operator, Token: leak + "-token"}}
 	c.Challenge.Secret, c.Reverify.Secret = challenge.Secrets{leak + "-challenge", leak + "-earlier"}, leak+"-reverify"
 	c.Reverify.Webhook = "https://user:" + leak + "@shop.example/services/" + leak + "?token=" + leak
+	c.Store.Redis, c.Store.Secret = store.Redis{"redis-sentinel://user:" + leak + "@h1:26379,h2:26379/master", "rediss://user:" + leak + "@h1:6379"}, leak+"-fleet"
+	c.Upstream.SessionToken, c.DropIn.Credentials = leak+"-session", []public.Credential{{SecretID: leak + "-shop", SecretKey: leak + "-shop-key"}}
 	c.Client.Script = "https://host.example/%zz?" + leak // not even an address
 	text, err := c.YAML()
 	if err != nil {
@@ -34,8 +37,8 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 	if strings.Contains(string(text), leak) {
 		t.Errorf("a secret shows:\n%s", text)
 	}
-	if got := strings.Count(string(text), "[redacted]"); got != 10 {
-		t.Errorf("%d values are redacted, want 10:\n%s", got, text)
+	if got := strings.Count(string(text), "[redacted]"); got != 16 {
+		t.Errorf("%d values are redacted, want 16:\n%s", got, text)
 	}
 	if !strings.Contains(string(text), "webhook: https://shop.example/[redacted]\n") {
 		t.Errorf("the webhook's host is lost with its password and path:\n%s", text)
@@ -47,8 +50,8 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 func TestYAML_RedactsEveryKeyThatSoundsSecret(t *testing.T) {
 	var c config.Config
 	found := fill(reflect.ValueOf(&c).Elem())
-	if found != 7 {
-		t.Errorf("found %d secrets, want 7: has a new one been added here and to the file of bad secrets?", found)
+	if found != 11 {
+		t.Errorf("found %d secrets, want 11: has a new one been added here and to the file of bad secrets?", found)
 	}
 	text, err := c.YAML()
 	if err != nil {
@@ -145,6 +148,16 @@ func TestMistakes_ShowNoSecretInAWrongPlace(t *testing.T) {
 		"a share":                 "upstream: {retry_budget: " + key + "}\n",
 		"a time":                  "upstream: {deadline: " + key + "}\n",
 		"a network":               "trusted_proxies: [" + key + "]\n",
+		"a role":                  "admin: {tokens: [{name: a, role: " + key + ", token: QQQQQQQQQQQQQQQQ}]}\n",
+		"an address":              "listen: " + key + "\n",
+		"an operators' address":   "admin: {listen: " + key + "}\n",
+		"a level":                 "log: {level: " + key + "}\n",
+		"a scene's action":        "scenes: {default: {degraded: " + key + "}}\n",
+		"a rate":                  "scenes: {default: {degraded: allow, budget: {per_ip: " + key + "}}}\n",
+		"an origin":               "client: {allowed_origins: [" + key + "]}\n",
+		"behind a role":           "admin: {tokens: [{name: a, role: operator token: '" + key + "'}]}\n",
+		"below an address":        "admin:\n  listen: 127.0.0.1:8081\n    - {name: a, token: '" + key + "'}\n",
+		"below the first address": "listen: 127.0.0.1:8080\n  - {name: a, key: \"" + key + "\"}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := config.Load(write(t, text), nil)
@@ -155,6 +168,10 @@ func TestMistakes_ShowNoSecretInAWrongPlace(t *testing.T) {
 				t.Errorf("a secret shows:\n%v", err)
 			}
 		})
+	}
+	_, err := config.Load(write(t, "listen: 127.0.0.1:8080\n"), []string{"GATEWAY__LOG__LEVEL=" + key})
+	if err == nil || strings.Contains(err.Error(), key) {
+		t.Errorf("from the environment it says %v", err)
 	}
 }
 

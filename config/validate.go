@@ -11,7 +11,9 @@ import (
 	"strconv"
 	"strings"
 
+	"captchagate/public"
 	"captchagate/strictyaml"
+	"captchagate/upstream"
 )
 
 // Validate lists every mistake in c, each as "key: what is wrong and what to
@@ -29,8 +31,11 @@ func (c Config) Validate() error {
 		strictyaml.Under("script_probe", c.ScriptProbe.Validate()),
 		strictyaml.Under("challenge", c.Challenge.Validate()),
 		strictyaml.Under("store", c.Store.Validate()),
+		c.validateFleet(),
 		strictyaml.Under("reverify", c.Reverify.Validate()),
+		strictyaml.Under("drop_in", c.validateDropIn()),
 		strictyaml.Under("client", c.Client.Validate()),
+		strictyaml.Under("shutdown", c.Shutdown.Validate()),
 		strictyaml.Under("log", c.Log.Validate()),
 	)
 }
@@ -46,6 +51,21 @@ func (c Config) validateWindow() error {
 	}
 	return fmt.Errorf("breaker.window: %v is shorter than twice upstream.deadline (%v), so slow faults would be forgotten before they count; make it at least %v",
 		c.Breaker.Window, c.Upstream.Deadline, 2*c.Upstream.Deadline)
+}
+
+// validateFleet: what an instance makes for itself no other would know.
+func (c Config) validateFleet() error {
+	if len(c.Store.Redis) == 0 {
+		return nil
+	}
+	var mistakes []error
+	if len(c.Challenge.Secret) == 0 {
+		mistakes = append(mistakes, errors.New("challenge.secret: is empty, and instances that share a Redis (store.redis) must accept each other's challenges; set the same in all"))
+	}
+	if len(c.Admin.Tokens) == 0 && !c.Admin.Demo {
+		mistakes = append(mistakes, errors.New("admin.tokens: is empty, and operators reach any instance of a fleet (store.redis); set the same in all"))
+	}
+	return errors.Join(mistakes...)
 }
 
 func (c Config) validateListeners() error {
@@ -118,6 +138,31 @@ func (c Config) validateAPIKeys() error {
 	return errors.Join(mistakes...)
 }
 
+// validateDropIn: what it names has to be there.
+func (c Config) validateDropIn() error {
+	mistakes := []error{c.DropIn.Validate()}
+	add := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	if _, ok := c.Scenes[c.DropIn.Scene]; !ok && c.DropIn.Scene != "" {
+		add("scene: there is no scene %q; %s", c.DropIn.Scene, c.sceneList())
+	}
+	for _, app := range slices.Sorted(maps.Keys(c.DropIn.ByApp)) {
+		scene := c.DropIn.ByApp[app]
+		if _, ok := c.Scenes[scene]; !ok {
+			add("by_app.%s: there is no scene %q; %s", app, scene, c.sceneList())
+		}
+		id, err := strconv.ParseUint(app, 10, 64)
+		if err == nil && !slices.ContainsFunc(c.Upstream.Apps, func(a upstream.App) bool { return a.CaptchaAppID == id }) {
+			add("by_app: %s is no captcha_app_id of upstream.apps; add it there, or leave it out here", app)
+		}
+	}
+	for i, one := range c.DropIn.Credentials {
+		if one.SecretID == c.Upstream.SecretID && one.SecretID != "" {
+			add("credentials[%d].secret_id: is upstream.secret_id, whose signatures count anyway; leave it out", i)
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
 func isHeaderWord(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
@@ -157,6 +202,9 @@ func (l Log) Validate() error {
 	}
 	if l.Format != "json" && l.Format != "text" {
 		mistakes = append(mistakes, fmt.Errorf("format: must be json or text, is %q", l.Format))
+	}
+	if !slices.Contains([]string{public.LinesAll, public.LinesExceptions, public.LinesNone}, l.Decisions) {
+		mistakes = append(mistakes, fmt.Errorf("decisions: must be exceptions, all or none, is %q", l.Decisions))
 	}
 	return errors.Join(mistakes...)
 }

@@ -21,7 +21,7 @@ func (c Config) Warnings() strictyaml.Mistakes { return slices.Clone(c.warnings)
 // doubts lists what is odd in c, each as "key: what is odd and what to do".
 // Nothing of it is a mistake for sure, so none of it is refused.
 func (c Config) doubts() error {
-	return errors.Join(c.shortSecrets(), c.inTheClear(), c.idleBudgets())
+	return errors.Join(c.shortSecrets(), c.shortAccount(), c.wideProxies(), c.inTheClear(), c.idleBudgets(), c.mutePages())
 }
 
 func (c Config) shortSecrets() error {
@@ -41,6 +41,41 @@ func (c Config) shortSecrets() error {
 		look("challenge.secret", secret)
 	}
 	look("reverify.secret", c.Reverify.Secret)
+	look("store.secret", c.Store.Secret)
+	return errors.Join(odd...)
+}
+
+// accountBytes is less than any SecretId, SecretKey or AppSecretKey of Tencent's has.
+const accountBytes = 10
+
+// shortAccount: nobody can guess these at the API, but one that is too short is cut.
+func (c Config) shortAccount() error {
+	var odd []error
+	look := func(key, secret string) {
+		if len(secret) < accountBytes {
+			odd = append(odd, fmt.Errorf("%s: has fewer than %d letters, and none of Tencent's is so short; look at where it comes from", key, accountBytes))
+		}
+	}
+	look("upstream.secret_id", c.Upstream.SecretID)
+	look("upstream.secret_key", c.Upstream.SecretKey)
+	for i, one := range c.DropIn.Credentials {
+		look(fmt.Sprintf("drop_in.credentials[%d].secret_id", i), one.SecretID)
+		look(fmt.Sprintf("drop_in.credentials[%d].secret_key", i), one.SecretKey)
+	}
+	for i, app := range c.Upstream.Apps {
+		look(fmt.Sprintf("upstream.apps[%d].app_secret_key", i), app.AppSecretKey)
+	}
+	return errors.Join(odd...)
+}
+
+// wideProxies: whoever is within may say of any user where he is.
+func (c Config) wideProxies() error {
+	var odd []error
+	for i, p := range c.TrustedProxies {
+		if least := map[bool]int{true: 8, false: 16}[p.Addr().Is4()]; p.Bits() < least {
+			odd = append(odd, fmt.Errorf("trusted_proxies[%d]: %v is much of the internet, and all of it is believed about where users are, so that limits by address bound nobody; name your proxies, for instance 10.1.2.0/28", i, p))
+		}
+	}
 	return errors.Join(odd...)
 }
 
@@ -82,4 +117,22 @@ func orChallengeBudget(s policy.Scene) string {
 		return "; what bounds solved challenges is challenge_budget"
 	}
 	return ""
+}
+
+// mutePages: who calls as an SDK does gets no challenge to show.
+func (c Config) mutePages() error {
+	if c.DropIn.Scene == "" {
+		return nil
+	}
+	var odd []error
+	look := func(key, scene string) {
+		if c.Scenes[scene].Degraded == policy.Challenge {
+			odd = append(odd, fmt.Errorf("%s: scene %s challenges while nobody can verify, and a caller of the drop-in has no challenge to show: its users are not let in then (CaptchaCode 21); take a scene with degraded: allow, or with deny if that is meant", key, scene))
+		}
+	}
+	look("drop_in.scene", c.DropIn.Scene)
+	for _, app := range slices.Sorted(maps.Keys(c.DropIn.ByApp)) {
+		look("drop_in.by_app."+app, c.DropIn.ByApp[app])
+	}
+	return errors.Join(odd...)
 }

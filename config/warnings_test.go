@@ -18,7 +18,10 @@ admin:
   tokens: [{name: ops, role: operator, token: "${OPS_TOKEN}"}]
 upstream:
   endpoint: http://api.example
-  apps: [{captcha_app_id: 190000001, app_secret_key: k}]
+  secret_id: x
+  apps: [{captcha_app_id: 190000001, app_secret_key: app-secret-key #1}]
+    }]
+trusted_proxies: [10.0.0.0/8, 0.0.0.0/0, "::/0"]
 scenes:
   login:
     degraded: challenge
@@ -29,6 +32,7 @@ scenes:
     challenge_budget: {per_ip: 1/m}
   comment: {degraded: allow, budget: {total: 12/s, for: 5m}, challenge_budget: {per_ip: 1/m}}
 challenge: {secret: fifteen-letters}
+drop_in: {scene: login, by_app: {190000001: login}, credentials: [{secret_id: AKIDSHOP01, secret_key: short}]}
 reverify: {webhook: "http://user:pass@shop.example/reports", secret: y}
 `
 
@@ -43,11 +47,18 @@ func TestWarnings_NameWhatIsOddAndWhere(t *testing.T) {
 		"FILE:3: api_keys[0].key: has fewer than 16 bytes",
 		"FILE:6: admin.tokens[0].token: has fewer than 16 bytes",
 		"FILE:8: upstream.endpoint: is plain http",
-		"FILE:13: scenes.login.budget: bounds what allow lets through, and with degraded: challenge nobody is let through; leave it out, or say degraded: allow; what bounds solved challenges is challenge_budget",
-		"FILE:16: scenes.payment.budget: bounds what allow lets through, and with degraded: deny ",
-		"FILE:17: scenes.payment.challenge_budget: bounds solved challenges",
-		"FILE:19: challenge.secret: has fewer than 16 bytes",
-		"FILE:20: reverify.webhook: is plain http",
+		"FILE:9: upstream.secret_id: has fewer than 10 letters",
+		"FILE:10: upstream.apps[0].app_secret_key: ends before the",
+		"FILE:12: trusted_proxies[1]: 0.0.0.0/0 is much of the internet",
+		"FILE:12: trusted_proxies[2]: ::/0 is much of the internet",
+		"FILE:16: scenes.login.budget: bounds what allow lets through, and with degraded: challenge nobody is let through; leave it out, or say degraded: allow; what bounds solved challenges is challenge_budget",
+		"FILE:19: scenes.payment.budget: bounds what allow lets through, and with degraded: deny ",
+		"FILE:20: scenes.payment.challenge_budget: bounds solved challenges",
+		"FILE:22: challenge.secret: has fewer than 16 bytes",
+		"FILE:23: drop_in.scene: scene login challenges while nobody can verify, and a caller of the drop-in has no challenge to show",
+		"FILE:23: drop_in.by_app.190000001: scene login challenges",
+		"FILE:23: drop_in.credentials[0].secret_key: has fewer than 10 letters",
+		"FILE:24: reverify.webhook: is plain http",
 		"GATEWAY__REVERIFY__SECRET: reverify.secret: has fewer than 16 bytes",
 	}
 	got := c.Warnings()
@@ -74,10 +85,10 @@ func TestWarnings_NameWhatIsOddAndWhere(t *testing.T) {
 func TestWarnings_AreSilentAboutWhatIsUsual(t *testing.T) {
 	paths := map[string]string{"sample": "../configs/gateway.yaml", "production": "../configs/production.yaml", "demo": "../configs/demo.yaml"}
 	for name, text := range map[string]string{
-		"localhost":   "upstream: {endpoint: \"http://localhost:8082\", apps: [{captcha_app_id: 1, app_secret_key: k}]}\n",
-		"IPv6":        "upstream: {endpoint: \"http://[::1]:8082\", apps: [{captcha_app_id: 1, app_secret_key: k}]}\n",
-		"no webhook":  "upstream: {apps: [{captcha_app_id: 1, app_secret_key: k}]}\nreverify: {webhook: \"\"}\n",
-		"nothing odd": "upstream: {apps: [{captcha_app_id: 1, app_secret_key: k}]}\nreverify: {webhook: \"https://shop.example\", secret: 0123456789abcdef}\n",
+		"localhost":   "upstream: {endpoint: \"http://localhost:8082\", apps: [{captcha_app_id: 1, app_secret_key: app-secret-key}]}\n",
+		"IPv6":        "upstream: {endpoint: \"http://[::1]:8082\", apps: [{captcha_app_id: 1, app_secret_key: app-secret-key}]}\n",
+		"no webhook":  "upstream: {apps: [{captcha_app_id: 1, app_secret_key: app-secret-key}]}\nreverify: {webhook: \"\"}\n",
+		"nothing odd": "upstream: {apps: [{captcha_app_id: 1, app_secret_key: app-secret-key}]}\nreverify: {webhook: \"https://shop.example\", secret: 0123456789abcdef}\n",
 	} {
 		paths[name] = write(t, text)
 	}

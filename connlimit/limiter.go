@@ -1,7 +1,7 @@
 // Package connlimit bounds the connections of an HTTP listener. Beyond the bound
 // the connection that has been idle longest makes room for a new one, first of the
-// address that holds most. One whose request has arrived and is not answered yet is
-// never cut.
+// address that holds most. One with a request that has arrived, even if the server
+// has not read it yet, and is not answered is never cut.
 package connlimit
 
 import (
@@ -11,38 +11,49 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"captchagate/captcha"
 )
 
 // A Limiter bounds the connections of one listener. It is safe for concurrent
-// use and needs no goroutine.
+// use and needs no goroutine. A request takes none of its locks, but the first with
+// a key on its connection: who makes room is searched for when there is none.
 type Limiter struct {
-	max     int
-	trusted []netip.Prefix
+	max      int
+	prefixes []netip.Prefix // that are trusted
+	born     time.Time
 
 	mu     sync.Mutex
 	room   *sync.Cond // there may be room again
-	open   int
-	moves  uint64
+	conns  []*conn
 	closed bool
-	peers  peers
-	byName map[netip.Prefix]*peer
+	peers  map[peerName]*peer
+
+	strangers, trusted class // of the peers
+	candidates         candidates
+	evictions          uint64
+
+	pulse pulse
 }
 
 // New returns a Limiter of at most max connections. Those of the trusted
 // addresses, which speak for many users, make room only if no others can.
 func New(max int, trusted []netip.Prefix) *Limiter {
-	l := &Limiter{max: max, trusted: trusted, byName: map[netip.Prefix]*peer{}}
+	l := &Limiter{max: max, prefixes: trusted, born: time.Now(), peers: map[peerName]*peer{}}
+	l.strangers.holding, l.trusted.holding = map[int]int{}, map[int]int{}
 	l.room = sync.NewCond(&l.mu)
 	return l
 }
+
+// now is the age of the limiter in nanoseconds.
+func (l *Limiter) now() int64 { return int64(time.Since(l.born)) }
 
 // Open returns how many connections are open.
 func (l *Limiter) Open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.open
+	return len(l.conns)
 }
 
 // Serve serves h on s over inner until s is shut down. It takes over the hooks
@@ -59,60 +70,47 @@ func (l *Limiter) Serve(s *http.Server, inner net.Listener, h http.Handler) erro
 type connKey struct{}
 
 // handler tells when a request has wholly arrived: from then on its connection
-// is not cut.
+// is not cut. If a handler leaves a body unread, the server waits for its rest.
 func (l *Limiter) handler(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
-			if r.Body == http.NoBody {
-				l.arrived(c)
-			} else {
-				r.Body = &body{ReadCloser: r.Body, end: func() { l.arrived(c) }}
-			}
+		c, ok := r.Context().Value(connKey{}).(*conn)
+		if !ok {
+			h.ServeHTTP(w, r)
+			return
 		}
+		l.dropIfLeft(c)
+		if r.Body == http.NoBody {
+			c.goesOn(busy)
+			h.ServeHTTP(w, r)
+			return
+		}
+		b := &body{ReadCloser: r.Body, conn: c}
+		r.Body = b
 		h.ServeHTTP(w, r)
+		if !b.whole {
+			c.goesOn(receiving)
+		}
 	})
 }
 
 // changed follows a connection through the server's states.
-func (l *Limiter) changed(nc net.Conn, state http.ConnState) {
+func (l *Limiter) changed(nc net.Conn, to http.ConnState) {
 	c, ok := nc.(*conn)
 	if !ok {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch state {
-	case http.StateNew: // counted when it was accepted
-	case http.StateActive:
-		l.move(c, receiving)
+	switch to {
+	case http.StateNew: // it began when it was accepted
+	case http.StateActive: // the head is whole
+		c.lines = inBody
+		c.goesOn(handed)
 	case http.StateIdle:
-		l.move(c, idle)
+		c.lines = 0
+		c.rests()
 	case http.StateHijacked, http.StateClosed:
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.remove(c)
-	}
-}
-
-func (l *Limiter) arrived(c *conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.move(c, busy)
-}
-
-// sends notes that an answer is being sent, and returns the state before.
-func (l *Limiter) sends(c *conn) state {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	before := c.state
-	l.move(c, sending)
-	return before
-}
-
-// sent ends sends, unless the server has moved the connection on.
-func (l *Limiter) sent(c *conn, before state) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c.state == sending {
-		l.move(c, before)
 	}
 }
 
@@ -121,80 +119,141 @@ func (l *Limiter) sent(c *conn, before state) {
 func (l *Limiter) add(nc net.Conn) (*conn, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.open >= l.max && !l.evict() {
+	began := l.now()
+	for pause := grace / 16; len(l.conns) >= l.max && !l.evict(began); pause = min(2*pause, grace) {
 		if l.closed {
 			return nil, false
 		}
-		l.room.Wait()
+		l.wait(pause)
 	}
-	c := &conn{Conn: nc, peer: l.peerOf(nc), limit: l}
-	c.peer.open++
-	l.open++
-	l.move(c, idle)
+	c := &conn{Conn: nc, peer: l.peer(l.nameOf(nc)), limit: l, place: len(l.conns)}
+	c.rests()
+	c.peer.holds(1)
+	l.conns = append(l.conns, c)
 	return c, true
 }
 
-// makeRoom closes one connection that may be cut, if there is one.
+// wait waits until a connection ends, and for a pause at most: another may have
+// become one that can be cut.
+func (l *Limiter) wait(pause time.Duration) {
+	again := time.AfterFunc(pause, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.room.Broadcast()
+	})
+	defer again.Stop()
+	l.room.Wait()
+}
+
+// makeRoom closes one connection that may be cut, if there is one, and waits for
+// nobody's turn.
 func (l *Limiter) makeRoom() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.evict()
+	return l.evict(l.now() - int64(turn))
 }
 
-// evict closes the connection that is the first to make room. It returns false
-// if every one has a request under way.
-func (l *Limiter) evict() bool {
-	if len(l.peers) == 0 {
+// evict closes the connection that is the first to make room for who waits since
+// then. It returns false if every one has a request under way, or the first is in its
+// grace or has yet to show what came on it: nobody else's is cut for it.
+func (l *Limiter) evict(since int64) bool {
+	l.evictions++
+	for {
+		e, ok := l.first(since)
+		if !ok {
+			return false
+		}
+		if !l.waitsFor(e.conn, e.word) {
+			continue
+		}
+		if now := l.now(); e.word>>stateBits > now-int64(grace) && now < since+2*int64(grace) {
+			return false
+		}
+		if !e.conn.word.CompareAndSwap(e.word, next(e.word, stateOf(e.word))) {
+			continue // it went on meanwhile
+		}
+		_ = e.conn.Close() // wakes the server's read, which then lets go of it
+		l.remove(e.conn)
+		return true
+	}
+}
+
+// waitsFor reports whether c, which had that word, truly waits for its caller.
+// It does not if the server has yet to read what came, which is then a request
+// begun, or if the caller takes what is sent.
+func (l *Limiter) waitsFor(c *conn, word int64) bool {
+	readable, writable := look(c.Conn)
+	switch {
+	case stateOf(word) == sending && writable:
+		c.seen = l.evictions
+		return false
+	case stateOf(word) != sending && readable:
+		c.word.CompareAndSwap(word, next(word, begun))
 		return false
 	}
-	c := l.peers[0].first()
-	_ = c.Close() // wakes the server's read, which then lets go of it
-	l.remove(c)
 	return true
 }
 
-// move puts a connection into another state.
-func (l *Limiter) move(c *conn, to state) {
-	if c.gone {
-		return
-	}
-	c.peer.take(c)
-	l.moves++
-	c.state, c.since = to, l.moves
-	c.peer.put(c)
-	l.peers.update(c.peer)
-	if to != busy {
-		l.room.Signal()
-	}
-}
-
 func (l *Limiter) remove(c *conn) {
-	if c.gone {
+	if c.place < 0 {
 		return
 	}
-	c.peer.take(c)
-	c.gone = true
-	c.peer.open--
-	l.open--
-	l.peers.update(c.peer)
-	if c.peer.open == 0 {
-		delete(l.byName, c.peer.name)
-	}
+	last := len(l.conns) - 1
+	l.conns[c.place] = l.conns[last]
+	l.conns[c.place].place = c.place
+	l.conns[last] = nil
+	l.conns = l.conns[:last]
+	c.place = -1
+	l.leave(c.peer)
 	l.room.Signal()
 }
 
-// peerOf returns who is at the other end: the household of its address.
-func (l *Limiter) peerOf(nc net.Conn) *peer {
+// leave takes one connection from p.
+func (l *Limiter) leave(p *peer) {
+	if p.holds(-1); p.open == 0 {
+		delete(l.peers, p.peerName)
+	}
+}
+
+// Vouch says that whoever asks on the connection that ctx came over has shown a
+// key: like those of the trusted addresses it makes room only if no others can. If
+// ctx came over no limited connection, nothing happens.
+func Vouch(ctx context.Context) {
+	c, ok := ctx.Value(connKey{}).(*conn)
+	if !ok || c.vouched.Swap(true) {
+		return
+	}
+	l := c.limit
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.place < 0 || c.peer.trusted {
+		return
+	}
+	name := c.peer.peerName
+	name.trusted = true
+	l.leave(c.peer)
+	c.peer = l.peer(name)
+	c.peer.holds(1)
+}
+
+// nameOf returns who is at the other end: the household of its address.
+func (l *Limiter) nameOf(nc net.Conn) peerName {
 	var ip netip.Addr
 	if at, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		ip = at.Addr().Unmap()
 	}
-	name := captcha.Household(ip)
-	p := l.byName[name]
+	trusted := slices.ContainsFunc(l.prefixes, func(t netip.Prefix) bool { return t.Contains(ip) })
+	return peerName{captcha.Household(ip), trusted}
+}
+
+func (l *Limiter) peer(name peerName) *peer {
+	p := l.peers[name]
 	if p == nil {
-		trusted := slices.ContainsFunc(l.trusted, func(t netip.Prefix) bool { return t.Contains(ip) })
-		p = &peer{name: name, trusted: trusted, index: -1}
-		l.byName[name] = p
+		p = &peer{peerName: name, class: &l.strangers}
+		if name.trusted {
+			p.class = &l.trusted
+		}
+		l.peers[name] = p
 	}
 	return p
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen; it is not measured.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // A door is a limited server on a real socket. Its handler reads the request
 // and, at /held, waits until it may answer.
@@ -31,6 +33,12 @@ type door struct {
 
 func open(t *testing.T, max int, trusted ...netip.Prefix) *door {
 	t.Helper()
+	return openOver(t, max, func(l net.Listener) net.Listener { return l }, trusted...)
+}
+
+// openOver opens a door whose listener is what over makes of a socket's.
+func openOver(t *testing.T, max int, over func(net.Listener) net.Listener, trusted ...netip.Prefix) *door {
+	t.Helper()
 	d := &door{t: t, limiter: connlimit.New(max, trusted), held: make(chan struct{}, max), free: make(chan struct{})}
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -39,7 +47,7 @@ func open(t *testing.T, max int, trusted ...netip.Prefix) *door {
 	d.addr = l.Addr().String()
 	server := &http.Server{ReadTimeout: patience}
 	ended := make(chan error, 1)
-	go func() { ended <- d.limiter.Serve(server, l, http.HandlerFunc(d.answer)) }()
+	go func() { ended <- d.limiter.Serve(server, over(l), http.HandlerFunc(d.answer)) }()
 	t.Cleanup(func() {
 		_ = server.Close()
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
@@ -51,6 +59,9 @@ func open(t *testing.T, max int, trusted ...netip.Prefix) *door {
 
 func (d *door) answer(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
+	if r.URL.Path == "/key" {
+		connlimit.Vouch(r.Context())
+	}
 	if r.URL.Path == "/held" {
 		d.held <- struct{}{}
 		<-d.free
@@ -181,6 +192,51 @@ func TestLimiter_TrustedOnesMakeRoomLast(t *testing.T) {
 	}
 }
 
+const getWithKey = "GET /key HTTP/1.1\r\nHost: door\r\n\r\n"
+
+// S10: a backend's kept connections, on which it has shown its key, make room last,
+// however many more it holds than each of the strangers; and it holds no more of
+// the others for them.
+func TestLimiter_WhoShowedAKeyMakesRoomLast(t *testing.T) {
+	d := open(t, 5)
+	var kept []*caller
+	for range 3 {
+		c := d.from("127.0.0.2").send(getWithKey)
+		if !c.answered() {
+			t.Fatal("no answer")
+		}
+		kept = append(kept, c)
+	}
+	strangers := []*caller{d.from("127.0.0.10"), d.from("127.0.0.2")}
+	for i := range 20 {
+		strangers = append(strangers, d.from(fmt.Sprintf("127.0.0.%d", i+11)))
+		if !strangers[i].isCut() {
+			t.Fatalf("stranger %d did not make room", i)
+		}
+	}
+	for i, c := range kept {
+		if c.send(getWithKey); !c.answered() {
+			t.Errorf("connection %d of the backend was cut", i)
+		}
+	}
+}
+
+// Whoever takes an answer that was begun long ago, and does not read it, makes room
+// before who connected a moment ago.
+func TestLimiter_WhoDoesNotReadMakesRoomBeforeWhoJustCame(t *testing.T) {
+	d := open(t, 3)
+	for i := range 3 {
+		d.from(fmt.Sprintf("127.0.0.1%d", i)).send("GET /long HTTP/1.1\r\nHost: door\r\n\r\n")
+		<-d.held
+	}
+	newcomers := []*caller{d.from("127.0.0.2"), d.from("127.0.0.3"), d.from("127.0.0.4")}
+	for i, c := range newcomers {
+		if c.send(get); !c.answered() {
+			t.Errorf("newcomer %d was cut", i)
+		}
+	}
+}
+
 // Whoever has not sent a whole request makes room for who has, however many
 // there are, and a request under way is never cut.
 func TestLimiter_NeverCutsARequestUnderWay(t *testing.T) {
@@ -276,6 +332,81 @@ func TestLimiter_HalfRequestsOfOneAddressCutNobodyElse(t *testing.T) {
 	for i, c := range kept {
 		if c.send(get); !c.answered() {
 			t.Errorf("kept connection %d was cut", i)
+		}
+	}
+}
+
+// A backlog holds back what the server reads until it is let on, like a machine
+// that is too busy to get round to it.
+type backlog struct {
+	net.Listener
+	on chan struct{}
+}
+
+type backlogged struct {
+	*net.TCPConn
+	on <-chan struct{}
+}
+
+func (b *backlog) Accept() (net.Conn, error) {
+	c, err := b.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	tcp, _ := c.(*net.TCPConn)
+	return backlogged{tcp, b.on}, nil
+}
+
+func (b backlogged) Read(p []byte) (int, error) {
+	<-b.on
+	return b.TCPConn.Read(p)
+}
+
+// C9, S10: a request that has come and waits for its turn is no idle connection,
+// however long it waits: who sends nothing and who has hung up make room for it.
+func TestLimiter_ARequestNotReadYetIsNotIdle(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only on Linux does the limiter look into sockets")
+	}
+	busy := &backlog{on: make(chan struct{})}
+	d := openOver(t, 4, func(l net.Listener) net.Listener { busy.Listener = l; return busy })
+	waiting := []*caller{d.from("127.0.0.1").send(get), d.from("127.0.0.1").send("POST / HTTP/1.1\r\nHost: door\r\nContent-Length: 4\r\n\r\nbody")}
+	left := d.from("127.0.0.1").send(get)
+	_ = left.conn.Close()
+	silent := d.from("127.0.0.1")
+	newcomers := []*caller{d.from("127.0.0.1").send(get), d.from("127.0.0.1").send(get)}
+	if !silent.isCut() {
+		t.Error("who sent nothing did not make room")
+	}
+	close(busy.on)
+	for i, c := range append(waiting, newcomers...) {
+		if !c.answered() {
+			t.Errorf("request %d was cut before the server read it", i)
+		}
+	}
+}
+
+// S10: a head of very many fields, which would cost much more memory than it was
+// sent with, is refused, also before its end; a body may have as many lines as it
+// likes, and the next head is counted anew.
+func TestLimiter_RefusesAHeadOfVeryManyFields(t *testing.T) {
+	d := open(t, 3)
+	many := "POST / HTTP/1.1\r\nHost: door\r\n" + strings.Repeat("a: b\r\n", 200)
+	c := d.from("127.0.0.1").send(many)
+	r, err := http.ReadResponse(c.in, nil)
+	if err != nil || r.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	_ = r.Body.Close()
+	if !c.isCut() {
+		t.Error("it may go on")
+	}
+	c = d.from("127.0.0.1")
+	for range 3 {
+		usual := "POST / HTTP/1.1\r\nHost: door\r\n" + strings.Repeat("a: b\r\n", 60)
+		lines := strings.Repeat("\n", 5000)
+		if c.send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", usual, len(lines), lines)); !c.answered() {
+			t.Fatal("a usual head with a body of many lines is not answered")
 		}
 	}
 }

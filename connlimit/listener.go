@@ -4,9 +4,12 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"syscall"
 )
+
+// sendBuffer is what the system may hold of answers that a caller does not read, in
+// bytes. Linux would let it grow to 4 MB a connection, outside this process's memory.
+const sendBuffer = 64 << 10
 
 // A listener accepts as many connections as its limiter has room for.
 type listener struct {
@@ -23,6 +26,9 @@ func (l *listener) Accept() (net.Conn, error) {
 				continue
 			}
 			return nil, err
+		}
+		if tcp, ok := nc.(interface{ SetWriteBuffer(bytes int) error }); ok {
+			_ = tcp.SetWriteBuffer(sendBuffer) // it fails on a connection that is gone
 		}
 		c, ok := l.limiter.add(nc)
 		if !ok {
@@ -45,17 +51,23 @@ func noDescriptor(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// A body calls end once when all of it was read, or can no longer be.
+// A body says when its rest is waited for, and when there is no more to come.
 type body struct {
 	io.ReadCloser
-	end  func()
-	once sync.Once
+	conn  *conn
+	whole bool // all of it was read, or can no longer be
 }
 
 func (b *body) Read(p []byte) (int, error) {
+	if b.whole {
+		return b.ReadCloser.Read(p)
+	}
+	b.conn.goesOn(receiving)
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.once.Do(b.end)
+	if b.whole = err != nil; b.whole {
+		b.conn.goesOn(busy)
+	} else {
+		b.conn.goesOn(handed)
 	}
 	return n, err
 }

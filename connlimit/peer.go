@@ -1,126 +1,46 @@
 package connlimit
 
-import (
-	"container/heap"
-	"container/list"
-	"net"
-	"net/netip"
-)
+import "net/netip"
 
-// A state is how far a connection's request has come.
-type state int
-
-const (
-	idle      state = iota // no byte of a request yet, or of the next one
-	receiving              // its head or its body is not whole yet
-	sending                // its answer waits for whoever reads it
-	busy                   // its request has arrived and is not answered yet: it is not cut
-)
-
-// A conn is one connection that was accepted.
-type conn struct {
-	net.Conn
-	peer  *peer
-	state state
-	since uint64        // of its state: later ones have higher numbers
-	place *list.Element // among its peer's, unless it is busy
-	gone  bool
-	limit *Limiter
-}
-
-// Write sends a part of an answer. While that waits for its reader the connection
-// may make room: whoever does not read would else hold it for long.
-func (c *conn) Write(p []byte) (int, error) {
-	before := c.limit.sends(c)
-	defer c.limit.sent(c, before)
-	return c.Conn.Write(p)
-}
-
-// A peer is everybody at one address.
+// A peer is everybody at one address, by one class: its connections that are
+// trusted are another peer than those that are not.
 type peer struct {
-	name     netip.Prefix
-	trusted  bool
-	open     int
-	cuttable [busy]list.List // by state, the longest in it first
-	index    int             // among peers; -1 if nothing of it can be cut
+	peerName
+	class *class
+	open  int
 }
 
-// first returns the connection that would make room; there must be one.
-func (p *peer) first() *conn {
-	for s := range p.cuttable {
-		if e := p.cuttable[s].Front(); e != nil {
-			c, _ := e.Value.(*conn)
-			return c
-		}
+type peerName struct {
+	household netip.Prefix
+	trusted   bool
+}
+
+// A class counts its peers by how many connections they hold.
+type class struct {
+	holding map[int]int // how many peers hold so many, from 1
+	most    int         // that one of them holds
+}
+
+// holds has p hold one connection more, or less.
+func (p *peer) holds(more int) {
+	c, before := p.class, p.open
+	p.open += more
+	if c.holding[before]--; c.holding[before] <= 0 {
+		delete(c.holding, before)
 	}
-	return nil
-}
-
-func (p *peer) put(c *conn) {
-	if c.state != busy {
-		c.place = p.cuttable[c.state].PushBack(c)
+	if p.open > 0 {
+		c.holding[p.open]++
 	}
-}
-
-func (p *peer) take(c *conn) {
-	if c.place != nil {
-		p.cuttable[c.state].Remove(c.place)
-		c.place = nil
-	}
-}
-
-// peers is a heap of those with connections that can be cut. The first of them
-// makes room: strangers before trusted ones, who holds most before who holds less,
-// an idle connection before one that is receiving or sending, and then who waits
-// longest.
-type peers []*peer
-
-// update puts p where it belongs after a change.
-func (ps *peers) update(p *peer) {
-	can := p.first() != nil
-	switch {
-	case can && p.index < 0:
-		heap.Push(ps, p)
-	case can:
-		heap.Fix(ps, p.index)
-	case p.index >= 0:
-		heap.Remove(ps, p.index)
+	if p.open > c.most || before == c.most && c.holding[before] == 0 {
+		c.most = p.open
 	}
 }
 
-func (ps peers) Len() int { return len(ps) }
-
-func (ps peers) Less(i, j int) bool {
-	a, b := ps[i].first(), ps[j].first()
-	switch {
-	case ps[i].trusted != ps[j].trusted:
-		return ps[j].trusted
-	case ps[i].open != ps[j].open:
-		return ps[i].open > ps[j].open
-	case a.state != b.state:
-		return a.state < b.state
+// outranks reports whether those of p make room before those of q: strangers before
+// trusted ones, who holds most before who holds less.
+func (p *peer) outranks(q *peer) bool {
+	if p.trusted != q.trusted {
+		return q.trusted
 	}
-	return a.since < b.since
-}
-
-func (ps peers) Swap(i, j int) {
-	ps[i], ps[j] = ps[j], ps[i]
-	ps[i].index, ps[j].index = i, j
-}
-
-// Push is the heap's.
-func (ps *peers) Push(x any) {
-	p, _ := x.(*peer)
-	p.index = len(*ps)
-	*ps = append(*ps, p)
-}
-
-// Pop is the heap's.
-func (ps *peers) Pop() any {
-	last := len(*ps) - 1
-	p := (*ps)[last]
-	(*ps)[last] = nil
-	*ps = (*ps)[:last]
-	p.index = -1
-	return p
+	return p.open > q.open
 }

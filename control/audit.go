@@ -33,9 +33,18 @@ func (k EntryKind) log() string {
 type Entry struct {
 	At      time.Time       `json:"at"` // different in each entry
 	Kind    EntryKind       `json:"kind"`
-	Actor   string          `json:"actor"` // name of the token, or "gateway"
+	Actor   string          `json:"actor"` // name of the token, or "gateway", in a fleet with the instance's host and listener where it is that one's doing
 	Summary string          `json:"summary"`
 	Detail  json.RawMessage `json:"detail"` // what belongs to the kind; may be null
+
+	name string // of what all instances of a fleet enter, the same on all
+}
+
+// keptEntry is an Entry as it is kept.
+type keptEntry struct {
+	Entry
+
+	Name string `json:"name,omitempty"`
 }
 
 // How many entries may wait for the store, and how long the last ones get when
@@ -57,7 +66,18 @@ type queuedEntry struct {
 // the store is away for long and too many wait the newest are dropped and
 // counted in the log. detail is anything that becomes JSON; nil is nothing.
 func (c *Control) Audit(kind EntryKind, actor, summary string, detail any) {
-	c.enqueue(newEntry(time.Now().UTC(), kind, actor, summary, detail))
+	e := newEntry(time.Now().UTC(), kind, actor, summary, detail)
+	c.enqueue(e)
+	c.tell(e)
+}
+
+// AuditForAll is Audit for what one instance of a fleet tells for all: the others enter
+// it too.
+func (c *Control) AuditForAll(kind EntryKind, actor, summary string, detail any) {
+	e := newEntry(time.Now().UTC(), kind, actor, summary, detail)
+	e.name = newName()
+	c.enqueue(e)
+	c.tell(e)
 }
 
 // distinct returns at, or a moment later what no other entry has: the logs keep
@@ -94,8 +114,11 @@ func (c *Control) AuditEntries(ctx context.Context, since time.Time, limit int) 
 }
 
 func decode(at time.Time, text []byte) Entry {
-	var e Entry
-	if err := json.Unmarshal(text, &e); err != nil {
+	var kept keptEntry
+	err := json.Unmarshal(text, &kept)
+	e := kept.Entry
+	e.name = kept.Name
+	if err != nil {
 		e = Entry{Kind: KindIncident, Actor: gatewayActor, Summary: "an entry that cannot be read", Detail: json.RawMessage("null")}
 	}
 	e.At = at // the log may have moved it to keep times apart
@@ -104,7 +127,11 @@ func decode(at time.Time, text []byte) Entry {
 
 func newEntry(at time.Time, kind EntryKind, actor, summary string, detail any) Entry {
 	text, _ := json.Marshal(detail) // what cannot be JSON is nil, which is written as null
-	return Entry{At: at, Kind: kind, Actor: actor, Summary: summary, Detail: text}
+	e := Entry{At: at, Kind: kind, Actor: actor, Summary: summary, Detail: text}
+	if kind.log() == operatorsLog && actor != gatewayActor {
+		e.name = newName()
+	}
+	return e
 }
 
 // entry tells a change.
@@ -138,7 +165,7 @@ func (ch Change) entry(now time.Time) Entry {
 }
 
 func (e Entry) encode() []byte {
-	text, _ := json.Marshal(e) // strings, a time and JSON: it cannot fail
+	text, _ := json.Marshal(keptEntry{e, e.name}) // strings, a time and JSON: it cannot fail
 	return text
 }
 

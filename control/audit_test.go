@@ -224,6 +224,8 @@ func (s *flakyStore) Get(context.Context, string, string) ([]byte, bool, error) 
 	return nil, false, nil
 }
 
+func (s *flakyStore) Put(context.Context, string, string, []byte, time.Duration) error { return nil }
+
 func (s *flakyStore) PutWithEntry(ctx context.Context, _, _ string, _ []byte, log string, at time.Time, entry []byte) error {
 	return s.Append(ctx, log, at, entry)
 }

@@ -27,9 +27,10 @@ import (
 )
 
 // SwitchStore keeps the switch: it writes a value and an entry of a log in one
-// write, both or neither.
+// write, both or neither, or a value alone.
 type SwitchStore interface {
 	Get(ctx context.Context, bucket, key string) (value []byte, ok bool, err error)
+	Put(ctx context.Context, bucket, key string, value []byte, life time.Duration) error
 	PutWithEntry(ctx context.Context, bucket, key string, value []byte, log string, at time.Time, entry []byte) error
 }
 
@@ -73,6 +74,10 @@ type Control struct {
 	queue   chan queuedEntry // entries of the audit that wait for the store
 	dropped atomic.Int64
 	last    atomic.Int64 // time of the last entry, in Unix nanoseconds
+
+	publish func(entry []byte) // to the other instances; nil for one
+	merging sync.Mutex
+	names   map[string]bool // of operators' entries that are kept; nil until they were read
 }
 
 // state is what is forced, as it is kept.
@@ -80,6 +85,9 @@ type state struct {
 	Key      []byte           `json:"key"` // of the hash that chooses a drill's users
 	Override *Override        `json:"override"`
 	Drills   map[string]Drill `json:"drills"` // by scene
+
+	Version uint64 `json:"version,omitempty"` // grows with each change
+	Name    string `json:"name,omitempty"`    // of the change
 }
 
 // New loads what was forced when the last process ended; what has lapsed since

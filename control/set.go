@@ -27,16 +27,24 @@ func (c *Control) Set(ctx context.Context, ch Change) error {
 }
 
 // Check returns everything that Set would find wrong in ch, or nil.
-func (c *Control) Check(ch Change) Mistakes { return ch.Validate(*c.scenes.Load()) }
+func (c *Control) Check(ch Change) Mistakes {
+	wrong := ch.Validate(*c.scenes.Load())
+	if wrong == nil && ch.Scene != "" && ch.Mode == Auto && !slices.ContainsFunc(c.Drills(), func(d Drill) bool { return d.Scene == ch.Scene }) {
+		return Mistakes{{"scene", fmt.Sprintf("%s has no drill now, so there is none to end", ch.Scene)}}
+	}
+	return wrong
+}
 
 // apply stores what ch makes of the state and puts it in force.
 func (c *Control) apply(ctx context.Context, ch Change) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now().UTC().Round(0) // by the clock on the wall, as after a restart
-	if err := c.persist(ctx, c.state.Load().with(ch, now), ch.entry(now)); err != nil {
+	was, e := c.state.Load(), ch.entry(now)
+	if err := c.persist(ctx, was.with(ch, now).named(was.Version, now), e); err != nil {
 		return fmt.Errorf("control: the change could not be stored, so it was not made: %w", err)
 	}
+	c.tell(e)
 	return nil
 }
 

@@ -36,6 +36,9 @@ func TestAttack_JunkOpensNoCircuit(t *testing.T) {
 			func() fields { return h.user("comment", simulator.TicketUsed) },
 			func() fields { return h.userOf(secondApp, "comment") }, // another site's
 		}
+		first := h.user("comment", simulator.TicketValid) // a pass, which proves the app's key (O1)
+		first["captcha_app_id"] = simulator.DefaultAppID
+		h.expect("the first", h.ask(first), "allow verified normal -")
 		answers := make([]answer, 10*len(junk))
 		var wg sync.WaitGroup
 		for i := range answers {
@@ -138,7 +141,7 @@ func TestAttack_ARefusedAccountLetsNobodyThrough(t *testing.T) {
 // nothing once its time is up.
 func TestAttack_TenThousandAddressesGetTheTotal(t *testing.T) {
 	total := func(c *config.Config) {
-		c.Scenes["comment"] = policy.Scene{Degraded: policy.Allow, OverBudget: policy.Deny, Budget: policy.Budget{
+		c.Scenes["comment"] = policy.Scene{Degraded: policy.Allow, OverBudget: policy.Beyond(policy.Deny), Budget: policy.Budget{
 			PerIP: policy.Rate{N: 10, Per: time.Minute}, Total: policy.Rate{N: 200, Per: time.Second}, For: 15 * time.Minute,
 		}}
 	}

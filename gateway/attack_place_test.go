@@ -64,6 +64,8 @@ func TestAttack_AMadeUpForwardedForIsNotBelieved(t *testing.T) {
 			return []string{"X-Real-Ip", fmt.Sprintf("198.51.%d.1", i), "Forwarded", fmt.Sprintf("for=198.51.%d.1", i)}
 		}, 40},
 		"true visitors, each one of its network": {"10.1.0.1:1", forwarded("198.51.%d.1"), 0},
+		"the same, with ports":                   {"10.1.0.1:1", forwarded("198.51.%d.1:51234"), 0},
+		"one visitor from many ports":            {"10.1.0.1:1", forwarded(visitor + ":51%03d"), 40},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inHouse(t, behind, func(h *house) {

@@ -33,6 +33,7 @@ func (h *house) asked(f fields) (solution string, whose fields) {
 // A stock of solutions gathered in peace opens nothing in an outage: pages get
 // no challenge then, and one that a forged ticket bought is its buyer's alone.
 func TestAttack_AStockOfSolutionsFromPeaceOpensNothing(t *testing.T) {
+	long(t)
 	inHouse(t, cheap, func(h *house) {
 		if status, _ := h.fetches("login"); status != 409 {
 			t.Fatalf("a page got a challenge in peace: %d", status)

@@ -163,7 +163,7 @@ func TestAttack_AScriptThatWasNeverSeenCorroboratesNothing(t *testing.T) {
 
 // tight gives the comments a budget that a flood can use up.
 func tight(c *config.Config) {
-	c.Scenes["comment"] = policy.Scene{Degraded: policy.Allow, OverBudget: policy.Deny, Budget: policy.Budget{
+	c.Scenes["comment"] = policy.Scene{Degraded: policy.Allow, OverBudget: policy.Beyond(policy.Deny), Budget: policy.Budget{
 		PerIP: policy.Rate{N: 2, Per: time.Minute}, PerSubject: policy.Rate{N: 1, Per: time.Minute},
 		Total: policy.Rate{N: 20, Per: time.Minute}, For: 15 * time.Minute,
 	}}

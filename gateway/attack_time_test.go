@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"captchagate/config"
+	"captchagate/policy"
 	"captchagate/simulator"
 )
 
@@ -43,5 +44,48 @@ func TestAttack_NoLastingCauseLetsThroughWithoutEnd(t *testing.T) {
 		lets(h, "script", "disaster_ticket", disaster)
 		h.outage(simulator.HTTP502)
 		lets(h, "circuit, while the script is away", "circuit_open", ticket)
+	})
+}
+
+// A2, S2: whoever brings the gateway down, or waits for a deploy, gets neither a
+// verified ticket in again nor a budget anew.
+func TestAttack_ARestartHandsNothingOutAnew(t *testing.T) {
+	few := func(c *config.Config) {
+		s := c.Scenes["comment"]
+		s.Budget = policy.Budget{Total: policy.Rate{N: 20, Per: time.Hour}, For: time.Minute}
+		c.Scenes["comment"] = s
+	}
+	inTown(t, few, func(w *town) {
+		f := w.user("comment", simulator.TicketValid)
+		w.expect("a good ticket", w.ask(f), "allow verified normal -")
+		w.throws(`{"mode":"degraded","reason":"test"}`)
+		let := 0
+		for range 5 {
+			time.Sleep(time.Second)
+			w.restarts(time.Second)
+			for range 10 {
+				if w.ask(w.user("comment", simulator.TicketValid)).Decision == "allow" {
+					let++
+				}
+			}
+			if got := w.ask(f); got.Decision == "allow" {
+				t.Errorf("a ticket that was verified lets in once more: %v", got)
+			}
+		}
+		if let != 20 {
+			t.Errorf("five processes let %d in, want 20", let)
+		}
+	})
+}
+
+// A6: a restart does not turn away a user whose ticket an attempt of ours may have
+// used up.
+func TestAttack_ARestartForgetsNoUnknownFate(t *testing.T) {
+	inTown(t, nil, func(w *town) {
+		f := w.user("comment", simulator.TicketValid)
+		w.hangsUp(f)
+		time.Sleep(time.Second)
+		w.restarts(time.Second)
+		w.expect("after a restart", w.ask(f), "challenge outcome_unknown degraded upstream_fault")
 	})
 }

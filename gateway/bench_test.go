@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,9 +17,12 @@ import (
 
 	"captchagate/breaker"
 	"captchagate/captcha"
+	"captchagate/config"
 	"captchagate/gateway"
 	"captchagate/once"
 	"captchagate/policy"
+	"captchagate/simulator"
+	"captchagate/tc3"
 	"captchagate/upstream"
 )
 
@@ -56,6 +60,7 @@ func (m memory) LetThrough(captcha.Key) bool             { return false }
 func (m memory) Seen(captcha.Key) bool                   { return false }
 func (forgetful) Transition(breaker.Transition)          {}
 func (forgetful) Account(breaker.Account)                {}
+func (forgetful) Throttling(breaker.Throttling, bool)    {}
 func (m memory) Claim(k captcha.Key) bool                { return m.used.Add(k) }
 
 // BenchmarkCorridor is a ticket's way without HTTP on either end: policy,
@@ -113,7 +118,7 @@ func BenchmarkHandler(b *testing.B) {
 		{"degraded_allow", "comment", "degraded", `"degraded_allow"`}, // one write to the store each
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			h := handlerOf(b, passing{}, bench.mode)
+			h := handlerOf(b, passing{}, bench.mode, slog.New(slog.DiscardHandler))
 			b.ReportAllocs()
 			n := 0
 			for b.Loop() {
@@ -126,14 +131,56 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
+// BenchmarkDecisionLine is a denied request with a line in the log and without, by turns
+// in one run: "with/without" is what P5 pays for log.decisions. Times are of the process
+// on its cores, the writing of the line included.
+func BenchmarkDecisionLine(b *testing.B) {
+	lines := gateway.NewLogWriter(io.Discard)
+	defer lines.Close()
+	log := gateway.NewLogger(lines, config.Log{Level: "info", Format: "json"})
+	handler := func(decisions string) http.Handler {
+		return handlerOf(b, passing{}, "degraded", log, func(c *config.Config) { c.Log.Decisions = decisions })
+	}
+	handlers := []http.Handler{handler("none"), handler("exceptions")}
+	var took [2]time.Duration
+	n := 0
+	for b.Loop() {
+		for i, h := range handlers {
+			began := onCores(b)
+			for range 500 {
+				n++
+				if s := post(b, h, "payment", n); s.status != http.StatusOK {
+					b.Fatalf("%d %s", s.status, s.body)
+				}
+			}
+			took[i] += onCores(b) - began
+		}
+	}
+	b.ReportMetric(float64(took[0].Nanoseconds())/float64(n/2), "ns/without")
+	b.ReportMetric(float64(took[1].Nanoseconds())/float64(n/2), "ns/with")
+	b.ReportMetric(float64(took[1])/float64(took[0]), "with/without")
+}
+
+// onCores is for how long the process has run on its cores.
+func onCores(b *testing.B) time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
 // handlerOf is the gateway's handler over an API, with budgets that no benchmark
 // uses up.
-func handlerOf(b testing.TB, api http.RoundTripper, mode string) http.Handler {
+func handlerOf(b testing.TB, api http.RoundTripper, mode string, log *slog.Logger, change ...func(*config.Config)) http.Handler {
 	b.Helper()
 	cfg := testConfig(b.TempDir())
+	for _, c := range change {
+		c(&cfg)
+	}
 	cfg.Scenes["comment"] = policy.Scene{Degraded: policy.Allow, Budget: policy.Budget{Total: policy.Rate{N: 1_000_000, Per: time.Second}, For: time.Hour}}
 	ctx, cancel := context.WithCancel(b.Context())
-	g, err := gateway.New(ctx, cfg, api, nil, slog.New(slog.DiscardHandler))
+	g, err := gateway.New(ctx, cfg, api, nil, log)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -164,4 +211,55 @@ func ask(b testing.TB, method, path, body string) *http.Request {
 		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
 	}
 	return r.WithContext(b.Context())
+}
+
+// BenchmarkDropIn is a verified request by the drop-in and by POST /v1/verify, by turns
+// in one run: "drop-in/verify" is the ratio of their times on the cores. Making and
+// signing the requests is not measured.
+func BenchmarkDropIn(b *testing.B) {
+	h := handlerOf(b, passing{}, "auto", slog.New(slog.DiscardHandler), droppedIn("login"))
+	const each = 500
+	var took [2]time.Duration
+	n := 0
+	for b.Loop() {
+		for way := range took {
+			requests, answers := make([]*http.Request, each), make([]*sheet, each)
+			for i := range requests {
+				n++
+				answers[i] = &sheet{header: http.Header{}, body: make([]byte, 0, 1024)}
+				requests[i] = verifiable(b, way, n)
+			}
+			began := onCores(b)
+			for i, r := range requests {
+				h.ServeHTTP(answers[i], r)
+			}
+			took[way] += onCores(b) - began
+			for _, s := range answers {
+				if s.header.Get("X-Gateway-Decision") != "allow" && !strings.Contains(string(s.body), `"verified"`) {
+					b.Fatalf("%d %s", s.status, s.body)
+				}
+			}
+		}
+	}
+	b.ReportMetric(float64(took[0].Nanoseconds())/float64(b.N*each), "verify-ns")
+	b.ReportMetric(float64(took[1].Nanoseconds())/float64(b.N*each), "drop-in-ns")
+	b.ReportMetric(float64(took[1])/float64(took[0]), "drop-in/verify")
+}
+
+// verifiable is a request that will be verified: 0 is POST /v1/verify, 1 the drop-in.
+func verifiable(b *testing.B, way, n int) *http.Request {
+	b.Helper()
+	if way == 0 {
+		return ask(b, http.MethodPost, "/v1/verify", fmt.Sprintf(`{"ticket":"tr03%0100d","randstr":"@abc","user_ip":"192.0.2.7","scene":"login"}`, n))
+	}
+	body := fmt.Sprintf(`{"CaptchaType":9,"Ticket":"tr03%0100d","UserIp":"192.0.2.7","Randstr":"@abc","CaptchaAppId":%d,"AppSecretKey":%q}`, n, simulator.DefaultAppID, simulator.DefaultAppSecretKey)
+	r := ask(b, http.MethodPost, "/", body)
+	now := time.Now().Unix()
+	signer := tc3.NewSigner(simulator.DefaultSecretID, simulator.DefaultSecretKey, "captcha", "content-type;host", "content-type:application/json\nhost:"+r.Host+"\n")
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Tc-Action", "DescribeCaptchaResult")
+	r.Header.Set("X-Tc-Version", "2019-07-22")
+	r.Header.Set("X-Tc-Timestamp", fmt.Sprint(now))
+	r.Header.Set("Authorization", signer.Authorization([]byte(body), now))
+	return r
 }

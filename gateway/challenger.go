@@ -27,7 +27,7 @@ type challenger struct {
 	firstStep, secondStep *policy.Limiter // challenges for one address before each costs twice as much
 }
 
-func newChallenger(ctx context.Context, cfg challenge.Config, s store.Store, reg prometheus.Registerer) (*challenger, error) {
+func newChallenger(ctx context.Context, cfg challenge.Config, s store.Store, g *group, reg prometheus.Registerer) (*challenger, error) {
 	kept, err := keptKey(ctx, s, challengeKey)
 	if err != nil {
 		return nil, err
@@ -38,8 +38,7 @@ func newChallenger(ctx context.Context, cfg challenge.Config, s store.Store, reg
 			Name: "captchagate_challenges_total", Help: "Alternate challenges issued, and what became of solutions.",
 		}, []string{"result"}),
 	}
-	spent := once.NewSpent(once.NewSet(cfg.Expires, maxTickets), s, "solutions")
-	if c.inner, err = challenge.New(cfg, signingKeys(cfg.Secret, c.kept), spent); err != nil {
+	if c.inner, err = challenge.New(cfg, signingKeys(cfg.Secret, c.kept), newSpender(cfg, s, g)); err != nil {
 		return nil, err
 	}
 	c.results.WithLabelValues("issued")
@@ -48,6 +47,16 @@ func newChallenger(ctx context.Context, cfg challenge.Config, s store.Store, reg
 	}
 	reg.MustRegister(c.results)
 	return c, nil
+}
+
+// newSpender remembers which challenges were answered: in the store, or in a fleet on
+// its board.
+func newSpender(cfg challenge.Config, s store.Store, g *group) challenge.Spender {
+	known := once.NewSet(cfg.Expires, maxTickets)
+	if g == nil {
+		return once.NewSpent(known, s, "solutions")
+	}
+	return &sharedSpent{board: g.board, member: g.member, known: known}
 }
 
 func perMinute(n int) *policy.Limiter {
@@ -84,7 +93,7 @@ func (c *challenger) Check(ctx context.Context, solution string, b policy.Bindin
 	defer cancel()
 	r, _ := c.inner.Check(ctx, solution, binding(b), payer{b}) // its errors are outcomes too
 	c.results.WithLabelValues(r.Outcome.String()).Inc()
-	return policy.Solution{Valid: r.Outcome == challenge.Solved, Cause: captcha.Cause(r.Cause), Asked: r.Asked}
+	return policy.Solution{Found: r.Outcome.String(), Valid: r.Outcome == challenge.Solved, Cause: captcha.Cause(r.Cause), Asked: r.Asked}
 }
 
 // A payer is whom a wrong solution is charged to.

@@ -89,7 +89,8 @@ func TestChallenge_ARotatedSecretIsDead(t *testing.T) {
 }
 
 // Wrong solutions are charged to the household that sends them, by what their
-// challenge costs, at the scene's own rate; what is not looked at is not spent.
+// challenge costs, at the scene's own rate; what is not looked at is not spent, and
+// metrics and log tell it from a wrong one.
 func TestChallenge_WrongSolutionsAreChargedToTheirSender(t *testing.T) {
 	few := func(c *config.Config) {
 		cheap(c)
@@ -98,11 +99,19 @@ func TestChallenge_WrongSolutionsAreChargedToTheirSender(t *testing.T) {
 	inHouse(t, few, func(h *house) {
 		h.throws(`{"mode":"degraded","reason":"test"}`)
 		failed, sender := "deny challenge_failed degraded forced", fields{"user_ip": "192.0.2.1"}
-		for i := range 5 {
-			h.expect(fmt.Sprint("made up, ", i), h.solves("login", h.spoilt(h.solve(h.puzzle("login"))), sender), failed)
+		fails := func(name, solution, why string) {
+			h.t.Helper()
+			a := h.solves("login", solution, sender)
+			h.expect(name, a, failed)
+			if line := h.lineOf("decision_id=" + a.ID); !strings.Contains(line, `why="solution: `+why+`"`) {
+				h.t.Errorf("%s: %q is missing in %q", name, why, line)
+			}
+		}
+		for i, why := range []string{"wrong", "wrong", "wrong", "rate_limited", "rate_limited"} {
+			fails(fmt.Sprint("made up, ", i), h.spoilt(h.solve(h.puzzle("login"))), why)
 		}
 		good := h.solve(h.puzzle("login"))
-		h.expect("a good one of the same household", h.solves("login", good, sender), failed)
+		fails("a good one of the same household", good, "rate_limited")
 		h.expect("the same of a neighbour: it was not spent", h.solves("login", good, fields{"user_ip": "192.0.2.2"}), "allow challenge_solved degraded forced")
 		for result, want := range map[string]string{"wrong": "3", "rate_limited": "3", "spent": "0", "solved": "1"} {
 			if line := `captchagate_challenges_total{result="` + result + `"} ` + want + "\n"; !strings.Contains(h.metrics(), line) {

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"log/slog"
+	"time"
 
 	"captchagate/config"
 	"captchagate/connlimit"
@@ -26,4 +28,30 @@ func newConnections(cfg config.Config, descriptors int, log *slog.Logger) (publi
 			"max_connections", cfg.MaxConnections, "lowered_to", allowed, "descriptors", descriptors, "needed", cfg.MaxConnections+own)
 	}
 	return connlimit.New(allowed, cfg.TrustedProxies), connlimit.New(forOperators, nil)
+}
+
+// beat tells those who bound connections every second that the process lives, until ctx
+// ends. It does nothing else: whatever waits for a disk would look like a standstill.
+func (g *Gateway) beat(ctx context.Context) {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+			g.lives()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (g *Gateway) lives() {
+	stood, left := g.connections.Beat()
+	_, _ = g.operators.Beat()
+	if stood > 0 {
+		g.log.Warn("this process stood still: it was stopped, or its machine was; requests whose callers have left since are dropped", "for", stood.Round(time.Second).String())
+	}
+	if left > 0 { // no warning: those are folded where two say the same count
+		g.log.Info("requests that came while this process stood still were dropped: their callers had left", "requests", left)
+	}
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"captchagate/breaker"
@@ -21,11 +22,22 @@ type recorder struct {
 	incidents *watch.Incidents
 	situation *situation
 	queue     *reverify.Queue
+	group     *group // nil for one instance
 	log       *slog.Logger
+	over      func(watch.Incident) // of a fleet, which sums up what all saw; nil for one instance
 }
 
 // actor is who is named in the audit for what nobody did.
 const actor = "gateway"
+
+// by is the actor, in a fleet with its host and listener: each instance has a circuit and
+// a way out of its own.
+func (r *recorder) by() string {
+	if r.group == nil {
+		return actor
+	}
+	return strings.TrimSpace(actor + " " + plain(r.group.host) + " " + plain(r.group.listen))
+}
 
 // Transition is told by the breaker, in order.
 func (r *recorder) Transition(t breaker.Transition) {
@@ -37,7 +49,7 @@ func (r *recorder) Transition(t breaker.Transition) {
 	case breaker.HalfOpen, breaker.Recovering:
 	}
 	r.situation.Observe()
-	r.control.Audit(control.KindTransition, actor, fmt.Sprintf("circuit %v to %v: %s", t.From, t.To, t.Evidence), t)
+	r.control.Audit(control.KindTransition, r.by(), fmt.Sprintf("circuit %v to %v: %s", t.From, t.To, t.Evidence), t)
 }
 
 // Account is told by the breaker.
@@ -49,7 +61,26 @@ func (r *recorder) Account(a breaker.Account) {
 	} else {
 		r.incidents.End(watch.KindAccount, a.Since)
 	}
-	r.control.Audit(control.KindTransition, actor, summary, a)
+	r.control.Audit(control.KindTransition, r.by(), summary, a)
+}
+
+// Throttling is told by the breaker. It is no incident: load alone brings it about, at
+// its peak every day perhaps, and an outage in the midst of it has an incident of its own.
+func (r *recorder) Throttling(t breaker.Throttling, over bool) {
+	summary := "the Captcha API throttles us: users are not verified; raise the account's quota or lower the load"
+	if over {
+		summary = fmt.Sprintf("the Captcha API throttles us no more: %d of %d users were not verified because of it", t.Unverified, t.Users)
+	}
+	r.control.Audit(control.KindTransition, actor, summary, t)
+}
+
+// suspicion is told when the key or id of an app seems wrong, or proves right.
+func (r *recorder) suspicion(s watch.Suspicion) {
+	summary := fmt.Sprintf("app %d proved right: a ticket was accepted", s.AppID)
+	if s.Suspect {
+		summary = fmt.Sprintf("app %d is suspect: %d tickets refused and none accepted, the last with code %d; compare captcha_app_id and app_secret_key with the console", s.AppID, s.Refused, s.Code)
+	}
+	r.control.Audit(control.KindTransition, r.by(), summary, s)
 }
 
 // scriptChanged is told by the script probe.
@@ -62,7 +93,7 @@ func (r *recorder) scriptChanged(s watch.ScriptStatus) {
 		r.incidents.End(watch.KindScript, s.Since)
 	}
 	r.situation.Observe()
-	r.control.Audit(control.KindTransition, actor, summary, s)
+	r.control.Audit(control.KindTransition, r.by(), summary, s)
 }
 
 // pagesFail is told when pages in many places fail to load the script.
@@ -71,16 +102,35 @@ func (r *recorder) pagesFail(a watch.Alarm) {
 	if lasted := a.At.Sub(a.Since).Round(time.Minute); lasted > 0 {
 		summary += fmt.Sprintf(", for %v now", lasted)
 	}
-	r.control.Audit(control.KindIncident, actor, summary, a)
+	r.control.Audit(control.KindIncident, r.by(), summary, a)
 }
 
-// incidentEnded is told when an outage is over. Most of those who were let
+// storeTrouble is told when the store keeps users out, and when it no longer does.
+func (r *recorder) storeTrouble(summary string, detail any) {
+	r.control.Audit(control.KindTransition, r.by(), summary, detail)
+}
+
+// incidentEnded is told when an outage is over here. Most of those who were let
 // through in it were asked about again while users returned.
 func (r *recorder) incidentEnded(i watch.Incident) {
-	r.incidents.SetReverified(i.ID, watch.Counts(r.queue.Counts(i.ID)))
+	r.incidents.Recount(r.counts)
+	if r.over != nil {
+		r.over(i)
+		return
+	}
 	if now, ok := r.incidents.Find(i.ID); ok {
 		i = now
 	}
+	r.sumUp(i, false)
+}
+
+// counts are how re-verification of an incident stands here.
+func (r *recorder) counts(incident string) watch.Counts {
+	return watch.Counts(r.queue.Counts(incident))
+}
+
+// sumUp enters an outage that is over, in a fleet for all of its instances.
+func (r *recorder) sumUp(i watch.Incident, forAll bool) {
 	var answers int64
 	for _, a := range i.Answers {
 		answers += a.Count
@@ -91,5 +141,9 @@ func (r *recorder) incidentEnded(i watch.Incident) {
 	}
 	summary := fmt.Sprintf("an outage of %v is over, %d answers were given in it: %s", lasted, answers, i.Evidence)
 	r.log.Warn("an outage is over", "incident", i.ID, "lasted", lasted.String(), "answers", answers, "evidence", i.Evidence)
-	r.control.Audit(control.KindIncident, actor, summary, i)
+	audit := r.control.Audit
+	if forAll {
+		audit = r.control.AuditForAll
+	}
+	audit(control.KindIncident, actor, summary, i)
 }

@@ -13,6 +13,7 @@ import (
 // Every fault kind of the simulator for a scene of each action, before and
 // after the circuit opened. With -v it prints the table.
 func TestFaults_WhatEachSceneAnswers(t *testing.T) {
+	long(t)
 	rows := []string{"| fault | circuit | scene | decision | reason | cause | mode | status | attempts |", "|---|---|---|---|---|---|---|---|---|"}
 	for _, kind := range simulator.Kinds()[1:] { // the first is health
 		for _, settled := range []bool{false, true} {
@@ -47,7 +48,7 @@ func circuitOf(circuit, account string, kind simulator.Kind, settled bool) strin
 	switch {
 	case account == "refused":
 		return circuit + ", account refused"
-	case kind == simulator.Throttle && settled:
+	case (kind == simulator.Throttle || kind == simulator.HTTP429) && settled:
 		return circuit + ", calls held back"
 	}
 	return circuit
@@ -59,7 +60,7 @@ func (h *house) settles(kind simulator.Kind) {
 	h.t.Helper()
 	h.breaks(simulator.Fault{Kind: kind})
 	h.crowd("login", 100, 300*time.Millisecond)
-	if causeOf(kind, false) == "upstream_fault" {
+	if causeOf(kind, true) == "circuit_open" {
 		h.awaits("open", 4*time.Second)
 		return
 	}
@@ -71,13 +72,13 @@ func (h *house) settles(kind simulator.Kind) {
 // causeOf is the cause that answers name in a fault.
 func causeOf(kind simulator.Kind, settled bool) string {
 	switch kind {
-	case simulator.Throttle:
+	case simulator.Throttle, simulator.HTTP429:
 		return "throttled"
 	case simulator.AuthFailure, simulator.Arrears:
 		return "misconfigured"
 	}
-	if settled {
-		return "circuit_open"
+	if settled || kind == simulator.Hang || kind == simulator.Slow {
+		return "circuit_open" // a single call that stands has the circuit opened
 	}
 	return "upstream_fault"
 }

@@ -16,11 +16,9 @@ import (
 
 	"captchagate/admin"
 	"captchagate/breaker"
-	"captchagate/captcha"
 	"captchagate/config"
 	"captchagate/connlimit"
 	"captchagate/control"
-	"captchagate/once"
 	"captchagate/policy"
 	"captchagate/public"
 	"captchagate/reverify"
@@ -38,31 +36,37 @@ const maxTickets = 400_000
 // Gateway is the service.
 type Gateway struct {
 	cfg      config.Config
-	log      *slog.Logger
+	log      *slog.Logger // folds what repeats
+	unfolded *slog.Logger // for what operators do: each time has its line
 	registry *prometheus.Registry
 
-	store      store.Store
-	control    *control.Control
-	upstream   *upstream.Client
-	breaker    *breaker.Breaker
-	situation  *situation
-	challenger *challenger
-	policy     *policy.Policy
-	public     *public.Server
-	admin      *admin.Server
-	script     *watch.Script
-	reports    *watch.Reports
-	incidents  *watch.Incidents
-	queue      *reverify.Queue
-	refusals   *once.LastingSet // what the API refused
-	client     *web.Client      // what pages load
-	mounted    map[string]http.Handler
+	store        store.Store
+	group        *group // nil for one instance
+	control      *control.Control
+	upstream     *upstream.Client
+	breaker      *breaker.Breaker
+	apps         *watch.Apps
+	situation    *situation
+	challenger   *challenger
+	policy       *policy.Policy
+	public       *public.Server
+	admin        *admin.Server
+	script       *watch.Script
+	reports      *watch.Reports
+	incidents    *watch.Incidents
+	queue        *reverify.Queue
+	names        *names
+	tickets      *tickets
+	budgets      *budgets
+	storeTrouble *storeTrouble
+	client       *web.Client // what pages load
+	mounted      map[string]http.Handler
 
 	connections, operators *connlimit.Limiter // of the two listeners
 
-	reload    func() (config.Config, error)
-	reloading sync.Mutex
-	closers   []func()
+	reload  func() (config.Config, error)
+	reloads reloads
+	closers []func()
 }
 
 // New builds the gateway of cfg. transport carries the calls to the Captcha
@@ -70,7 +74,9 @@ type Gateway struct {
 // nil. Where New fails nothing stays open. Run or Start sets it going, Close
 // releases what it holds.
 func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, reload func() (config.Config, error), log *slog.Logger) (_ *Gateway, err error) {
-	g := &Gateway{cfg: cfg, log: log, reload: reload, registry: prometheus.NewRegistry()}
+	g := &Gateway{cfg: cfg, reload: reload, registry: prometheus.NewRegistry()}
+	log = g.fold(log)
+	g.reloads.taken = cfg
 	defer func() {
 		if err != nil {
 			g.Close()
@@ -93,42 +99,74 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	g.closers = append(g.closers, g.upstream.Close)
 	g.script = watch.NewScript(cfg.ScriptProbe, transport, events.scriptChanged, g.upstream.CountLocalTrouble, log, g.registry)
 	g.reports = watch.NewReports(g.script.ProbeSoon, events.pagesFail, log, g.registry)
-	fates, abandoned := once.NewSet(captcha.TicketLife, maxTickets), once.NewSet(captcha.TicketLife, maxTickets)
-	placement, err := keptKey(ctx, g.store, placementKey)
+	if g.tickets, err = newTickets(ctx, g.store, log); err != nil {
+		return nil, err
+	}
+	placement, err := g.joinFleet(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ports := breaker.Ports{Fates: fates, Abandoned: abandoned, Journal: events, Connections: g.upstream, Peers: breaker.Alone{}}
+	events.group = g.group
+	ports := breaker.Ports{Fates: g.fates(), Abandoned: g.abandoned(), Journal: events, Connections: g.upstream, Peers: g.peers(), Siblings: g.siblings()}
 	if g.breaker, err = breaker.New(g.upstream, ports, cfg.Upstream.Apps[0].CaptchaAppID, placement, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
+		return nil, err
+	}
+	g.group.serve(g.breaker, g.control)
+	if g.apps, err = watch.NewApps(ctx, g.breaker, appKeys(cfg), g.store, events.suspicion, log, g.registry); err != nil {
 		return nil, err
 	}
 	g.situation = newSituation(g.control, g.breaker, g.script)
 	events.situation = g.situation
-	if g.challenger, err = newChallenger(ctx, cfg.Challenge, g.store, g.registry); err != nil {
+	if g.challenger, err = newChallenger(ctx, cfg.Challenge, g.store, g.group, g.registry); err != nil {
 		return nil, err
 	}
-	ledger, err := g.newPasses(ctx, fates, abandoned, transport)
+	ledger, err := g.newPasses(ctx, events, transport)
 	if err != nil {
 		return nil, err
 	}
-	g.policy = policy.New(g.breaker, policy.Ports{Situation: g.situation, Challenger: g.challenger, Ledger: ledger, Passes: ledger, Refusals: g.refusals},
+	g.policy = policy.New(g.apps, policy.Ports{Situation: g.situation, Challenger: g.challenger, Ledger: ledger, Passes: ledger, Refusals: g.refusals()},
 		policyConfig(cfg), placement, log, g.registry)
+	if g.budgets, err = newBudgets(ctx, g.policy, g.store, log); err != nil {
+		return nil, err
+	}
+	g.follow(events)
+	return g, g.newDoors(ctx)
+}
+
+// follow has those told of what happens who act on it: of the switch, or once a second,
+// and of the situation, the queue and the fleet's incidents.
+func (g *Gateway) follow(events *recorder) {
 	g.situation.changed = g.policy.Observe
 	events.queue = g.queue
+	g.group.shareIncidents(g.incidents, events)
 	g.control.Follow(g.situation.Observe)
+	g.control.Follow(g.storeTrouble.observe)
 	g.control.Follow((&forcedMode{control: g.control, incidents: g.incidents, breaker: g.breaker}).observe)
+}
 
-	if g.client, err = web.New(cfg.Client); err != nil {
-		return nil, err
+// newDoors makes what backends, pages and operators reach, over all that New made
+// before.
+func (g *Gateway) newDoors(ctx context.Context) (err error) {
+	if g.client, err = web.New(g.cfg.Client); err != nil {
+		return err
 	}
-	g.public = public.New(publicConfig(cfg), g.policy, g.situation, g.challenger, g.incidents, g.reports, log, g.registry)
-	g.connections, g.operators = newConnections(cfg, connlimit.Descriptors(), log)
+	if g.names, err = newNames(ctx, g.store, g.group.monthKeys(), g.log); err != nil {
+		return err
+	}
+	doors, err := publicConfig(g.cfg, g.names)
+	if err != nil {
+		return err
+	}
+	doors.Forwarder = g.upstream
+	if doors.Others, err = g.others(); err != nil {
+		return err
+	}
+	g.public = public.New(doors, g.policy, g.situation, g.challenger, g.incidents, g.reports, connlimit.Vouch, g.log, g.registry)
+	g.connections, g.operators = newConnections(g.cfg, connlimit.Descriptors(), g.log)
 	g.registerMetrics()
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if g.admin, err = g.newAdmin(); err != nil {
-		return nil, err
-	}
-	return g, nil
+	g.admin, err = g.newAdmin()
+	return err
 }
 
 // newRecorder makes the incidents and what records events in them.
@@ -151,15 +189,15 @@ func (g *Gateway) newAdmin() (*admin.Server, error) {
 	if cfg.Tokens, err = cfg.OwnTokens(); err != nil {
 		return nil, err
 	}
-	if len(g.cfg.Admin.Tokens) == 0 && cfg.File != "" {
+	if len(g.cfg.Admin.Tokens) == 0 && !cfg.Demo {
 		g.log.Info("no admin.tokens are configured; the operators' token is in admin.token_file", "path", cfg.File)
 	}
-	var reload func(context.Context, string) error
+	var reload func(context.Context, string) (admin.Reloaded, error)
 	if g.reload != nil {
 		reload = g.reloadFor
 	}
 	return admin.New(cfg, g.control,
-		&views{situation: g.situation, control: g.control, breaker: g.breaker, upstream: g.upstream, store: g.store, incidents: g.incidents, queue: g.queue},
+		&views{situation: g.situation, control: g.control, breaker: g.breaker, policy: g.policy, apps: g.apps, script: g.script, upstream: g.upstream, store: g.store, trouble: g.storeTrouble, incidents: g.incidents, queue: g.queue, names: g.names, group: g.group},
 		reload, promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.log), nil
 }
 
@@ -167,8 +205,9 @@ func (g *Gateway) newAdmin() (*admin.Server, error) {
 // gateway's own origin.
 func (g *Gateway) PagePolicy() string { return g.client.Policy("") }
 
-// Mount serves h beside the gateway's own routes, under a path such as /demo/.
-// It must be called before Handler and Run.
+// Mount serves h beside the gateway's own routes, at a path such as /demo or, where
+// it ends in a slash, also below it; / is a path like any other. It must be called
+// before Handler and Run.
 func (g *Gateway) Mount(path string, h http.Handler) {
 	if g.mounted == nil {
 		g.mounted = map[string]http.Handler{}
@@ -186,14 +225,22 @@ func (g *Gateway) AdminHandler() http.Handler { return g.admin.Handler() }
 // function that waits for its end.
 func (g *Gateway) Start(ctx context.Context) (wait func()) {
 	var wg sync.WaitGroup
+	g.lives() // the process may stand still before its next beat
+	wg.Go(func() { g.beat(ctx) })
 	wg.Go(func() { g.store.Run(ctx) })
 	wg.Go(func() { g.control.Run(ctx) })
 	wg.Go(func() { g.upstream.Run(ctx) })
 	wg.Go(func() { g.breaker.Run(ctx) })
+	wg.Go(func() { g.apps.Run(ctx) })
+	wg.Go(func() { g.names.Run(ctx) })
 	wg.Go(func() { g.script.Run(ctx) })
 	wg.Go(func() { g.incidents.Run(ctx) })
 	wg.Go(func() { g.queue.Run(ctx) })
-	wg.Go(func() { g.refusals.Run(ctx) })
+	wg.Go(func() { g.tickets.Run(ctx) })
+	wg.Go(func() { g.budgets.Run(ctx) })
+	if g.group != nil {
+		wg.Go(func() { g.group.Run(ctx) })
+	}
 	return wg.Wait
 }
 
@@ -214,22 +261,33 @@ func openStore(cfg store.Config, log *slog.Logger) (store.Store, error) {
 	if err != nil {
 		return nil, err // not s: a nil *bolt.Store would make an interface that is not nil
 	}
+	s.Wait(cfg.Patience)
 	return s, nil
 }
 
-// newPasses makes what remembers who was let through unverified, and which tickets
-// the API refused.
-func (g *Gateway) newPasses(ctx context.Context, fates, abandoned *once.Set, transport http.RoundTripper) (_ *ledger, err error) {
-	if g.refusals, err = once.NewLastingSet(ctx, captcha.TicketLife, maxTickets, g.store, "refusals", g.log); err != nil {
-		return nil, err
-	}
-	key, err := keptKey(ctx, g.store, sealKey)
+// CheckStore says whether what stands at store.path is something else than a store. It
+// changes nothing there.
+func CheckStore(cfg store.Config) error { return bolt.Look(cfg.Path) }
+
+// newPasses makes what remembers who was let through unverified.
+func (g *Gateway) newPasses(ctx context.Context, events *recorder, transport http.RoundTripper) (*ledger, error) {
+	g.storeTrouble = &storeTrouble{audit: events.storeTrouble}
+	kept, key, err := g.queueStore(ctx)
 	if err != nil {
 		return nil, err
 	}
-	g.queue, err = reverify.New(ctx, g.upstream, g.store, g.situation, nil, g.cfg.Reverify, key, transport, g.upstream.CountLocalTrouble, g.log, g.registry)
+	g.queue, err = reverify.New(ctx, g.upstream, kept, pace{g.situation, g.group}, nil, g.cfg.Reverify, key, transport, g.upstream.CountLocalTrouble, g.log, g.registry)
 	if err != nil {
 		return nil, err
 	}
-	return newLedger(fates, abandoned, g.queue, g.incidents), nil
+	g.group.shareQueue(g.queue)
+	g.queue.NameIncidents(func(incident string) (string, bool) {
+		i, ok := g.incidents.Find(incident)
+		return i.ID, ok
+	})
+	l := newLedger(g.tickets, g.taker(), g.queue, g.incidents, g.storeTrouble)
+	if g.group != nil {
+		g.group.ledger = l
+	}
+	return l, nil
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,8 +39,10 @@ type house struct {
 	users     int
 	log       journal
 	calls     sync.WaitGroup // that go on beside the story
+	follow    []func()       // the switch
 
 	scripted atomic.Pointer[string]        // what the API answers instead of the simulator
+	sent     atomic.Pointer[string]        // the body of the last call that was answered so
 	reload   func() (config.Config, error) // what the configuration file holds by now
 }
 
@@ -54,12 +58,18 @@ func testConfig(folder string) config.Config {
 		"comment": {Degraded: policy.Allow, Budget: policy.Budget{Total: policy.Rate{N: 1000, Per: time.Second}, For: 15 * time.Minute}},
 		"payment": {Degraded: policy.Deny},
 	}
-	c.Store.Path, c.Admin.File = filepath.Join(folder, "gateway.db"), ""
+	c.Store.Path, c.Store.Patience, c.Admin.Demo = filepath.Join(folder, "gateway.db"), 20, true
 	return c
 }
 
 // inHouse runs a story in virtual time.
 func inHouse(t *testing.T, change func(*config.Config), story func(h *house)) {
+	t.Helper()
+	inHouseWith(t, change, nil, story)
+}
+
+// inHouseWith is inHouse with some who follow the switch.
+func inHouseWith(t *testing.T, change func(*config.Config), follow []func(), story func(h *house)) {
 	t.Helper()
 	cfg := testConfig(t.TempDir())
 	if change != nil {
@@ -67,9 +77,18 @@ func inHouse(t *testing.T, change func(*config.Config), story func(h *house)) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(today)) // a bubble begins in the year 2000
-		h := &house{t: t, sim: simulator.New(accountOf(cfg))}
+		h := &house{t: t, sim: simulator.New(accountOf(cfg)), follow: follow}
 		h.open(cfg, story)
 	})
+}
+
+// long leaves a story of many virtual minutes to runs without the race detector, under
+// which it takes five times as long; .ci/run has both.
+func long(t *testing.T) {
+	t.Helper()
+	if build, ok := debug.ReadBuildInfo(); ok && slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		t.Skip("it is played without the race detector only")
+	}
 }
 
 // today is when stories begin: disaster tickets hold times of ten digits.
@@ -94,6 +113,9 @@ func (h *house) open(cfg config.Config, story func(h *house)) {
 	}
 	h.g, h.cfg = g, cfg
 	h.public, h.operators = apitest.Handler(h.t, g.Handler()), apitest.Handler(h.t, g.AdminHandler())
+	for _, f := range h.follow {
+		g.Follow(f)
+	}
 	wait := g.Start(ctx)
 	defer func() { // also where a story ends early
 		h.sim.ClearFault()

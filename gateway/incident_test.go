@@ -10,10 +10,6 @@ import (
 	"captchagate/simulator"
 )
 
-// offbeat is users a second of whom none comes in the very instant in which the
-// circuit opens: what such a one gets may stand outside the incident.
-const offbeat = 130
-
 // incident is one of GET /admin/v1/incidents.
 type incident struct {
 	ID          string     `json:"id"`
@@ -109,7 +105,7 @@ func TestIncident_SumsAnOutageUp(t *testing.T) {
 		}
 		began := time.Now()
 		h.breaks(simulator.Fault{Kind: simulator.Hang})
-		crowds := [][]answer{h.crowd("comment", offbeat, 2*time.Second), h.crowd("payment", 50, time.Second), h.crowd("login", 50, time.Second)}
+		crowds := [][]answer{h.crowd("comment", 130, 2*time.Second), h.crowd("payment", 50, time.Second), h.crowd("login", 50, time.Second)}
 		i := h.only()
 		if i.Ended != nil || i.kinds() != "circuit" || i.Evidence == "" || i.Interrupted {
 			t.Errorf("while it goes on: %+v", i)
@@ -137,8 +133,57 @@ func TestIncident_SumsAnOutageUp(t *testing.T) {
 	})
 }
 
+// Who was let through while calls failed and the circuit was still closed belongs
+// to the outage, in its counts and when asked about again. Where no outage came of
+// it, it belongs to none.
+func TestIncident_BeginsWithTheFirstWhoWasLetThrough(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		h.crowd("comment", 100, time.Second)
+		h.breaks(simulator.Fault{Kind: simulator.InternalError})
+		chance := h.passes(h.user("comment", simulator.TicketValid))
+		h.sim.ClearFault()
+		h.crowd("comment", 100, 30*time.Second)
+		if got := h.reverified(); got.IncidentID != nil || got.results()[chance.ID] == "" || len(h.incidents()) != 0 {
+			t.Errorf("chance is reported of %v: %+v", got.IncidentID, got.results())
+		}
+		began := time.Now()
+		h.breaks(simulator.Fault{Kind: simulator.InternalError})
+		crowd := h.crowd("comment", 100, 2*time.Second)
+		i, before := h.only(), count(crowd)["allow degraded_allow degraded upstream_fault"]
+		h.adds(i, crowd)
+		if before == 0 || i.Reverified.Waiting != len(crowd) {
+			t.Errorf("%d of %d came before the opening; %+v", before, len(crowd), i.Reverified)
+		}
+		if late := i.Began.Sub(began); late < 0 || late > 250*time.Millisecond {
+			t.Errorf("it began %v after the API broke", late)
+		}
+		h.sim.ClearFault()
+		h.awaits("closed", time.Minute)
+		time.Sleep(15 * time.Second)
+		if i = h.only(); i.Reverified.Confirmed != len(crowd) {
+			t.Errorf("%d of %d were confirmed: %+v", i.Reverified.Confirmed, len(crowd), i.Reverified)
+		}
+	})
+}
+
+// A forced degraded mode of less than a second is an incident too, to the moment
+// and to the user.
+func TestIncident_AShortSpellIsOne(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		h.throws(`{"mode":"degraded","reason":"test","for":"300ms"}`)
+		crowd := h.crowd("comment", 100, 250*time.Millisecond)
+		time.Sleep(2 * time.Second)
+		i := h.only()
+		h.adds(i, crowd)
+		if i.Ended == nil || i.Ended.Sub(i.Began) != 300*time.Millisecond || i.kinds() != "forced" {
+			t.Errorf("it is %+v", i)
+		}
+	})
+}
+
 // Falling back while users return is the same outage.
 func TestIncident_AFallBackIsTheSameOutage(t *testing.T) {
+	long(t)
 	inHouse(t, nil, func(h *house) {
 		h.outage(simulator.InternalError)
 		time.Sleep(20 * time.Second)

@@ -10,6 +10,7 @@ import (
 
 // S7: a hundred outages leave nothing behind.
 func TestGateway_LeaksNothing(t *testing.T) {
+	long(t)
 	inHouse(t, nil, func(h *house) {
 		cycle := func(k simulator.Kind) {
 			h.breaks(simulator.Fault{Kind: k})

@@ -3,36 +3,67 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"sync"
 
 	"captchagate/captcha"
 	"captchagate/once"
 	"captchagate/policy"
 	"captchagate/reverify"
+	"captchagate/store"
 	"captchagate/watch"
 )
 
+// tickets are what is known of tickets for as long as they live, over restarts too.
+type tickets struct {
+	used      *once.LastingSet // let somebody in, verified or not
+	refused   *once.LastingSet // by the API
+	fates     *once.LastingSet // an attempt of ours may have used them up
+	abandoned *once.LastingSet // the same, only because the caller left
+}
+
+func newTickets(ctx context.Context, s store.Store, log *slog.Logger) (*tickets, error) {
+	t := &tickets{}
+	for bucket, set := range map[string]**once.LastingSet{"verified": &t.used, "refusals": &t.refused, "fates": &t.fates, "abandoned": &t.abandoned} {
+		var err error
+		if *set, err = once.NewLastingSet(ctx, captcha.TicketLife, maxTickets, s, bucket, log); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// Run writes what is new until ctx ends.
+func (t *tickets) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, set := range []*once.LastingSet{t.used, t.refused, t.fates, t.abandoned} {
+		wg.Go(func() { set.Run(ctx) })
+	}
+	wg.Wait()
+}
+
 // ledger remembers which tickets let somebody in. Those that did so unverified
-// stand in the queue too, which outlives the process.
+// stand in the queue, which outlives the process, and not in used's own bucket.
 type ledger struct {
-	used      *once.Set // let somebody in, verified or not
-	let       *once.Set // of those, unverified
+	*tickets
+	let       *once.Set // let somebody in unverified
 	seen      *once.Set // disaster tickets, in one user's hands
-	fates     *once.Set // tickets that an attempt of ours may have used up
-	abandoned *once.Set // the same, only because the caller left
+	taker     taker
 	queue     *reverify.Queue
 	incidents *watch.Incidents
+	trouble   *storeTrouble
 }
 
 // newLedger knows the tickets that an earlier process let through.
-func newLedger(fates, abandoned *once.Set, queue *reverify.Queue, incidents *watch.Incidents) *ledger {
+func newLedger(t *tickets, from taker, queue *reverify.Queue, incidents *watch.Incidents, trouble *storeTrouble) *ledger {
 	l := &ledger{
-		used:  once.NewSet(captcha.TicketLife, maxTickets),
+		tickets: t, taker: from,
 		let:   once.NewSet(captcha.TicketLife, maxTickets),
 		seen:  once.NewSet(captcha.TicketLife, maxTickets),
-		fates: fates, abandoned: abandoned, queue: queue, incidents: incidents,
+		queue: queue, incidents: incidents, trouble: trouble,
 	}
 	for key := range queue.LetThrough() {
-		l.used.Add(key)
+		l.used.Set.Add(key)
 		l.let.Add(key)
 	}
 	return l
@@ -50,41 +81,51 @@ func (l *ledger) Seen(k captcha.Key) bool { return !l.seen.Add(k) }
 // Let lets a user through within a budget, once a ticket.
 func (l *ledger) Let(ctx context.Context, p policy.Pass) (policy.Outcome, error) {
 	if p.On != policy.OnTicket {
-		return l.takeFromBudget(p), nil
+		return l.takeFromBudget(ctx, p), nil
 	}
 	key := p.Ticket.Key()
-	if !l.used.Add(key) {
+	if !l.used.Set.Add(key) { // the queue will keep it
 		return policy.Spent, nil
 	}
-	outcome, err := l.takeFromBudget(p), error(nil)
+	outcome, err := l.takeFromBudget(ctx, p), error(nil)
 	if outcome == policy.Let {
 		outcome, err = l.keep(ctx, p)
 	}
-	if outcome != policy.Let {
+	switch outcome {
+	case policy.Let:
+	case policy.Spent: // on another instance
+		l.let.Add(key)
+	case policy.Unknown, policy.Over, policy.Refuted, policy.Apart, policy.Unsettled, policy.Refused:
 		l.used.Remove(key)
 	}
 	return outcome, err
 }
 
 // takeFromBudget takes a pass from its budget. Whoever re-verification refuted has none.
-func (l *ledger) takeFromBudget(p policy.Pass) policy.Outcome {
-	if l.queue.Refuted(p.Ticket.UserIP, p.Ticket.Subject) || !p.Budget.Take(p.Under, p.Ticket.UserIP, p.Ticket.Subject) {
-		return policy.Over
+func (l *ledger) takeFromBudget(ctx context.Context, p policy.Pass) policy.Outcome {
+	if l.queue.Refuted(p.Ticket.UserIP, p.Ticket.Subject) {
+		return policy.Refuted
 	}
-	return policy.Let
+	return l.taker.take(ctx, p)
 }
 
 // keep keeps a pass for re-verification. If the store is away nobody is let
 // through: memory alone would forget whom to ask about.
 func (l *ledger) keep(ctx context.Context, p policy.Pass) (policy.Outcome, error) {
-	key := p.Ticket.Key()
+	key, incident := p.Ticket.Key(), l.incidents.Current()
+	if p.Under == policy.NotLasting || p.Under == policy.LastingCircuit {
+		incident = l.incidents.Coming()
+	}
 	err := l.queue.Add(ctx, reverify.Entry{
-		DecisionID: p.DecisionID, Scene: p.Scene, Reference: p.Reference, Incident: l.incidents.Current(),
+		DecisionID: p.DecisionID, Scene: p.Scene, Reference: p.Reference, Incident: incident,
 		Ticket: p.Ticket, DecidedAt: p.At, Attempted: l.fates.Has(key) || l.abandoned.Has(key),
 	})
 	if err != nil {
+		l.trouble.met(err)
+		l.taker.giveBack(p)
 		return policy.Unknown, fmt.Errorf("cannot keep whom to ask about later: %w", err)
 	}
 	l.let.Add(key)
+	l.taker.kept(p)
 	return policy.Let, nil
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"runtime/debug"
 	"strings"
 
@@ -22,9 +23,15 @@ func (g *Gateway) registerMetrics() {
 	metrics.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "captchagate_store_healthy", Help: "1 while the store takes writes.",
 	}, func() float64 { return truth(g.store.Healthy()) })
+	metrics.NewCounterFunc(prometheus.CounterOpts{
+		Name: "captchagate_store_kept_out_total", Help: "Users who were not let through because the store took no writes; their answers say budget_spent.",
+	}, g.storeTrouble.keptOut)
 	metrics.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "captchagate_connections", Help: "Connections that callers hold open on listen.",
 	}, func() float64 { return float64(g.connections.Open()) })
+	metrics.NewCounterFunc(prometheus.CounterOpts{
+		Name: "captchagate_log_dropped_total", Help: "Lines of the log that could not be written in time.",
+	}, g.droppedLines)
 	metrics.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "captchagate_build_info", Help: "Always 1.",
 		ConstLabels: prometheus.Labels{"version": Version(), "goversion": goVersion()},
@@ -45,6 +52,19 @@ func Version() string {
 		return info.Main.Version
 	}
 	return "devel"
+}
+
+// Build is version, commit and Go version, as far as the build recorded them.
+func Build() string {
+	commit := "no commit recorded"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				commit = "commit " + s.Value
+			}
+		}
+	}
+	return fmt.Sprintf("captchagate %s, %s, %s", Version(), commit, goVersion())
 }
 
 func goVersion() string {

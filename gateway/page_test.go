@@ -77,6 +77,33 @@ func (h *house) solves(scene, solution string, more ...fields) answer {
 	return h.ask(f)
 }
 
+// A solution may be base64 of JSON, that JSON in a string, or the JSON itself; it
+// is one solution however it is written.
+func TestPage_SolutionsAreTakenInEachForm(t *testing.T) {
+	inHouse(t, cheap, func(h *house) {
+		h.throws(`{"mode":"degraded","reason":"test"}`)
+		forms := map[string]func(encoded string) any{
+			"base64":      func(encoded string) any { return encoded },
+			"JSON string": func(encoded string) any { return string(decoded(encoded)) },
+			"JSON object": func(encoded string) any { return json.RawMessage(decoded(encoded)) },
+		}
+		for name, form := range forms {
+			solution := h.solve(h.puzzle("login"))
+			f := fields{"scene": "login", "user_ip": "192.0.2.7", "challenge": form(solution)}
+			h.expect(name, h.ask(f), "allow challenge_solved degraded forced")
+			for other, again := range forms {
+				f["challenge"] = again(solution)
+				h.expect(name+", then as "+other, h.ask(f), "deny challenge_failed degraded forced")
+			}
+		}
+	})
+}
+
+func decoded(encoded string) []byte {
+	text, _ := base64.StdEncoding.DecodeString(encoded) // solve made it
+	return text
+}
+
 // The page gets a challenge where its scene's action is challenge now, and
 // nowhere else.
 func TestPage_GetsAChallengeOnlyWhereOneIsAskedFor(t *testing.T) {

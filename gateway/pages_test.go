@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"captchagate/config"
 	"captchagate/simulator"
 )
 
@@ -83,6 +84,43 @@ func TestPages_AreBoundedByNetwork(t *testing.T) {
 		}
 		if taken != 960 {
 			t.Errorf("one network: %d taken, want 960", taken)
+		}
+	})
+}
+
+// The status says what the probe of the page's script knows, and since when.
+func TestStatus_KnowsTheScript(t *testing.T) {
+	inHouse(t, func(c *config.Config) { c.ScriptProbe.URL = "" }, func(h *house) {
+		if s := h.status().Script; s.State != "off" || s.Since != nil {
+			t.Errorf("off: %+v", s)
+		}
+	})
+	inHouse(t, nil, func(h *house) {
+		began := time.Now()
+		time.Sleep(time.Second)
+		if s := h.status().Script; s.State != "up" || s.Since == nil || s.Since.Sub(began).Abs() > time.Second || s.Problem != "" {
+			t.Errorf("up: %+v", s)
+		}
+		h.scriptBreaks(simulator.ScriptNotFound)
+		if s := h.status().Script; s.State != "down" || s.Since == nil || s.Since.Before(began.Add(20*time.Second)) || s.Problem == "" {
+			t.Errorf("down: %+v", s)
+		}
+	})
+	inHouse(t, nil, func(h *house) {
+		if err := h.sim.SetScriptFault(simulator.ScriptFault{Kind: simulator.ScriptNotFound}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if s := h.status().Script; s.State != "never_succeeded" || s.Since == nil || s.Problem == "" {
+			t.Errorf("never: %+v", s)
+		}
+		if err := h.sim.SetScriptFault(simulator.ScriptFault{Kind: simulator.ScriptOK}); err != nil {
+			t.Fatal(err)
+		}
+		mended := time.Now()
+		time.Sleep(15 * time.Second)
+		if s := h.status().Script; s.State != "up" || s.Since == nil || s.Since.Before(mended) {
+			t.Errorf("up since it first loaded: %+v", s)
 		}
 	})
 }

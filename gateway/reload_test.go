@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,8 +84,49 @@ func TestReload_TakesOverScenesAndKeys(t *testing.T) {
 			t.Errorf("/v1/mode: %d %s", w.Code, w.Body)
 		}
 		h.throws(`{"mode":"degraded","reason":"a drill of the new scene","scene":"signup"}`)
-		if got := h.audits("reload"); !slices.Equal(got, []string{"gateway: the configuration was reloaded"}) {
+		if got := h.audits("reload"); !slices.Equal(got, []string{"gateway: the configuration was reloaded; changed since the last time: api_keys, scenes; gone is scenes: comment, payment; api_keys: shop, blog"}) {
 			t.Errorf("audit: %q", got)
+		}
+	})
+}
+
+// A file that was cut is told by what is gone from it; what changed is named.
+func TestReload_SaysWhatIsGone(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		h.reloads(func(c *config.Config) { delete(c.Scenes, "payment") })
+		for _, want := range []string{`gone="scenes: payment"`, "changed=scenes"} {
+			if !strings.Contains(h.log.String(), want) {
+				t.Errorf("the log does not say %s:\n%s", want, h.log.String())
+			}
+		}
+		h.reloads(func(c *config.Config) { delete(c.Scenes, "payment") })
+		if got := h.audits("reload"); len(got) != 2 || !strings.Contains(got[1], "gone is scenes: payment") || strings.Contains(got[0], "gone") {
+			t.Errorf("audit: %q", got)
+		}
+	})
+}
+
+// Who asks for reloads in a storm gets one a second, and its outcome; log and audit
+// have a line for each of these only.
+func TestReload_AStormIsOneASecond(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		loads := 0
+		h.reload = func() (config.Config, error) { loads++; return h.cfg, nil }
+		var storm sync.WaitGroup
+		for range 400 { // four seconds
+			storm.Go(func() {
+				if err := h.g.Reload(h.t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(10 * time.Millisecond)
+		}
+		storm.Wait()
+		if got := h.audits("reload"); loads < 4 || loads > 5 || len(got) != loads {
+			t.Errorf("%d loads, %d entries of the audit", loads, len(got))
+		}
+		if n := strings.Count(h.log.String(), "configuration reloaded"); n != loads {
+			t.Errorf("%d lines of %d loads", n, loads)
 		}
 	})
 }
@@ -169,7 +211,7 @@ func TestReload_NamesWhatWaitsForARestart(t *testing.T) {
 			c.Upstream.Apps = append(c.Upstream.Apps, upstream.App{CaptchaAppID: 190000002, AppSecretKey: "another"})
 			c.Challenge.Cost *= 2
 		})
-		want := []string{"gateway: the configuration was reloaded; what changed in upstream, breaker, challenge waits for a restart", "gateway: the configuration was reloaded"}
+		want := []string{"gateway: the configuration was reloaded; changed since the last time: api_keys, upstream, breaker, scenes, disaster_tickets, challenge; gone is api_keys: shop; what changed in upstream, breaker, challenge waits for a restart", "gateway: the configuration was reloaded; changed since the last time: api_keys, scenes, disaster_tickets, challenge"}
 		if got := h.audits("reload"); !slices.Equal(got, want) {
 			t.Errorf("audit: %q, want %q", got, want)
 		}
@@ -183,7 +225,7 @@ func TestReload_NamesWhatWaitsForARestart(t *testing.T) {
 func TestReload_UnderTraffic(t *testing.T) {
 	inHouse(t, nil, func(h *house) {
 		stop := make(chan struct{})
-		go func() {
+		h.calls.Go(func() {
 			for n := 0; ; n++ {
 				select {
 				case <-stop:
@@ -196,8 +238,8 @@ func TestReload_UnderTraffic(t *testing.T) {
 					}
 				})
 			}
-		}()
-		for _, a := range h.crowd("login", 200, 500*time.Millisecond) {
+		})
+		for _, a := range h.crowd("login", 50, 4*time.Second) {
 			if a.Status != http.StatusOK && a.Status != http.StatusBadRequest {
 				t.Errorf("answered %d", a.Status)
 			}
@@ -229,7 +271,7 @@ func TestReload_NeedsAFile(t *testing.T) {
 func TestGateway_MakesItsOperatorsToken(t *testing.T) {
 	folder := t.TempDir()
 	cfg := testConfig(folder)
-	cfg.Admin.File = filepath.Join(folder, "data", "admin.token")
+	cfg.Admin.Demo, cfg.Admin.File = false, filepath.Join(folder, "data", "admin.token")
 	for range 2 {
 		var log bytes.Buffer
 		g, err := gateway.New(t.Context(), cfg, nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
@@ -253,4 +295,26 @@ func TestGateway_MakesItsOperatorsToken(t *testing.T) {
 		}
 		g.Close()
 	}
+}
+
+// Who mends a mistake and reloads reads at once what is wrong now, and nothing of
+// before is written after it.
+func TestReload_SaysEachTimeWhatIsWrong(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		for _, wrong := range []string{"first mistake", "second mistake"} {
+			h.reload = func() (config.Config, error) { return config.Config{}, errors.New(wrong) }
+			if err := h.g.Reload(h.t.Context()); err == nil {
+				t.Error("it was taken")
+			}
+			if !strings.Contains(h.log.String(), wrong) {
+				t.Errorf("the log does not say %q:\n%s", wrong, h.log.String())
+			}
+		}
+		h.reloads(func(*config.Config) {})
+		before := h.log.String()
+		time.Sleep(2 * time.Minute)
+		if after := h.log.String()[len(before):]; strings.Contains(after, "not reloaded") {
+			t.Errorf("after a reload that was fine the log says:\n%s", after)
+		}
+	})
 }

@@ -99,7 +99,7 @@ func TestReverify_TheStoryOfWhatAnOutageLetThrough(t *testing.T) {
 		// The API uses tickets up and does not answer: of some nobody will know.
 		h.breaks(simulator.Fault{Kind: simulator.Hang})
 		h.sim.ResetStats()
-		crowd := h.crowd("comment", offbeat, 500*time.Millisecond)
+		crowd := h.crowd("comment", 130, 500*time.Millisecond)
 		doubts = int(h.sim.Stats().TicketsConsumed)
 		if doubts < 20 || doubts > 50 {
 			t.Errorf("%d of 65 tickets are in doubt", doubts)
@@ -165,6 +165,7 @@ func TestReverify_TellsWhatNobodyCanTellAnyMore(t *testing.T) {
 // S9: an address or subject that re-verification refuted has no budget for a
 // day, not for a pass and not for a solved challenge, also after a restart.
 func TestReverify_WhoWasRefutedHasNoBudgetForADay(t *testing.T) {
+	long(t)
 	inTown(t, cheap, func(w *town) {
 		w.outage(simulator.HTTP502)
 		w.bad(simulator.TicketForged, "192.0.2.66", "mallory")

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"captchagate/config"
+	"captchagate/policy"
 	"captchagate/simulator"
 )
 
@@ -55,6 +57,34 @@ func TestReverify_TellsTheWebhook(t *testing.T) {
 		}
 		if log := w.log.String(); strings.Contains(log, "t0ken") || strings.Contains(log, webhookSecret) {
 			t.Error("the log holds a secret of the webhook")
+		}
+	})
+}
+
+// A webhook that fails now and then for long is told as a state, with how often it
+// changed, and not by turns.
+func TestReverify_TellsThatTheWebhookIsUnreliableAndNotEachFlap(t *testing.T) {
+	lasting := func(c *config.Config) {
+		withWebhook(c)
+		c.Scenes["comment"] = policy.Scene{Degraded: policy.Allow, Budget: policy.Budget{Total: policy.Rate{N: 1000, Per: time.Second}, For: 3 * time.Hour}}
+	}
+	inTown(t, lasting, func(w *town) {
+		w.throws(`{"mode":"degraded","reason":"test"}`)
+		for i := range 40 { // minutes; a ticket that nobody asks about is reported once it is dead
+			w.breaksWebhook(i%2 == 0)
+			w.passes(w.user("comment", simulator.TicketValid))
+			time.Sleep(time.Minute)
+		}
+		w.breaksWebhook(false)
+		time.Sleep(30 * time.Minute)
+		var told []string
+		for line := range strings.Lines(w.log.String()) {
+			if strings.Contains(line, "about=webhook") {
+				told = append(told, line)
+			}
+		}
+		if n := len(told); n < 3 || n > 4 || !strings.Contains(told[n-1], "acknowledges reports again") || !strings.Contains(told[n-1], "times=") {
+			t.Errorf("%d lines in 40 minutes: %s", n, told)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"captchagate/config"
 	"captchagate/policy"
 	"captchagate/public"
+	"captchagate/web"
 )
 
 // What a room is told that has no section of its own.
@@ -18,22 +19,49 @@ func sceneNames(scenes map[string]policy.Scene) []string {
 	return names
 }
 
-func publicConfig(cfg config.Config) public.Config {
-	c := public.Config{APIKeys: cfg.APIKeys, AllowedOrigins: cfg.Client.AllowedOrigins, TrustedProxies: cfg.TrustedProxies}
+func publicConfig(cfg config.Config, who *names) (public.Config, error) {
+	c := public.Config{
+		APIKeys: cfg.APIKeys, AllowedOrigins: cfg.Client.AllowedOrigins, TrustedProxies: cfg.TrustedProxies,
+		Lines:  public.Lines{Decisions: cfg.Log.Decisions, Who: who.Who},
+		DropIn: cfg.DropIn, Accounts: accounts(cfg),
+	}
 	for _, app := range cfg.Upstream.Apps {
 		c.Apps = append(c.Apps, app.CaptchaAppID)
 	}
-	return c
+	if cfg.Client.EncryptAppID == "" {
+		return c, nil
+	}
+	first := cfg.Upstream.Apps[0]
+	id, err := web.NewAppID(cfg.Client.EncryptAppID, first.CaptchaAppID, first.AppSecretKey)
+	c.AppID = id
+	return c, err
+}
+
+// accounts are whose signatures the drop-in takes, and for which apps.
+func accounts(cfg config.Config) public.Accounts {
+	a := public.Accounts{Keys: map[string]string{cfg.Upstream.SecretID: cfg.Upstream.SecretKey}, Apps: map[uint64]string{}}
+	for _, one := range cfg.DropIn.Credentials {
+		a.Keys[one.SecretID] = one.SecretKey
+	}
+	for _, app := range cfg.Upstream.Apps {
+		a.Apps[app.CaptchaAppID] = app.AppSecretKey
+	}
+	return a
 }
 
 func policyConfig(cfg config.Config) policy.Config {
-	c := policy.Config{
+	return policy.Config{
 		Scenes: cfg.Scenes, Disaster: cfg.DisasterTickets, ChallengeExpires: cfg.Challenge.Expires,
-		Apps: map[uint64][8]byte{},
+		Apps: appKeys(cfg),
 	}
+}
+
+// appKeys are the apps, each with a fingerprint of its key.
+func appKeys(cfg config.Config) map[uint64][8]byte {
+	keys := map[uint64][8]byte{}
 	for _, app := range cfg.Upstream.Apps {
 		sum := sha256.Sum256([]byte("app key " + app.AppSecretKey))
-		c.Apps[app.CaptchaAppID] = [8]byte(sum[:8])
+		keys[app.CaptchaAppID] = [8]byte(sum[:8])
 	}
-	return c
+	return keys
 }

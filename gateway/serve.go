@@ -12,12 +12,10 @@ import (
 	"time"
 )
 
-// drainFor bounds how long requests in flight may go on after the signal.
-const drainFor = 10 * time.Second
-
-// Run serves both listeners until ctx ends, then drains: not ready, no new
-// connections, requests in flight end, for 10 s at most. ready, where not nil,
-// is called with both addresses once they are open.
+// Run serves both listeners until ctx ends. Then it is not ready and serves on for
+// shutdown.delay, so that load balancers notice; and drains: no new connections,
+// requests in flight end, for shutdown.timeout at most. ready, where not nil, is
+// called with both addresses once they are open.
 func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) error {
 	public, err := listen(ctx, "listen", g.cfg.Listen)
 	if err != nil {
@@ -28,13 +26,11 @@ func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) err
 		_ = public.Close()
 		return err
 	}
+	g.group.listens(public.Addr())
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	wait := g.Start(background)
 	defer wait()
 	defer stop()
-	if len(g.cfg.APIKeys) == 0 {
-		g.log.Warn("no api_keys are set: whoever reaches the listener on this machine may ask")
-	}
 	g.warn(g.cfg)
 	if ready != nil {
 		ready(public.Addr().String(), operators.Addr().String())
@@ -46,13 +42,30 @@ func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) err
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
-		g.log.Info("draining: no new requests, those in flight end", "at_most", drainFor)
+		err = g.linger(failed)
 	}
-	g.public.Drain()
+	g.public.NotReady()
+	g.log.Info("draining: no new connections, requests in flight end", "at_most", g.cfg.Shutdown.Timeout.String())
 	began := time.Now()
-	err = errors.Join(err, drain(servers))
+	err = errors.Join(err, drain(servers, g.cfg.Shutdown.Timeout))
 	g.log.Info("drained", "took", time.Since(began).Round(time.Millisecond).String())
 	return err
+}
+
+// linger is not ready and serves on for shutdown.delay. Its error is a server's
+// that ended meanwhile.
+func (g *Gateway) linger(failed <-chan error) error {
+	g.public.NotReady()
+	if g.cfg.Shutdown.Delay <= 0 {
+		return nil
+	}
+	g.log.Info("not ready from now on, and serving on", "for", g.cfg.Shutdown.Delay.String())
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(g.cfg.Shutdown.Delay):
+		return nil
+	}
 }
 
 // listen opens an address, or says which key to change.
@@ -78,15 +91,15 @@ func (g *Gateway) newServer() *http.Server {
 }
 
 // drain ends the servers, gently first.
-func drain(servers []*http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainFor)
+func drain(servers []*http.Server, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	var wg sync.WaitGroup
 	errs := make([]error, len(servers))
 	for i, s := range servers {
 		wg.Go(func() {
 			if err := s.Shutdown(ctx); err != nil {
-				errs[i] = fmt.Errorf("requests were still in flight after %v and were cut: %w", drainFor, errors.Join(err, s.Close()))
+				errs[i] = fmt.Errorf("requests were still in flight after %v and were cut: %w", most, errors.Join(err, s.Close()))
 			}
 		})
 	}

@@ -89,7 +89,7 @@ func disasterUser(h *house, scene string) fields {
 func (h *house) lost(scene string) fields {
 	h.t.Helper()
 	f := h.user("payment", simulator.TicketValid) // which does not let it through
-	h.breaks(simulator.Fault{Kind: simulator.Hang})
+	h.breaks(simulator.Fault{Kind: simulator.Hang, SpareDisaster: true})
 	h.expect("a call that hangs", h.ask(f), "deny degraded_deny "+h.who()+" upstream_fault")
 	h.sim.ClearFault()
 	f["scene"], f["reference"] = scene, "another request"

@@ -2,11 +2,14 @@ package gateway
 
 import (
 	"context"
+	"net/netip"
+	"strconv"
 	"time"
 
 	"captchagate/admin"
 	"captchagate/breaker"
 	"captchagate/control"
+	"captchagate/policy"
 	"captchagate/reverify"
 	"captchagate/store"
 	"captchagate/upstream"
@@ -18,24 +21,81 @@ type views struct {
 	situation *situation
 	control   *control.Control
 	breaker   *breaker.Breaker
+	policy    *policy.Policy
+	apps      *watch.Apps
+	script    *watch.Script
 	upstream  *upstream.Client
 	store     store.Store
+	trouble   *storeTrouble
 	incidents *watch.Incidents
 	queue     *reverify.Queue
+	names     *names
+	group     *group // nil for one instance
 }
 
 // Status is how the gateway is.
 func (v *views) Status() admin.Status {
 	b := v.breaker.Status()
-	return admin.Status{
+	s := admin.Status{
 		Mode:     string(v.situation.mode()),
 		Override: v.control.Override(),
 		Drills:   v.control.Drills(),
 		Breaker:  circuit(b),
-		Account:  admin.Account{State: string(b.Account.State), Since: b.Account.Since, Code: b.Account.Code},
-		Upstream: admin.Upstream{InFlight: b.InFlight, P50MS: milliseconds(b.P50), P99MS: milliseconds(b.P99), Addresses: addresses(v.upstream.Addresses())},
-		Store:    admin.Store{Kind: v.store.Kind(), Healthy: v.store.Healthy()},
+		Account:  v.account(b.Account),
+		Script:   script(v.script.Status()),
+		Upstream: admin.Upstream{InFlight: b.InFlight, P50MS: milliseconds(b.P50), P99MS: milliseconds(b.P99), Addresses: addresses(v.upstream.Addresses()), Throttled: throttled(b.Throttling)},
+		Store:    admin.Store{Kind: v.store.Kind(), Healthy: v.store.Healthy(), Trouble: v.trouble.status()},
+		Budgets:  budgetTimes(v.policy.Times()),
+		Version:  Version(),
 	}
+	if v.group != nil {
+		s.Fleet, s.Replicas = v.group.status()
+	}
+	return s
+}
+
+// account is refused, or else suspect because of an app, or else fine.
+func (v *views) account(a breaker.Account) admin.Account {
+	if suspects := v.apps.Suspects(); a.State == breaker.AccountOK && len(suspects) > 0 {
+		first := suspects[0]
+		return admin.Account{State: admin.AccountSuspect, Since: first.Since, Code: strconv.FormatInt(first.Code, 10)}
+	}
+	return admin.Account{State: string(a.State), Since: a.Since, Code: a.Code}
+}
+
+func budgetTimes(times []policy.Time) []admin.Budget {
+	list := make([]admin.Budget, len(times))
+	for i, t := range times {
+		list[i] = admin.Budget{Scene: t.Scene, Kind: admin.BudgetOfPasses, Cause: t.Under.String(), For: t.For, Ends: t.Ends, Over: !t.Ends.After(time.Now()), Then: t.Then.String()}
+		if t.Solved {
+			list[i].Kind = admin.BudgetOfSolutions
+		}
+	}
+	return list
+}
+
+func throttled(t breaker.Throttling) *admin.Throttled {
+	if t.Since.IsZero() {
+		return nil
+	}
+	return new(admin.Throttled(t))
+}
+
+// script is what the probe of the page's script knows.
+func script(s watch.ScriptStatus) admin.Script {
+	shown := admin.Script{State: admin.ScriptUp, Problem: s.Problem}
+	if !s.Since.IsZero() {
+		shown.Since = &s.Since
+	}
+	switch {
+	case !s.Watched:
+		shown.State = admin.ScriptOff
+	case s.Down:
+		shown.State = admin.ScriptDown
+	case !s.Succeeded:
+		shown.State = admin.ScriptNever
+	}
+	return shown
 }
 
 func addresses(of []upstream.Address) []admin.Address {
@@ -49,10 +109,13 @@ func addresses(of []upstream.Address) []admin.Address {
 // Incidents are the newest outages, newest first, with what re-verification
 // has found so far of those who were let through.
 func (v *views) Incidents(limit int) []watch.Incident {
-	for _, i := range v.incidents.List(limit) {
-		v.incidents.SetReverified(i.ID, watch.Counts(v.queue.Counts(i.ID)))
-	}
+	v.incidents.Recount(v.counts)
 	return v.incidents.List(limit)
+}
+
+// counts are how re-verification of an incident stands here.
+func (v *views) counts(incident string) watch.Counts {
+	return watch.Counts(v.queue.Counts(incident))
 }
 
 // Reverified is what re-verification found and nobody has acknowledged, newest
@@ -70,6 +133,11 @@ func (v *views) Reverified(ctx context.Context, limit int) (reverify.Reports, er
 		all.Reports = append(all.Reports, one.Reports...)
 	}
 	return all, err
+}
+
+// Who is what a user is called in the log.
+func (v *views) Who(ctx context.Context, ip netip.Addr, subject string) ([]admin.Name, error) {
+	return v.names.Names(ctx, ip, subject)
 }
 
 func circuit(b breaker.Status) admin.Breaker {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"captchagate/config"
 	"captchagate/gateway"
@@ -18,13 +19,13 @@ func loadOdd(t *testing.T) (config.Config, error) {
 	path := filepath.Join(folder, "gateway.yaml")
 	const text = `
 api_keys: [{name: shop, key: x}]
-upstream: {endpoint: "http://api.example", apps: [{captcha_app_id: 190000001, app_secret_key: k}]}
+upstream: {endpoint: "http://api.example", apps: [{captcha_app_id: 190000001, app_secret_key: app-secret-key}]}
 `
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return config.Load(path, []string{
-		"TENCENTCLOUD_SECRET_ID=AKIDTEST", "TENCENTCLOUD_SECRET_KEY=account-key-of-the-tests",
+		"TENCENTCLOUD_SECRET_ID=AKIDTEST0123456789", "TENCENTCLOUD_SECRET_KEY=account-key-of-the-tests",
 		"GATEWAY__LISTEN=127.0.0.1:0", "GATEWAY__ADMIN__LISTEN=127.0.0.1:0",
 		"GATEWAY__SCRIPT_PROBE__URL=", "GATEWAY__STORE__PATH=" + filepath.Join(folder, "gateway.db"),
 		"GATEWAY__ADMIN__TOKEN_FILE=" + filepath.Join(folder, "admin.token"),
@@ -62,6 +63,18 @@ func TestReload_WarnsOfWhatIsOdd(t *testing.T) {
 		}
 		if !strings.Contains(h.log.String(), oddKey) {
 			t.Error("the log does not warn")
+		}
+	})
+}
+
+// A disk that takes seconds to write, or whatever else holds up who tells of the switch,
+// is no standstill of the process: nobody's request is dropped for it.
+func TestStandstill_IsNoSlowDisk(t *testing.T) {
+	slow := func() { time.Sleep(5 * time.Second) }
+	inHouseWith(t, nil, []func(){slow}, func(h *house) {
+		time.Sleep(time.Minute)
+		if strings.Contains(h.log.String(), "stood still") {
+			t.Error(h.lineOf("stood still"))
 		}
 	})
 }

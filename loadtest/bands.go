@@ -8,7 +8,7 @@ import (
 // bands draws the circuit and the process mode from what was seen: the states
 // that were looked at, and between the looks the transitions, which have the
 // gateway's own times. Each is nil if the gateway does not tell it.
-func (s *seen) bands(length float64) (circuit, mode []Band) {
+func (s *states) bands(length float64) (circuit, mode []Band) {
 	if !slices.ContainsFunc(s.states, func(one state) bool { return one.mode != down }) {
 		return nil, nil
 	}
@@ -44,7 +44,7 @@ func modeOf(circuit, forced string) string {
 	return "degraded"
 }
 
-func (s *seen) forcedAt(at float64) (forced string) {
+func (s *states) forcedAt(at float64) (forced string) {
 	for _, one := range s.states {
 		if one.at > at {
 			break
@@ -91,4 +91,42 @@ func changes(bands []Band, from, until float64) int {
 		before = b.State
 	}
 	return n
+}
+
+// together is how instances fare as one: as the worst of those that answer.
+func together(all [][]Band, length float64) (out []Band) {
+	var times []float64
+	for _, bands := range all {
+		for _, b := range bands {
+			times = append(times, b.From)
+		}
+	}
+	slices.Sort(times)
+	for _, at := range slices.Compact(times) {
+		state := ""
+		for _, bands := range all {
+			for _, b := range bands {
+				if b.From <= at && at < b.Until {
+					state = worse(state, b.State)
+				}
+			}
+		}
+		out = extend(out, at, state)
+	}
+	return finish(out, length)
+}
+
+// worse is the worse of two states, of the circuit or of the mode.
+func worse(a, b string) string {
+	from := []string{"", down, "closed", "normal", "recovering", "half_open"} // those that are in no list are the worst
+	rank := func(state string) int {
+		if i := slices.Index(from, state); i >= 0 {
+			return i
+		}
+		return len(from)
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
 }

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -19,8 +19,9 @@ type child struct {
 	what    string
 	command []string
 	env     []string
-	ready   string // an address that answers 200 when it is
+	ready   func(context.Context) error // nil once it is
 	log     string
+	group   bool // it looks after another process, which it ends and buries when its input ends
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -39,6 +40,9 @@ func (c *child) Start(ctx context.Context) error {
 	defer func() { _ = log.Close() }()                  // the child has its own
 	cmd := exec.Command(c.command[0], c.command[1:]...) //nolint:gosec,noctx // our own program; Close ends it
 	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, append(c.env, "TMPDIR="+os.TempDir())
+	if c.group {
+		apart(cmd)
+	}
 	if c.stdin, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
@@ -51,18 +55,17 @@ func (c *child) Start(ctx context.Context) error {
 }
 
 const (
-	readyWithin = 15 * time.Second
+	readyWithin = time.Minute
 	readyEvery  = 10 * time.Millisecond
+
+	buriedWithin = 5 * time.Second
 )
 
 func (c *child) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	host, path, _ := strings.Cut(strings.TrimPrefix(c.ready, "http://"), "/")
-	door := newControl(host)
-	defer door.close()
 	for {
-		if door.ask(ctx, http.MethodGet, "/"+path, nil, nil) == nil {
+		if c.ready(ctx) == nil {
 			return nil
 		}
 		select {
@@ -83,12 +86,35 @@ func (c *child) Kill() error {
 	if c.cmd == nil {
 		return nil
 	}
-	err := c.cmd.Process.Kill()
-	<-c.ended
+	err := c.kill()
 	_ = c.stdin.Close()
+	<-c.ended
 	c.cmd = nil
-	if errors.Is(err, os.ErrProcessDone) {
+	if errors.Is(err, os.ErrProcessDone) || errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
 	return err
+}
+
+func (c *child) kill() error {
+	if !c.group {
+		return c.cmd.Process.Kill()
+	}
+	_ = signalAll(c.cmd, goOn) // who is stopped looks after nobody
+	_ = c.stdin.Close()
+	select {
+	case <-c.ended:
+		return nil
+	case <-time.After(buriedWithin):
+		return signalAll(c.cmd, syscall.SIGKILL)
+	}
+}
+
+// answers returns what is nil once an address answers 200.
+func answers(address, path string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		door := newControl(address)
+		defer door.close()
+		return door.ask(ctx, http.MethodGet, path, nil, nil)
+	}
 }

@@ -21,6 +21,16 @@ type control struct {
 	client  *http.Client
 }
 
+// simPatience is how long a simulator may take. Who gives up closes the connection, and
+// one that refuses connections hears on no other.
+const simPatience = 30 * time.Second
+
+func newSimControl(address string) *control {
+	c := newControl(address)
+	c.client.Timeout = simPatience
+	return c
+}
+
 func newControl(address string) *control {
 	return &control{address: address, client: &http.Client{
 		Timeout:   5 * time.Second,

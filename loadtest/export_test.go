@@ -1,6 +1,8 @@
 package loadtest
 
 import (
+	"context"
+	"strings"
 	"time"
 
 	"captchagate/loadtest/scenario"
@@ -37,7 +39,7 @@ type (
 
 // Bands draws the circuit and the mode.
 func Bands(looks []Look, transitions []Move, length float64) (circuit, mode []Band) {
-	var s seen
+	var s states
 	for _, l := range looks {
 		s.states = append(s.states, state{l.At, l.Circuit, l.Mode, l.Forced})
 	}
@@ -54,6 +56,7 @@ func Changes(bands []Band, from, until float64) int { return changes(bands, from
 type Shot struct {
 	Due, Took   time.Duration
 	Fate, Cause string
+	Instance    int // from 0
 }
 
 // A Story is what was seen of a gateway in a run.
@@ -62,15 +65,17 @@ type Story struct {
 	Calls map[float64]int64 // that had reached the API, by time
 	Looks []Look
 	Moves []Move
+
+	Others []Story // of a fleet the other instances: their looks and moves
 }
 
 // Told is what a run's record says of a story.
 func Told(s scenario.Scenario, story Story, length time.Duration) Run {
-	t := &subject{Gateway: Gateway{Name: "test", Address: "127.0.0.1:1"}, begin: time.Unix(0, 0)}
+	t := &subject{Gateway: Gateway{Name: "test"}, begin: time.Unix(0, 0)}
 	outcomes := map[string]outcome{"failed": failed, "verified": verified, "rejected": rejected, "challenged": challenged, "wrong": wrong, "hung up": hungUp}
 	for _, one := range story.Shots {
 		t.requests = append(t.requests, request{
-			user: scenario.Valid, due: one.Due, sent: one.Due, took: one.Took, ended: one.Due + one.Took, tries: 1, outcome: outcomes[one.Fate], answer: &answer{Cause: one.Cause},
+			user: scenario.Valid, due: one.Due, sent: one.Due, took: one.Took, ended: one.Due + one.Took, tries: 1, outcome: outcomes[one.Fate], answer: &answer{Cause: one.Cause}, instance: one.Instance,
 		})
 	}
 	for at := 0.0; at <= length.Seconds()+1; at += 0.25 {
@@ -78,11 +83,44 @@ func Told(s scenario.Scenario, story Story, length time.Duration) Run {
 			t.seen.counts = append(t.seen.counts, count{at, calls})
 		}
 	}
-	for _, l := range story.Looks {
-		t.seen.states = append(t.seen.states, state{l.At, l.Circuit, l.Mode, l.Forced})
-	}
-	for _, m := range story.Moves {
-		t.seen.transitions = append(t.seen.transitions, transition{m.At, m.From, m.To})
+	for i, part := range append([]Story{story}, story.Others...) {
+		one := newInstance(Instance{Address: "127.0.0.1:1"}, i)
+		for _, l := range part.Looks {
+			one.seen.states = append(one.seen.states, state{l.At, l.Circuit, l.Mode, l.Forced})
+		}
+		for _, m := range part.Moves {
+			one.seen.transitions = append(one.seen.transitions, transition{m.At, m.From, m.To})
+		}
+		t.Instances, t.parts = append(t.Instances, one.Instance), append(t.parts, one)
 	}
 	return tell(s, []*subject{t}, length, length < s.Length(), "0.00")
 }
+
+// OpenRedis starts one that a shell looks after.
+func OpenRedis(ctx context.Context, folder string, door bool) (*Redis, error) {
+	r, err := newRedis(ctx, []string{"/bin/sh", "-c", `"$@" </dev/null & read x; kill -9 $!; wait $!`, "sh"}, folder, door)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.open(ctx)
+}
+
+// Fault does to Redis what a scenario's fault of that kind does, and End takes it
+// back.
+func (r *Redis) Fault(ctx context.Context, kind string) error { return redisDo(kind, 0)(ctx, r) }
+func (r *Redis) End(ctx context.Context, kind string) error   { return redisDo(kind, 1)(ctx, r) }
+
+func redisDo(kind string, n int) func(context.Context, *Redis) error {
+	return func(ctx context.Context, r *Redis) error {
+		return redisActions(0, scenario.RedisFault{Kind: kind})[n].do(ctx, &subject{Gateway: Gateway{Redis: r}})
+	}
+}
+
+// Tell sends a command and wants an answer, by the way that the gateway takes.
+func (r *Redis) Tell(ctx context.Context, command, want string) error {
+	by := &Redis{server: strings.TrimSuffix(strings.TrimPrefix(r.url(), "redis://"), "/0")}
+	return by.tell(ctx, command, want)
+}
+
+// Close ends it.
+func (r *Redis) Close() { r.close() }

@@ -3,20 +3,27 @@ package loadtest
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"captchagate/loadtest/send"
 )
 
-// A Gateway is one under test: how it and its Captcha API are reached, each as
-// HOST:PORT on loopback.
+// A Gateway is one under test, of one instance or of several that share the requests:
+// how they and their Captcha API are reached, each as HOST:PORT on loopback.
 type Gateway struct {
 	Name      string
-	Address   string
-	Admin     string // its operators' listener; "" = it has none, and its circuit stays unknown
-	Token     string // for that, if it asks for one
+	Instances []Instance
 	Simulator string // its Captcha API, which nobody else may use: its calls are counted
 	Version   string
-	Process   Process // nil = it was running before, and is not ours to kill
+	Redis     *Redis // that was started for it; nil = it has none, or not of us
+}
+
+// An Instance is one process of a gateway.
+type Instance struct {
+	Address string
+	Admin   string  // its operators' listener; "" = it has none, and its circuit stays unknown
+	Token   string  // for that, if it asks for one
+	Process Process // nil = it was running before, and is not ours to kill
 }
 
 // A Process can be killed and started again under the same addresses.
@@ -26,13 +33,37 @@ type Process interface {
 }
 
 func (g Gateway) validate() error {
-	for what, address := range map[string]string{"address": g.Address, "simulator": g.Simulator, "admin address": g.Admin} {
-		if address == "" && what == "admin address" {
-			continue
+	if len(g.Instances) == 0 {
+		return fmt.Errorf("%w: %s has no instance", ErrScenario, g.Name)
+	}
+	places := map[string]string{"simulator": g.Simulator}
+	for _, one := range g.Instances {
+		places["address"] = one.Address
+		if one.Admin != "" {
+			places["admin address"] = one.Admin
 		}
-		if err := send.Loopback(address); err != nil {
-			return fmt.Errorf("%w: the %s of %s: %w", ErrScenario, what, g.Name, err)
+		for what, address := range places {
+			if err := send.Loopback(address); err != nil {
+				return fmt.Errorf("%w: the %s of %s: %w", ErrScenario, what, g.Name, err)
+			}
 		}
 	}
 	return nil
 }
+
+// isOurs reports whether the gateway was started here, and can be killed.
+func (g Gateway) isOurs() bool { return len(g.Instances) > 0 && g.Instances[0].Process != nil }
+
+// isTelling reports whether its operators can ask and switch.
+func (g Gateway) isTelling() bool { return len(g.Instances) > 0 && g.Instances[0].Admin != "" }
+
+// addresses are those of all instances.
+func (g Gateway) addresses() (all []string) {
+	for _, one := range g.Instances {
+		all = append(all, one.Address)
+	}
+	return all
+}
+
+// urls names where it is reached.
+func (g Gateway) urls() string { return "http://" + strings.Join(g.addresses(), ", http://") }

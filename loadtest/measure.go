@@ -50,9 +50,9 @@ func (v *view) find(o scenario.Objective) (float64, finding) {
 	case "normal after recovery":
 		return v.worst(func(o Outage) float64 { return o.NormalAfter * 1000 })
 	case "transitions":
-		return v.changed(v.mode, o)
+		return v.changed(func(m Member) []Band { return m.Mode }, o)
 	case "circuit changes":
-		return v.changed(v.circuit, o)
+		return v.changed(func(m Member) []Band { return m.Circuit }, o)
 	}
 	return v.windowed(o)
 }
@@ -81,13 +81,16 @@ func (v *view) worst(of func(Outage) float64) (float64, finding) {
 	return most, known
 }
 
-func (v *view) changed(bands []Band, o scenario.Objective) (float64, finding) {
-	if len(bands) == 0 {
-		return 0, unknown
-	}
+// changed counts changes of all instances; what one does not tell, none tells.
+func (v *view) changed(of func(Member) []Band, o scenario.Objective) (float64, finding) {
 	n := 0
-	for _, w := range v.windows(o, v.length) {
-		n += changes(bands, w.from, w.until)
+	for _, m := range v.members {
+		if len(of(m)) == 0 {
+			return 0, unknown
+		}
+		for _, w := range v.windows(o, v.length) {
+			n += changes(of(m), w.from, w.until)
+		}
 	}
 	return float64(n), known
 }

@@ -63,8 +63,9 @@ func (v *view) readOutage(o *Outage, next float64) {
 	o.NormalAfter = v.normalAfter(o.Until, next)
 }
 
-// opened is when the circuit opened in an outage; never if it did not. If
-// the circuit is not told, the first answer that it caused tells.
+// opened is when the circuit opened in an outage, that of the last instance; never
+// if one did not that lived. If the circuit is not told, the first answer that it
+// caused tells.
 func (v *view) opened(o Outage) float64 {
 	if len(v.circuit) == 0 {
 		first := never
@@ -75,12 +76,16 @@ func (v *view) opened(o Outage) float64 {
 		}
 		return first
 	}
-	for _, b := range v.circuit {
-		if b.State == "open" && b.Until > o.From && b.From < o.Until {
-			return max(b.From, o.From)
+	last := never
+	for _, m := range v.members {
+		switch opened, died := m.opened(o); {
+		case opened >= 0:
+			last = max(last, opened)
+		case !died:
+			return never
 		}
 	}
-	return never
+	return last
 }
 
 // fastAfter says when the first answer came after which answers stay useful

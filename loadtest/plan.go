@@ -27,6 +27,8 @@ type request struct {
 	status  int           // HTTP; 0 = no answer
 	answer  *answer
 	outcome outcome
+
+	instance int // that it went to, the last time; from 0
 }
 
 // A ticket as the simulator issues it.

@@ -41,6 +41,9 @@ func Play(ctx context.Context, s scenario.Scenario, gateways []Gateway, progress
 	begin := time.Now().Add(startDelay)
 	for _, t := range subjects {
 		t.begin = begin
+		if t.Redis != nil {
+			t.seen.redisIs(0, "up")
+		}
 	}
 	length, stopped := s.Length(), make(chan time.Duration, 1)
 	toTheEnd := context.AfterFunc(ctx, func() { stopped <- time.Since(begin) }) // not when the last answer was waited for
@@ -76,11 +79,11 @@ func ready(s scenario.Scenario, gateways []Gateway) error {
 	wrong = append(wrong, untold(s, gateways)...)
 	for _, g := range gateways {
 		wrong = append(wrong, g.validate())
-		if s.Kills() && g.Process == nil {
-			wrong = append(wrong, fmt.Errorf("%w: it kills the gateway, and %s is not ours to kill; leave --target out", ErrScenario, g.Name))
+		if !g.isOurs() {
+			wrong = append(wrong, foreign(s, g.Name)...)
 		}
 		for _, step := range s.Steps {
-			if step.Switch != nil && g.Admin == "" {
+			if step.Switch != nil && !g.isTelling() {
 				wrong = append(wrong, fmt.Errorf("%w: it throws a switch, and %s has no operators' address; give --target-admin", ErrScenario, g.Name))
 			}
 		}
@@ -88,12 +91,29 @@ func ready(s scenario.Scenario, gateways []Gateway) error {
 	return errors.Join(wrong...)
 }
 
+// foreign finds what only a gateway that was started here can be played.
+func foreign(s scenario.Scenario, name string) (wrong []error) {
+	refuse := func(format string) {
+		wrong = append(wrong, fmt.Errorf("%w: "+format+"; leave --target out", ErrScenario, name))
+	}
+	if s.Kills() {
+		refuse("it kills the gateway, and %s is not ours to kill")
+	}
+	if s.OnNetwork() {
+		refuse("its API is behind a name with addresses of its own, which %s cannot be given")
+	}
+	if s.Instances > 1 || s.HasRedis() {
+		refuse("its gateway has instances or a Redis of its own, and %s was started without")
+	}
+	return wrong
+}
+
 // untold finds the objectives that a gateway cannot meet however well it does,
 // because it does not tell what they are about.
 func untold(s scenario.Scenario, gateways []Gateway) (wrong []error) {
 	var silent, flags []string
 	for _, g := range gateways {
-		if g.Admin == "" {
+		if !g.isTelling() {
 			silent, flags = append(silent, g.Name), append(flags, "--target-admin "+g.Name+"=URL")
 		}
 	}
@@ -143,8 +163,10 @@ func drive(ctx context.Context, s scenario.Scenario, subjects []*subject, progre
 	watchers.Wait()
 	for _, t := range subjects { // the last word on how it was
 		t.lookAtCounts(context.WithoutCancel(ctx))
-		if t.admin != nil {
-			t.lookAtStatus(context.WithoutCancel(ctx))
+		for _, one := range t.parts {
+			if one.admin != nil {
+				t.lookAtStatus(context.WithoutCancel(ctx), one)
+			}
 		}
 	}
 	if err := context.Cause(sending); err != nil && !errors.Is(err, context.Canceled) {

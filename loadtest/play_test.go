@@ -39,6 +39,11 @@ func api(t *testing.T) string {
 	return <-ready
 }
 
+// alone is a gateway of one instance that was running before.
+func alone(name, address, sim, operators string) loadtest.Gateway {
+	return loadtest.Gateway{Name: name, Simulator: sim, Instances: []loadtest.Instance{{Address: address, Admin: operators}}}
+}
+
 // gateway runs one that answers as decide says. If it says nothing it waits until
 // the caller leaves.
 func gateway(t *testing.T, sim string, decide func(n int64, ticket string) (status int, body string)) loadtest.Gateway {
@@ -64,7 +69,7 @@ func gateway(t *testing.T, sim string, decide func(n int64, ticket string) (stat
 	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
-	return loadtest.Gateway{Name: "stub", Address: strings.TrimPrefix(s.URL, "http://"), Simulator: sim}
+	return alone("stub", strings.TrimPrefix(s.URL, "http://"), sim, "")
 }
 
 func short(users string, more ...string) string {
@@ -120,7 +125,7 @@ func TestPlay_FindsEveryWrongAnswer(t *testing.T) {
 // Two gateways get the same users at the same times, each its own tickets.
 func TestPlay_ComparesGatewaysFairly(t *testing.T) {
 	t.Parallel()
-	s := read(t, short("{valid: 1}"))
+	s := read(t, short("{valid: 1}", "callers: {give_up: 1m}"))
 	yes := func(int64, string) (int, string) { return 200, full }
 	no := func(int64, string) (int, string) { return 200, asked }
 	one, two := gateway(t, api(t), yes), gateway(t, api(t), no)
@@ -182,7 +187,7 @@ func TestPlay_CallersBehave(t *testing.T) {
 		}))
 		defer s.Close()
 		text := strings.Replace(short("{retry: 1}", "callers: {retry_after: 1s, tries: 9}"), "400/s", "20/s", 1)
-		g := loadtest.Gateway{Name: "stub", Address: strings.TrimPrefix(s.URL, "http://"), Simulator: api(t)}
+		g := alone("stub", strings.TrimPrefix(s.URL, "http://"), api(t), "")
 		r, err := loadtest.Play(t.Context(), read(t, text), []loadtest.Gateway{g}, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -204,8 +209,8 @@ func TestPlay_CallersBehave(t *testing.T) {
 // it is named before anything is sent.
 func TestPlay_RefusesObjectivesThatNobodyTells(t *testing.T) {
 	s := read(t, outage+"  - circuit changes >= 4\n  - circuit changes in back <= 4\n")
-	telling := loadtest.Gateway{Name: "ours", Address: "127.0.0.1:1", Simulator: "127.0.0.1:2", Admin: "127.0.0.1:3"}
-	silent := loadtest.Gateway{Name: "theirs", Address: "127.0.0.1:4", Simulator: "127.0.0.1:5"}
+	telling := alone("ours", "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3")
+	silent := alone("theirs", "127.0.0.1:4", "127.0.0.1:5", "")
 	_, err := loadtest.Play(t.Context(), s, []loadtest.Gateway{telling, silent}, nil)
 	if !errors.Is(err, loadtest.ErrScenario) {
 		t.Fatalf("got %v", err)
@@ -226,16 +231,18 @@ func TestPlay_RefusesWhatItMayNotReach(t *testing.T) {
 	s := read(t, short("{valid: 1}"))
 	kills := read(t, short("{valid: 1}", "steps: [{at: 0s, kill: gateway}, {at: 100ms, start: gateway}]"))
 	switches := read(t, short("{valid: 1}", "steps: [{at: 0s, switch: {mode: auto, reason: a test}}]"))
-	here := loadtest.Gateway{Name: "g", Address: "127.0.0.1:1", Simulator: "127.0.0.1:2"}
+	several := read(t, short("{valid: 1}", "instances: 2"))
+	here := alone("g", "127.0.0.1:1", "127.0.0.1:2", "")
 	for name, c := range map[string]struct {
 		s    scenario.Scenario
 		g    loadtest.Gateway
 		want string
 	}{
-		"a gateway elsewhere":      {s, loadtest.Gateway{Name: "g", Address: "192.0.2.1:80", Simulator: "127.0.0.1:2"}, "loopback"},
-		"a simulator elsewhere":    {s, loadtest.Gateway{Name: "g", Address: "127.0.0.1:1", Simulator: "192.0.2.1:80"}, "loopback"},
-		"operators elsewhere":      {s, loadtest.Gateway{Name: "g", Address: "127.0.0.1:1", Simulator: "127.0.0.1:2", Admin: "192.0.2.1:80"}, "loopback"},
+		"a gateway elsewhere":      {s, alone("g", "192.0.2.1:80", "127.0.0.1:2", ""), "loopback"},
+		"a simulator elsewhere":    {s, alone("g", "127.0.0.1:1", "192.0.2.1:80", ""), "loopback"},
+		"operators elsewhere":      {s, alone("g", "127.0.0.1:1", "127.0.0.1:2", "192.0.2.1:80"), "loopback"},
 		"somebody else's to kill":  {kills, here, "not ours to kill"},
+		"one where several are":    {several, here, "has instances or a Redis of its own, and g was started without"},
 		"no operators to switch":   {switches, here, "--target-admin"},
 		"a simulator that is away": {s, here, "is it running?"},
 	} {

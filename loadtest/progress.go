@@ -48,10 +48,6 @@ func (t *subject) progress() TargetProgress {
 	t.live.mu.Unlock()
 	slices.Sort(took)
 	out.P99 = quantile(took, 0.99)
-	t.seen.mu.Lock()
-	defer t.seen.mu.Unlock()
-	if n := len(t.seen.states); n > 0 {
-		out.Circuit, out.Mode = t.seen.states[n-1].circuit, t.seen.states[n-1].mode
-	}
+	out.Circuit, out.Mode = t.now()
 	return out
 }

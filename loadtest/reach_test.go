@@ -19,11 +19,11 @@ func TestPlay_LooksAtEveryDoorFirst(t *testing.T) {
 	s := read(t, short("{valid: 1}"))
 	right := gateway(t, api(t), func(int64, string) (int, string) { t.Error("something was sent"); return 500, "" })
 	for flag, wrong := range map[string]func(g *loadtest.Gateway){
-		"--target":       func(g *loadtest.Gateway) { g.Address = "127.0.0.1:1" },
-		"--simulator":    func(g *loadtest.Gateway) { g.Simulator = right.Address },
-		"--target-admin": func(g *loadtest.Gateway) { g.Admin = right.Simulator },
+		"--target":       func(g *loadtest.Gateway) { g.Instances[0].Address = "127.0.0.1:1" },
+		"--simulator":    func(g *loadtest.Gateway) { g.Simulator = right.Instances[0].Address },
+		"--target-admin": func(g *loadtest.Gateway) { g.Instances[0].Admin = right.Simulator },
 	} {
-		g := right
+		g := alone(right.Name, right.Instances[0].Address, right.Simulator, "")
 		wrong(&g)
 		if _, err := loadtest.Play(t.Context(), s, []loadtest.Gateway{g}, nil); err == nil || !strings.Contains(err.Error(), "see "+flag) && !strings.Contains(err.Error(), "See "+flag) {
 			t.Errorf("a wrong %s: %v", flag, err)
@@ -57,7 +57,8 @@ func TestPlay_TakesAnotherSimulator(t *testing.T) {
 	})
 	other := httptest.NewServer(mux)
 	t.Cleanup(other.Close)
-	s := read(t, strings.Replace(short("{foreign: 1}"), "useful >= 100%", "useful >= 100%, upstream calls > 100", 1))
+	s := read(t, strings.NewReplacer("useful >= 100%", "useful >= 100%, upstream calls > 100", "500ms", "3s", "400/s", "30/s").Replace(
+		short("{foreign: 1}", "callers: {give_up: 1m}"))) // counts are read in its time on a busy machine too
 	g := gateway(t, strings.TrimPrefix(other.URL, "http://"), func(int64, string) (int, string) { sent.Add(1); return 200, refused })
 	r, err := loadtest.Play(t.Context(), s, []loadtest.Gateway{g}, nil)
 	if err != nil {

@@ -20,6 +20,7 @@ type Run struct {
 	Machine    Machine   `json:"machine"`
 	Phases     []Phase   `json:"phases"`
 	Targets    []Target  `json:"targets"` // one a gateway under test
+	File       string    `json:"-"`       // that it was read from, as whoever compares calls it; "" if it was not
 }
 
 // Machine says where it ran.
@@ -44,19 +45,28 @@ type Phase struct {
 
 // A Target is one gateway's share of the run.
 type Target struct {
-	Name       string      `json:"name"` // "captchagate", or as --target names it
-	Address    string      `json:"address"`
+	Name       string      `json:"name"`    // "captchagate", or as --target names it
+	Address    string      `json:"address"` // of a fleet all, with commas between
 	Version    string      `json:"version,omitempty"`
 	Objectives []Objective `json:"objectives"`
 	Total      Tally       `json:"total"`
-	Phases     []Tally     `json:"phases"`           // one a phase of the run, in its order
-	Series     []Slot      `json:"series"`           // in order, without gaps, each SlotSeconds long
-	Circuit    []Band      `json:"circuit"`          // closed, open, half_open, recovering; empty if the target does not tell
-	Mode       []Band      `json:"mode"`             // normal, degraded; the same
-	Events     []Event     `json:"events,omitempty"` // switches thrown, kills, faults set, transitions with their evidence
+	Phases     []Tally     `json:"phases"`            // one a phase of the run, in its order
+	Series     []Slot      `json:"series"`            // in order, without gaps, each SlotSeconds long
+	Circuit    []Band      `json:"circuit"`           // closed, open, half_open, recovering; empty if the target does not tell; of a fleet the worst that answers
+	Mode       []Band      `json:"mode"`              // normal, degraded; the same
+	Members    []Member    `json:"members,omitempty"` // of a fleet, one an instance
+	Redis      []Band      `json:"redis,omitempty"`   // up, stopped, killed, slow; empty if none was started
+	Events     []Event     `json:"events,omitempty"`  // switches thrown, kills, faults set, transitions with their evidence
 	Outages    []Outage    `json:"outages,omitempty"`
 	Kept       Kept        `json:"kept"`
 	Counts     []Count     `json:"counts"` // answers by decision, reason, cause and kind of user
+}
+
+// A Member is one instance's share of what its fleet did.
+type Member struct {
+	Sent    int    `json:"sent"` // requests that went to it, each where its last try did
+	Circuit []Band `json:"circuit"`
+	Mode    []Band `json:"mode"` // down while it did not answer
 }
 
 // An Objective is what the scenario asked for and what was found.
@@ -121,7 +131,7 @@ type Band struct {
 // An Event is something that happened at one moment.
 type Event struct {
 	At   float64 `json:"at"`
-	Kind string  `json:"kind"` // fault, switch, kill, start, script, transition
+	Kind string  `json:"kind"` // fault, switch, kill, start, script, network, redis, transition
 	Text string  `json:"text"`
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"captchagate/chart"
 	"captchagate/loadtest/scenario"
 )
 
@@ -64,7 +65,7 @@ func line(p Progress) string {
 			b.WriteString(t.Name + ": ")
 		}
 		a := t.Answers
-		fmt.Fprintf(&b, "verified %d, rejected %d, degraded %d", a.Verified, a.Rejected, a.Allowed+a.Challenged+a.Denied)
+		fmt.Fprintf(&b, "verified %d, let through %d, challenged %d, denied %d, rejected %d", a.Verified, a.Allowed, a.Challenged, a.Denied, a.Rejected)
 		if a.Failed+a.Wrong > 0 {
 			fmt.Fprintf(&b, ", failed %d, wrong %d", a.Failed, a.Wrong)
 		}
@@ -82,19 +83,49 @@ func Summarize(w io.Writer, r Run) {
 		fmt.Fprintf(w, "\nSTOPPED EARLY, %s: what is not judged had no time to show\n", r.Stopped())
 	}
 	for _, t := range r.Targets {
-		a := t.Total.Answers
-		fmt.Fprintf(w, "\n%s: %d requests in %.0f s, %.0f/s; useful %.3f %%, p50 %.1f ms, p99 %.0f ms\n",
-			t.Name, t.Total.Sent, r.Seconds, t.Kept.Sent, t.Total.Useful, t.Total.P50, t.Total.P99)
-		fmt.Fprintf(w, "  verified %d, rejected %d, let through %d, challenged %d, denied %d, wrong %d, failed %d, hung up %d\n",
-			a.Verified, a.Rejected, a.Allowed, a.Challenged, a.Denied, a.Wrong, a.Failed, a.HungUp)
+		fmt.Fprintf(w, "\n%s: %d requests in %.0f s, %.0f/s\n", t.Name, t.Total.Sent, r.Seconds, t.Kept.Sent)
+		if !t.Kept.OK {
+			fmt.Fprintf(w, "  RATE NOT KEPT, so what follows proves nothing: %s\n", t.Kept.Why)
+		}
+		summarizeAnswers(w, t.Total)
+		summarizeFleet(w, t, r.Seconds)
 		for _, o := range t.Objectives {
 			fmt.Fprintf(w, "  %-10s  %-48s %s\n", mark(o), o.Text, o.Found)
 		}
 		fmt.Fprintf(w, "  sent late by %.2f ms at the 99th percentile, %.1f ms at most\n", t.Kept.LateP99, t.Kept.LateMax)
-		if !t.Kept.OK {
-			fmt.Fprintf(w, "  NOT KEPT: %s\n", t.Kept.Why)
+	}
+}
+
+// summarizeAnswers writes what became of users before how many of their answers
+// were useful: a challenge is useful, and no verification.
+func summarizeAnswers(w io.Writer, t Tally) {
+	a, of := t.Answers, func(n int) string { return fmt.Sprintf("%d (%s)", n, chart.Percent(percent(n, max(t.Sent, 1)))) }
+	fmt.Fprintf(w, "  verified %s, let through %s, challenged %s, denied %s\n", of(a.Verified), of(a.Allowed), of(a.Challenged), of(a.Denied))
+	fmt.Fprintf(w, "  rightly rejected %d, wrong %d, failed %d, hung up %d\n", a.Rejected, a.Wrong, a.Failed, a.HungUp)
+	fmt.Fprintf(w, "  useful %s, p50 %.1f ms, p99 %.0f ms\n", chart.Percent(t.Useful), t.P50, t.P99)
+}
+
+// summarizeFleet tells what each instance got, and when what was away.
+func summarizeFleet(w io.Writer, t Target, length float64) {
+	for i, m := range t.Members {
+		fmt.Fprintf(w, "  instance %d: %d requests%s\n", i+1, m.Sent, stretches(m.Away(), length))
+	}
+	if away := t.RedisAway(); len(away) > 0 {
+		fmt.Fprintf(w, "  Redis%s\n", strings.TrimPrefix(stretches(away, length), ","))
+	}
+}
+
+func stretches(bands []Band, length float64) string {
+	var b strings.Builder
+	for _, one := range bands {
+		fmt.Fprintf(&b, ", %s from %.1f s to ", one.State, one.From)
+		if one.Until >= length {
+			b.WriteString("the end")
+		} else {
+			fmt.Fprintf(&b, "%.1f s", one.Until)
 		}
 	}
+	return b.String()
 }
 
 func mark(o Objective) string {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"captchagate/chart"
 	"captchagate/loadtest"
 )
 
@@ -31,7 +32,7 @@ func shown(terminal bool, when ...loadtest.Progress) string {
 func TestScreen_WritesPlainLinesWhereNobodyDraws(t *testing.T) {
 	got := shown(false, progress(0, "healthy"), progress(time.Second, "healthy"), progress(2*time.Second, "outage"),
 		progress(3*time.Second, "outage"), progress(8*time.Second, "outage"))
-	const rest = " 300/s, API: hang | verified 5, rejected 1, degraded 9, p99 27 ms, circuit open\n"
+	const rest = " 300/s, API: hang | verified 5, let through 2, challenged 3, denied 4, rejected 1, p99 27 ms, circuit open\n"
 	want := " 0.0s/10s  healthy" + rest + " 2.0s/10s  outage" + rest + " 8.0s/10s  outage" + rest
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
@@ -55,7 +56,7 @@ func TestScreen_TellsTargetsApartAndWhatWentWrong(t *testing.T) {
 	p.Targets[0].Name, p.Targets[0].Answers.Wrong = "ours", 1
 	p.Targets = append(p.Targets, loadtest.TargetProgress{Name: "theirs"})
 	got := shown(false, p)
-	for _, want := range []string{"ours: verified 5", "failed 0, wrong 1", "theirs: verified 0, rejected 0, degraded 0, p99 0 ms\n"} {
+	for _, want := range []string{"ours: verified 5", "failed 0, wrong 1", "theirs: verified 0, let through 0, challenged 0, denied 0, rejected 0, p99 0 ms\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q does not tell %q", got, want)
 		}
@@ -72,5 +73,26 @@ func TestSummarize_NamesWhatWasMissed(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the summary does not tell %q:\n%s", want, b.String())
 		}
+	}
+}
+
+// What became of users comes before how many answers were useful, and that the
+// figures prove nothing before any of them.
+func TestSummarize_BeginsWithWhatCounts(t *testing.T) {
+	run := loadtest.Told(read(t, outage), story(), 4*time.Second)
+	run.Targets[0].Kept.OK, run.Targets[0].Kept.Why = false, "the machine is too busy"
+	var b strings.Builder
+	loadtest.Summarize(&b, run)
+	// as the report writes them: cut, and never rounded up to all
+	if want := "useful " + chart.Percent(run.Targets[0].Total.Useful) + ","; !strings.Contains(b.String(), want) {
+		t.Errorf("the summary does not tell %q", want)
+	}
+	rest := b.String()
+	for _, next := range []string{"RATE NOT KEPT, so what follows proves nothing: the machine is too busy", "verified ", "let through ", "challenged ", "denied ", "useful ", "MISSED"} {
+		_, after, found := strings.Cut(rest, next)
+		if !found {
+			t.Fatalf("%q does not come next in\n%s", next, b.String())
+		}
+		rest = after
 	}
 }

@@ -4,28 +4,26 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
-
-	"captchagate/admin"
 )
 
 // How often the simulator's counts and the gateway's status are looked at.
 const (
 	countEvery  = 20 * time.Millisecond
 	statusEvery = 50 * time.Millisecond
+
+	readyAgainEvery = 250 * time.Millisecond // and an instance that is out, whether it is back
 )
 
-// seen is what was noted of a gateway from outside; its times count from the
-// run's beginning, in seconds.
+// seen is what was noted of a gateway from outside, all instances together; its
+// times count from the run's beginning, in seconds.
 type seen struct {
-	mu          sync.Mutex
-	counts      []count
-	states      []state
-	transitions []transition // of the circuit, in order, each once
-	events      []Event
+	mu     sync.Mutex
+	counts []count
+	events []Event
+	redis  []Band // how Redis was; its last one goes on
 }
 
 // A count is how many calls had reached the Captcha API.
@@ -34,34 +32,22 @@ type count struct {
 	calls int64
 }
 
-// A state is what the status told.
-type state struct {
-	at            float64
-	circuit, mode string // "down" if it did not answer; circuit "" if only the mode is told
-	forced        string // degraded or normal; "" = auto
-}
-
-// A transition is a change of the circuit.
-type transition struct {
-	at       float64
-	from, to string
-}
-
-func (s *seen) event(at time.Duration, kind, text string) {
+func (s *seen) add(e Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.events = append(s.events, Event{At: at.Seconds(), Kind: kind, Text: text})
+	s.events = append(s.events, e)
 }
 
 // watch looks at the gateway until ctx ends.
 func (t *subject) watch(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { every(ctx, countEvery, func() { t.lookAtCounts(ctx) }) })
-	look := t.lookAtStatus
-	if t.admin == nil {
-		look = t.lookAtMode
+	for _, one := range t.parts {
+		wg.Go(func() { every(ctx, statusEvery, func() { t.look(ctx, one) }) })
+		if len(t.parts) > 1 {
+			wg.Go(func() { every(ctx, readyAgainEvery, func() { t.takeIn(ctx, one) }) })
+		}
 	}
-	wg.Go(func() { every(ctx, statusEvery, func() { look(ctx) }) })
 	wg.Wait()
 }
 
@@ -106,57 +92,6 @@ func (c *calls) UnmarshalJSON(text []byte) error {
 	}
 	return nil
 }
-
-// lookAtStatus notes a look at the time of its question: what changes between
-// that and the answer is told by the transitions, and seems no step back.
-func (t *subject) lookAtStatus(ctx context.Context) {
-	now := state{at: t.since().Seconds(), circuit: down, mode: down}
-	var status admin.Status
-	err := t.admin.ask(ctx, http.MethodGet, "/admin/v1/status", nil, &status)
-	if ctx.Err() != nil {
-		return
-	}
-	if err == nil {
-		now.circuit, now.mode = status.Breaker.State, status.Mode
-		if status.Override != nil {
-			now.forced = status.Override.Mode.String()
-		}
-	}
-	t.seen.mu.Lock()
-	defer t.seen.mu.Unlock()
-	t.seen.states = append(t.seen.states, now)
-	for _, one := range slices.Backward(status.Breaker.Transitions) { // oldest first
-		at := one.At.Sub(t.begin).Seconds()
-		known := len(t.seen.transitions) > 0 && at <= t.seen.transitions[len(t.seen.transitions)-1].at
-		if at < 0 || known {
-			continue
-		}
-		t.seen.transitions = append(t.seen.transitions, transition{at, one.From, one.To})
-		t.seen.events = append(t.seen.events, Event{At: at, Kind: "transition", Text: one.From + " → " + one.To + ": " + one.Evidence})
-	}
-}
-
-// lookAtMode asks a gateway without an operators' address for its mode, as a page
-// would. One that has never told it is not down: it does not know the question.
-func (t *subject) lookAtMode(ctx context.Context) {
-	at := t.since().Seconds()
-	var now struct{ Mode string }
-	err := t.front.ask(ctx, http.MethodGet, "/v1/mode?scene="+url.QueryEscape(t.scene), nil, &now)
-	if ctx.Err() != nil {
-		return
-	}
-	t.seen.mu.Lock()
-	defer t.seen.mu.Unlock()
-	switch {
-	case err == nil && (now.Mode == "normal" || now.Mode == "degraded"):
-		t.seen.states = append(t.seen.states, state{at: at, mode: now.Mode})
-	case len(t.seen.states) > 0:
-		t.seen.states = append(t.seen.states, state{at: at, mode: down})
-	}
-}
-
-// down is the state of a gateway that does not answer.
-const down = "down"
 
 // calls is how many calls had reached the API at a time: drawn evenly between
 // two looks.

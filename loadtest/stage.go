@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,21 +14,33 @@ import (
 	"captchagate/simulator"
 )
 
-// A Stage is a gateway and a simulated Captcha API that were started for a run,
-// as processes of their own, with their files in a temporary folder.
+// A Stage is a gateway, of one or more instances, and a simulated Captcha API that
+// were started for a run, as processes of their own, with their files in a temporary
+// folder; and where the scenario has one, a Redis.
 type Stage struct {
 	folder    string
-	gateway   *child
+	instances []staged
 	simulator *child
-	api       string // where the simulator listens
-	listen    string
-	admin     string
+	api       string   // where the simulator listens
+	network   *network // nil = the API is at the simulator's address, without a name
+	redis     *Redis   // nil = there is none
+	secret    string   // that instances share, where there are several or a Redis
 }
 
-// Commands says how to start the two: a program and its first arguments each.
-// The gateway's is given the path of a configuration, the simulator's flags as
-// cmd/simulator has them. Both must end when their standard input does.
-type Commands struct{ Gateway, Simulator []string }
+// staged is one instance of the gateway.
+type staged struct {
+	process       *child
+	folder        string
+	listen, admin string
+	token         string // of its operators
+}
+
+// Commands says how to start what there is: a program and its first arguments each.
+// The gateway's is given the path of a configuration, and where the API is behind
+// a name --resolver; the simulator's flags are those of cmd/simulator, and those
+// of the network; Redis's is given the server's program and flags. All must end when
+// their standard input does.
+type Commands struct{ Gateway, Simulator, Redis []string }
 
 // Open starts what the scenario needs. Close must be called if there is no
 // error.
@@ -44,46 +57,101 @@ func Open(ctx context.Context, s scenario.Scenario, c Commands) (*Stage, error) 
 	return st, nil
 }
 
-func (st *Stage) open(ctx context.Context, s scenario.Scenario, c Commands) error {
-	for _, address := range []*string{&st.api, &st.listen, &st.admin} {
-		var err error
+func (st *Stage) open(ctx context.Context, s scenario.Scenario, c Commands) (err error) {
+	if err := st.openSimulator(ctx, s, c.Simulator); err != nil {
+		return err
+	}
+	if s.HasRedis() {
+		slow := slices.ContainsFunc(s.Moments(), func(step scenario.Step) bool { return step.Redis != nil && step.Redis.Kind == "slow" })
+		if st.redis, err = newRedis(ctx, c.Redis, st.folder, slow); err != nil {
+			return err
+		}
+		if err := st.redis.open(ctx); err != nil {
+			return err
+		}
+	}
+	st.share(s)
+	for i := range s.Instances {
+		if err := st.openInstance(ctx, i, s, c.Gateway); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (st *Stage) openSimulator(ctx context.Context, s scenario.Scenario, command []string) (err error) {
+	if st.api, err = freeAddress(ctx); err != nil {
+		return err
+	}
+	if st.network, err = newNetwork(ctx, s, st.folder); err != nil {
+		return err
+	}
+	flags := simulatorFlags(s, st.api)
+	if n := st.network; n != nil {
+		flags = append(flags, n.simulatorFlags(s.API)...)
+	}
+	st.simulator = &child{
+		what: "simulator", command: slices.Concat(command, flags),
+		ready: answers(st.api, "/_sim/stats"), log: filepath.Join(st.folder, "simulator.log"),
+	}
+	if err := st.simulator.Start(ctx); err != nil || st.network == nil {
+		return err
+	}
+	door := &subject{sim: newSimControl(st.api)}
+	defer door.sim.close()
+	return door.setNetwork(ctx, s.API.Network)
+}
+
+// openInstance starts one, with files of its own.
+func (st *Stage) openInstance(ctx context.Context, i int, s scenario.Scenario, command []string) (err error) {
+	one := staged{folder: filepath.Join(st.folder, fmt.Sprint("gateway", i+1))}
+	for _, address := range []*string{&one.listen, &one.admin} {
 		if *address, err = freeAddress(ctx); err != nil {
 			return err
 		}
 	}
-	path := filepath.Join(st.folder, "gateway.yaml")
-	if err := os.WriteFile(path, st.config(), 0o600); err != nil {
+	path := filepath.Join(one.folder, "gateway.yaml")
+	if err := errors.Join(os.Mkdir(one.folder, 0o700), os.WriteFile(path, st.config(one), 0o600)); err != nil {
 		return err
 	}
-	env := overrides(s)
-	st.simulator = &child{
-		what: "simulator", command: append(slices.Clone(c.Simulator), simulatorFlags(s, st.api)...),
-		ready: "http://" + st.api + "/_sim/stats", log: filepath.Join(st.folder, "simulator.log"),
+	env, command := overrides(s), append(slices.Clone(command), path)
+	if n := st.network; n != nil {
+		env, command = append(env, "SSL_CERT_FILE="+n.certificate()), append(command, "--resolver", n.resolver)
 	}
-	st.gateway = &child{
-		what: "gateway", command: append(slices.Clone(c.Gateway), path), env: env,
-		ready: "http://" + st.listen + "/readyz", log: filepath.Join(st.folder, "gateway.log"),
+	one.process = &child{
+		what: "gateway", command: command, env: env,
+		ready: answers(one.listen, "/readyz"), log: filepath.Join(one.folder, "gateway.log"),
 	}
-	if err := st.simulator.Start(ctx); err != nil {
+	st.instances = append(st.instances, one)
+	if err := one.process.Start(ctx); err != nil {
 		return err
 	}
-	return st.gateway.Start(ctx)
+	if one.token = st.secret; one.token == "" {
+		one.token, err = one.operators().FileToken()
+	}
+	st.instances[i] = one
+	return err
 }
 
 // Gateway is what runs on the stage.
 func (st *Stage) Gateway() Gateway {
-	return Gateway{
-		Name: "captchagate", Address: st.listen, Admin: st.admin, Simulator: st.api,
-		Version: gateway.Version(), Process: st.gateway,
+	g := Gateway{Name: "captchagate", Simulator: st.api, Version: gateway.Version(), Redis: st.redis}
+	for _, one := range st.instances {
+		g.Instances = append(g.Instances, Instance{Address: one.listen, Admin: one.admin, Token: one.token, Process: one.process})
 	}
+	return g
 }
 
-// Close ends both processes and removes their files.
+// Close ends all processes and removes their files.
 func (st *Stage) Close() {
-	for _, one := range []*child{st.gateway, st.simulator} {
-		if one != nil {
-			_ = one.Kill()
-		}
+	for _, one := range st.instances {
+		_ = one.process.Kill()
+	}
+	if st.redis != nil {
+		st.redis.close()
+	}
+	if st.simulator != nil {
+		_ = st.simulator.Kill()
 	}
 	_ = os.RemoveAll(st.folder)
 }

@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,19 +10,23 @@ import (
 	"slices"
 	"strings"
 
+	"captchagate/admin"
 	"captchagate/config"
 	"captchagate/loadtest/scenario"
 	"captchagate/simulator"
 	"captchagate/strictyaml"
 )
 
-// config is the gateway's: the defaults, the simulator's account and a scene
-// for each action.
-func (st *Stage) config() []byte {
-	return fmt.Appendf(nil, `listen: %[1]s
-admin: {listen: "%[2]s", token_file: ""}
+// config is an instance's: the defaults, the simulator's account, a scene for each
+// action, and what those share that are several.
+func (st *Stage) config(one staged) []byte {
+	endpoint := "http://" + st.api
+	if st.network != nil {
+		endpoint = st.network.endpoint()
+	}
+	text := fmt.Appendf(nil, `listen: %[1]s
 upstream:
-  endpoint: http://%[3]s
+  endpoint: %[2]s
   secret_id: %[4]s
   secret_key: %[5]s
   apps:
@@ -36,10 +41,32 @@ scenes:
   payment: {degraded: deny}
 script_probe: {url: "http://%[3]s/TJCaptcha.js", interval: 1s}
 client: {script: "http://%[3]s/TJCaptcha.js"}
-store: {path: "%[8]s"}
 log: {level: error}
-`, st.listen, st.admin, st.api, simulator.DefaultSecretID, simulator.DefaultSecretKey,
-		simulator.DefaultAppID, simulator.DefaultAppSecretKey, filepath.Join(st.folder, "gateway.db"))
+`, one.listen, endpoint, st.api, simulator.DefaultSecretID, simulator.DefaultSecretKey,
+		simulator.DefaultAppID, simulator.DefaultAppSecretKey)
+	store := filepath.Join(one.folder, "gateway.db")
+	if st.secret == "" {
+		return fmt.Appendf(text, "admin: {listen: %q, token_file: %q}\nstore: {path: %q}\n", one.admin, one.operators().File, store)
+	}
+	text = fmt.Appendf(text, `admin: {listen: %[1]q, tokens: [{name: loadtest, role: operator, token: %[2]q}]}
+challenge: {secret: %[2]q}
+`, one.admin, st.secret)
+	if st.redis == nil {
+		return fmt.Appendf(text, "store: {path: %q}\n", store)
+	}
+	return fmt.Appendf(text, "store: {path: %q, redis: %q, secret: %q}\n", store, st.redis.url(), st.secret)
+}
+
+// share makes a secret for those that are several.
+func (st *Stage) share(s scenario.Scenario) {
+	if s.Instances > 1 || s.HasRedis() {
+		st.secret = rand.Text()
+	}
+}
+
+// operators are those of the instance: whoever has the token that it makes.
+func (s staged) operators() admin.Config {
+	return admin.Config{File: filepath.Join(s.folder, "admin.token")}
 }
 
 // overrides are the scenario's values for the gateway, as its environment.
@@ -62,9 +89,13 @@ func CheckGateway(s scenario.Scenario) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }() // the system clears what stays
-	st := &Stage{folder: folder, listen: "127.0.0.1:1", admin: "127.0.0.1:2", api: "127.0.0.1:3"}
+	st := &Stage{folder: folder, api: "127.0.0.1:3"}
+	if s.HasRedis() {
+		st.redis = &Redis{server: "127.0.0.1:4"}
+	}
+	st.share(s)
 	path := filepath.Join(folder, "gateway.yaml")
-	if err := os.WriteFile(path, st.config(), 0o600); err != nil {
+	if err := os.WriteFile(path, st.config(staged{folder: folder, listen: "127.0.0.1:1", admin: "127.0.0.1:2"}), 0o600); err != nil {
 		return err
 	}
 	return checkConfig(path, overrides(s))

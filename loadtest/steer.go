@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"captchagate/loadtest/scenario"
+	"captchagate/simulator"
 )
 
 // An action is something that is done to a gateway or its API at one moment.
@@ -32,8 +34,12 @@ func actions(s scenario.Scenario) []action {
 			all = append(all, action{start, "fault", faultText(p.Fault), setFault(*p.Fault, lasts)})
 		}
 	}
-	for _, step := range s.Steps {
-		all = append(all, stepAction(step))
+	for _, step := range s.Moments() {
+		if step.Redis != nil {
+			all = append(all, redisActions(step.At, *step.Redis)...)
+			continue
+		}
+		all = append(all, stepAction(step, s.Instances))
 	}
 	slices.SortStableFunc(all, func(a, b action) int { return int(a.at - b.at) })
 	return all
@@ -54,6 +60,21 @@ func setFault(f scenario.Fault, d time.Duration) func(context.Context, *subject)
 	if f.Consume != nil {
 		body["consume"] = *f.Consume
 	}
+	if f.Address > 0 {
+		body["address"] = f.Address
+	}
+	if f.Instances > 0 {
+		body["instances"] = f.Instances
+	}
+	if f.Limit > 0 {
+		body["limit"] = f.Limit
+	}
+	if f.RetryAfter > 0 {
+		body["retry_after"] = f.RetryAfter.String()
+	}
+	if f.Capacity > 0 {
+		body["capacity"] = f.Capacity
+	}
 	return func(ctx context.Context, t *subject) error {
 		return t.sim.ask(ctx, http.MethodPut, "/_sim/fault", body, nil)
 	}
@@ -64,14 +85,32 @@ func faultText(f *scenario.Fault) string {
 		return ""
 	}
 	text := f.Kind
-	if f.Kind == "none" {
+	switch {
+	case f.Kind == "none" && f.Latency > 0:
 		text = "slower"
+	case f.Kind == "none" && f.Capacity > 0:
+		text = "weaker"
 	}
 	if f.Latency > 0 {
 		text += " by " + f.Latency.String()
 	}
+	if f.Capacity > 0 {
+		text += ", " + strconv.FormatFloat(f.Capacity, 'g', 4, 64) + " calls a second at most"
+	}
 	if f.Share != nil && *f.Share < 1 {
 		text += " for " + strconv.FormatFloat(*f.Share*100, 'g', 4, 64) + " %"
+	}
+	if f.Limit > 0 {
+		text += " above " + strconv.FormatFloat(f.Limit, 'g', 4, 64) + "/s"
+	}
+	if f.RetryAfter > 0 {
+		text += " with Retry-After " + f.RetryAfter.String()
+	}
+	if f.Instances > 1 {
+		text += fmt.Sprintf(" on one of %d instances", f.Instances)
+	}
+	if f.Address > 0 {
+		text += fmt.Sprintf(" at address %d", f.Address)
 	}
 	if f.SpareDisaster {
 		text += ", disaster tickets answered"
@@ -79,23 +118,67 @@ func faultText(f *scenario.Fault) string {
 	return text
 }
 
-func stepAction(step scenario.Step) action {
+// networkText says in words what lies between.
+func networkText(n scenario.Network) string {
+	var parts []string
+	if n.ForgetFlows {
+		parts = append(parts, "all connections forgotten")
+	}
+	if len(n.Addresses) > 0 {
+		parts = append(parts, "the API's name has "+numbered(n.Addresses))
+	}
+	if len(n.BlackHole) > 0 {
+		parts = append(parts, numbered(n.BlackHole)+" swallows everything")
+	}
+	if n.Resolver != "" && n.Resolver != string(simulator.ResolverOK) {
+		parts = append(parts, "the resolver: "+n.Resolver)
+	}
+	if len(parts) == 0 {
+		return "as it should be"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func numbered(addresses []int) string {
+	text := make([]string, len(addresses))
+	for i, n := range addresses {
+		text[i] = "address " + strconv.Itoa(n)
+	}
+	return strings.Join(text, " and ")
+}
+
+// setNetwork puts n between the gateway and the API.
+func (t *subject) setNetwork(ctx context.Context, n scenario.Network) error {
+	body := map[string]any{"forget_flows": n.ForgetFlows}
+	if len(n.Addresses) > 0 {
+		body["addresses"] = n.Addresses
+	}
+	if len(n.BlackHole) > 0 {
+		body["black_hole"] = n.BlackHole
+	}
+	if n.Resolver != "" {
+		body["resolver"] = n.Resolver
+	}
+	return t.sim.ask(ctx, http.MethodPut, "/_sim/network", body, nil)
+}
+
+func stepAction(step scenario.Step, instances int) action {
 	a := action{at: step.At}
 	switch {
 	case step.Switch != nil:
 		w := *step.Switch
 		a.kind, a.text = "switch", "mode "+w.Mode+scope(w)+": "+w.Reason
 		a.do = func(ctx context.Context, t *subject) error { return t.toggle(ctx, w) }
-	case step.Kill != "":
-		a.kind, a.text = "kill", "gateway killed, as kill -9 does"
-		a.do = func(_ context.Context, t *subject) error {
-			err := t.Process.Kill()
-			t.pool.Forget()
-			return err
-		}
-	case step.Start != "":
-		a.kind, a.text = "start", "gateway started again"
-		a.do = func(ctx context.Context, t *subject) error { return t.Process.Start(ctx) }
+	case step.Kill != nil:
+		a.kind, a.text = "kill", what(*step.Kill, instances)+" killed, as kill -9 does"
+		a.do = func(_ context.Context, t *subject) error { return t.kill(max(step.Kill.Instance-1, 0)) }
+	case step.Start != nil:
+		a.kind, a.text = "start", what(*step.Start, instances)+" started again"
+		a.do = func(ctx context.Context, t *subject) error { return t.start(ctx, max(step.Start.Instance-1, 0)) }
+	case step.Network != nil:
+		n := *step.Network
+		a.kind, a.text = "network", networkText(n)
+		a.do = func(ctx context.Context, t *subject) error { return t.setNetwork(ctx, n) }
 	default:
 		a.kind, a.text = "script", "page script: "+step.Script
 		a.do = func(ctx context.Context, t *subject) error {
@@ -112,9 +195,12 @@ func scope(w scenario.Switch) string {
 	return " for " + w.Scene
 }
 
-// toggle throws the gateway's switch; one without operators has none.
+// toggle throws the gateway's switch, at the first instance that runs; one without
+// operators has none.
 func (t *subject) toggle(ctx context.Context, w scenario.Switch) error {
-	if t.admin == nil {
+	at := max(slices.IndexFunc(t.parts, func(i *instance) bool { return !i.gone }), 0)
+	admin := t.parts[at].admin
+	if admin == nil {
 		return fmt.Errorf("%s has no operators' address to throw the switch at; give --target-admin", t.Name)
 	}
 	body := map[string]any{"mode": w.Mode, "reason": w.Reason}
@@ -127,7 +213,7 @@ func (t *subject) toggle(ctx context.Context, w scenario.Switch) error {
 	if w.Share != nil {
 		body["share"] = *w.Share
 	}
-	return t.admin.ask(ctx, http.MethodPut, "/admin/v1/mode", body, nil)
+	return admin.ask(ctx, http.MethodPut, "/admin/v1/mode", body, nil)
 }
 
 // steer does all actions in time. The error says which could not be done: then the
@@ -145,7 +231,7 @@ func (t *subject) steer(ctx context.Context, actions []action) error {
 			}
 			return fmt.Errorf("%s, at %v: %s: %w", t.Name, a.at, a.text, err)
 		}
-		t.seen.event(at, a.kind, a.text)
+		t.seen.add(Event{At: at.Seconds(), Kind: a.kind, Text: a.text})
 	}
 	return nil
 }
@@ -159,18 +245,27 @@ func (t *subject) clearFaults(ctx context.Context) error {
 // reach finds out before anything is sent whether all doors are what they should
 // be: a run against a wrong address says nothing about a gateway.
 func (t *subject) reach(ctx context.Context) error {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", t.Address)
-	if err != nil {
-		return fmt.Errorf("%s takes no connections at %s: %w; is it running? See --target", t.Name, t.Address, err)
-	}
-	_ = conn.Close()
 	if err := t.clearFaults(ctx); err != nil {
 		return fmt.Errorf("the simulator of %s: %w; see --simulator", t.Name, err)
 	}
-	if t.admin == nil {
+	for _, one := range t.parts {
+		if err := t.reachInstance(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *subject) reachInstance(ctx context.Context, i *instance) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", i.Address)
+	if err != nil {
+		return fmt.Errorf("%s takes no connections at %s: %w; is it running? See --target", t.Name, i.Address, err)
+	}
+	_ = conn.Close()
+	if i.admin == nil {
 		return nil
 	}
-	if err := t.admin.ask(ctx, http.MethodGet, "/admin/v1/status", nil, nil); err != nil {
+	if err := i.admin.ask(ctx, http.MethodGet, "/admin/v1/status", nil, nil); err != nil {
 		return fmt.Errorf("the operators' door of %s: %w; see --target-admin, and GATEWAY_ADMIN_TOKEN where it asks for a token", t.Name, err)
 	}
 	return nil

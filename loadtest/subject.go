@@ -20,11 +20,10 @@ type subject struct {
 	callers  scenario.Callers
 	begin    time.Time
 	requests []request
-	pool     send.Pool
+	balancer *send.Balancer
+	parts    []*instance // one each of its instances
 	sim      *control
-	admin    *control // nil = it has none: what a page may ask tells the mode
-	front    *control // where pages ask
-	scene    string   // that they ask about
+	scene    string // that pages ask about
 	seen     seen
 	live     live
 
@@ -34,23 +33,20 @@ type subject struct {
 
 func newSubject(g Gateway, s scenario.Scenario, requests []request) *subject {
 	t := &subject{
-		Gateway: g, callers: s.Callers, requests: requests,
-		sim: newControl(g.Simulator), front: newControl(g.Address), scene: slices.Min(slices.Collect(maps.Keys(s.Scenes))),
+		Gateway: g, callers: s.Callers, requests: requests, balancer: send.NewBalancer(g.addresses(), s.Balance),
+		sim: newSimControl(g.Simulator), scene: slices.Min(slices.Collect(maps.Keys(s.Scenes))),
 	}
-	t.pool.Address = g.Address
-	if g.Admin != "" {
-		t.admin = newControl(g.Admin)
-		t.admin.token = g.Token
+	for i, one := range g.Instances {
+		t.parts = append(t.parts, newInstance(one, i))
 	}
 	return t
 }
 
 func (t *subject) close() {
-	t.pool.Forget()
+	t.balancer.Forget()
 	t.sim.close()
-	t.front.close()
-	if t.admin != nil {
-		t.admin.close()
+	for _, one := range t.parts {
+		one.close()
 	}
 }
 
@@ -97,7 +93,8 @@ func (t *subject) send(ctx context.Context, n int) {
 // try sends a request once. Its error says that there was no answer.
 func (t *subject) try(ctx context.Context, s *request, r send.Request) error {
 	s.tries++
-	status, body, err := t.pool.Do(ctx, r)
+	at, status, body, err := t.balancer.Do(ctx, r)
+	s.instance = at
 	if err != nil {
 		s.status, s.answer = 0, nil
 		return err

@@ -47,8 +47,9 @@ type view struct {
 	scenario scenario.Scenario
 	sent     []request // those that left, in order
 	length   float64
-	early    bool // it was stopped
-	circuit  []Band
+	early    bool     // it was stopped
+	members  []Member // one an instance
+	circuit  []Band   // of all together
 	mode     []Band
 	outages  []Outage
 	kept     Kept
@@ -61,7 +62,7 @@ func (t *subject) view(s scenario.Scenario, length time.Duration, early bool) *v
 			v.sent = append(v.sent, one)
 		}
 	}
-	v.circuit, v.mode = t.seen.bands(v.length)
+	v.readMembers()
 	v.outages = v.readOutages()
 	v.kept = v.readKept()
 	return v
@@ -69,10 +70,14 @@ func (t *subject) view(s scenario.Scenario, length time.Duration, early bool) *v
 
 func (v *view) target() Target {
 	out := Target{
-		Name: v.Name, Address: "http://" + v.Address, Version: v.Version,
+		Name: v.Name, Address: v.urls(), Version: v.Version,
 		Total: v.tally(0, v.length), Series: v.series(), Circuit: v.circuit, Mode: v.mode,
 		Outages: v.outages, Kept: v.kept, Counts: v.counts(), Events: v.seen.events,
 	}
+	if len(v.members) > 1 {
+		out.Members = v.members
+	}
+	out.Redis = finish(slices.Clone(v.seen.redis), v.length)
 	for _, p := range phases(v.scenario) {
 		out.Phases = append(out.Phases, v.tally(p.From, p.Until))
 	}
@@ -202,7 +207,7 @@ func (v *view) readKept() Kept {
 	case len(late) == 0:
 		k.Why = "nothing was sent"
 	case quantile(late, 0.99) > millis(maxLateP99):
-		k.Why = "one request in a hundred left over " + maxLateP99.String() + " late; lower the rates, or give the machine less else to do"
+		k.Why = "one request in a hundred left over " + maxLateP99.String() + " late: the machine is too busy; lower the rates, or give it less else to do"
 	}
 	k.OK = k.Why == ""
 	return k

@@ -30,7 +30,7 @@ func (t *subject) issue(ctx context.Context) error {
 			continue
 		}
 		kind := ticketKind(requests[i].user)
-		if kind == scenario.Foreign && t.Process == nil {
+		if kind == scenario.Foreign && !t.isOurs() {
 			kind = scenario.Forged
 		}
 		wanted[kind] = append(wanted[kind], i)

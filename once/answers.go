@@ -87,6 +87,27 @@ func (a *Answers[T]) Do(ctx context.Context, caller, key string, body []byte, de
 	}
 }
 
+// Get returns an answer that was given and lives.
+func (a *Answers[T]) Get(caller, key string) (value T, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	found, ok := a.answers[nameOf(caller, key)]
+	if !ok || found.ends.IsZero() || !time.Now().Before(found.ends) {
+		return value, false
+	}
+	return found.value, true
+}
+
+// Forget drops an answer that was given.
+func (a *Answers[T]) Forget(caller, key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := nameOf(caller, key)
+	if found, ok := a.answers[n]; ok && !found.ends.IsZero() {
+		delete(a.answers, n)
+	}
+}
+
 // Len returns how many answers are in memory, those on their way included;
 // some may have expired.
 func (a *Answers[T]) Len() int {

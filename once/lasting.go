@@ -106,10 +106,10 @@ func (s *LastingSet) Run(ctx context.Context) {
 
 func (s *LastingSet) tell(err error) {
 	if err != nil {
-		s.log.Error("what must be remembered over a restart cannot be written; it is kept in memory and tried again", "bucket", s.bucket, "error", err)
+		s.log.Error("what must be remembered over a restart cannot be written; it is kept in memory and tried again", "about", "tickets "+s.bucket, "error", err)
 		return
 	}
-	s.log.Info("what must be remembered over a restart is written again", "bucket", s.bucket)
+	s.log.Info("what must be remembered over a restart is written again", "about", "tickets "+s.bucket)
 }
 
 // flush writes what is pending. What could not be written stays pending.

@@ -33,6 +33,9 @@ func NewSpent(set *Set, store Store, bucket string) *Spent {
 // and what it does not know the store may know.
 func (s *Spent) Known(key string) bool { return s.set.Has(shortened(key)) }
 
+// Generation is always the same: the Store forgets nothing before its time.
+func (s *Spent) Generation() string { return "" }
+
 func shortened(key string) [16]byte {
 	sum := sha256.Sum256([]byte(key))
 	return [16]byte(sum[:16])

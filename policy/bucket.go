@@ -22,6 +22,27 @@ func newClock() clock { return clock{began: time.Now()} }
 
 func (c clock) now() int64 { return int64(time.Since(c.began)) * ticksPerNano }
 
+// time is the system's time at a tick, and zero at 0.
+func (c clock) time(ticks int64) time.Time {
+	if ticks == 0 {
+		return time.Time{}
+	}
+	return c.began.Add(time.Duration(ticks / ticksPerNano)).Round(0)
+}
+
+// ticks are those of a time that another process may have noted; 0 of zero. What
+// is long ago is before this clock began.
+func (c clock) ticks(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	d := at.Sub(c.began.Round(0))
+	if d < 0 {
+		return -ticksIn(-max(d, -math.MaxInt64)) - 1
+	}
+	return ticksIn(d) + 1
+}
+
 // A limit is a token bucket's rule. The bucket itself is one number, the time
 // at which it will be full again (the generic cell rate algorithm): a bucket
 // whose time has come is full, and the same as none.

@@ -37,6 +37,9 @@ func (a *Action) UnmarshalText(text []byte) error {
 	return fmt.Errorf("must be allow, challenge or deny, is %q", text)
 }
 
+// Words are those that UnmarshalText reads.
+func (Action) Words() []string { return actionNames[Allow:] }
+
 // MarshalText writes what UnmarshalText reads.
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
@@ -83,7 +86,7 @@ type Scene struct {
 	Degraded        Action `yaml:"degraded"`
 	Budget          Budget `yaml:"budget,omitempty"`           // of Allow
 	ChallengeBudget Budget `yaml:"challenge_budget,omitempty"` // of solved challenges; default: 240/m an address, 500/s in all
-	OverBudget      Action `yaml:"over_budget,omitempty"`      // default: one step stricter than Degraded
+	OverBudget      Beyond `yaml:"over_budget,omitempty"`      // default: one step stricter than Degraded
 }
 
 // A Budget bounds what a scene lets through unverified. A zero part does not
@@ -114,7 +117,7 @@ func (s Scene) Validate() error {
 	if s.ChallengeBudget.For < 0 {
 		add("challenge_budget.for: must not be negative")
 	}
-	if s.OverBudget == Allow {
+	if s.OverBudget == Beyond(Allow) {
 		add("over_budget: must be challenge or deny; letting through beyond the budget is no budget")
 	}
 	return errors.Join(mistakes...)
@@ -133,10 +136,28 @@ func (s Scene) WithDefaults() Scene {
 // not said one step stricter than the scene's action.
 func (s Scene) OverAction() Action {
 	if s.OverBudget != 0 {
-		return s.OverBudget
+		return Action(s.OverBudget)
 	}
 	return min(s.Degraded+1, Deny)
 }
+
+// Beyond is an Action beyond a budget. Allow is none: Validate refuses it. The zero
+// value stands for "not said".
+type Beyond Action
+
+// UnmarshalText reads an Action.
+func (b *Beyond) UnmarshalText(text []byte) error {
+	if (*Action)(b).UnmarshalText(text) != nil {
+		return fmt.Errorf("must be challenge or deny, is %q", text)
+	}
+	return nil
+}
+
+// Words are those that it may be.
+func (Beyond) Words() []string { return actionNames[Challenge:] }
+
+// MarshalText writes what UnmarshalText reads.
+func (b Beyond) MarshalText() ([]byte, error) { return Action(b).MarshalText() }
 
 // DisasterTickets says what a disaster ticket gets.
 type DisasterTickets struct {
@@ -162,6 +183,9 @@ func (a *DisasterAction) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
+
+// Words are those that UnmarshalText reads.
+func (DisasterAction) Words() []string { return []string{"scene", "challenge", "deny"} }
 
 // MarshalText writes what UnmarshalText reads.
 func (a DisasterAction) MarshalText() ([]byte, error) {

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,9 +25,9 @@ func TestScene_ValidateListsEveryMistake(t *testing.T) {
 		{policy.Scene{Degraded: policy.Allow, Budget: long}, "budget.total"},
 		{policy.Scene{Degraded: policy.Challenge, Budget: policy.Budget{For: -1}}, "budget.for"},
 		{policy.Scene{Degraded: policy.Challenge, ChallengeBudget: policy.Budget{For: -1}}, "challenge_budget.for"},
-		{policy.Scene{Degraded: policy.Challenge, OverBudget: policy.Allow}, "over_budget"},
-		{policy.Scene{Degraded: policy.Challenge, OverBudget: policy.Challenge}, ""},
-		{policy.Scene{OverBudget: policy.Allow, Budget: policy.Budget{For: -1}}, "degraded budget.for over_budget"},
+		{policy.Scene{Degraded: policy.Challenge, OverBudget: policy.Beyond(policy.Allow)}, "over_budget"},
+		{policy.Scene{Degraded: policy.Challenge, OverBudget: policy.Beyond(policy.Challenge)}, ""},
+		{policy.Scene{OverBudget: policy.Beyond(policy.Allow), Budget: policy.Budget{For: -1}}, "degraded budget.for over_budget"},
 	} {
 		var keys []string
 		if err := c.scene.Validate(); err != nil {
@@ -40,6 +41,20 @@ func TestScene_ValidateListsEveryMistake(t *testing.T) {
 		if got := strings.Join(keys, " "); got != c.keys {
 			t.Errorf("%+v: %q, want %q", c.scene, got, c.keys)
 		}
+	}
+}
+
+// Beyond a budget nobody is let through, and no guess at a word says so.
+func TestBeyond_KnowsNoAllow(t *testing.T) {
+	for text, want := range map[string]policy.Action{"challenge": policy.Challenge, "deny": policy.Deny, "allow": policy.Allow, "alow": 0} {
+		var b policy.Beyond
+		err := b.UnmarshalText([]byte(text))
+		if policy.Action(b) != want || (err != nil) != (want == 0) {
+			t.Errorf("%s: %d, %v", text, b, err)
+		}
+	}
+	if words := (policy.Beyond(0)).Words(); slices.Contains(words, "allow") || len(words) != 2 {
+		t.Errorf("it offers %v", words)
 	}
 }
 
@@ -59,7 +74,7 @@ func TestScene_OverBudgetIsOneStepStricter(t *testing.T) {
 		{policy.Allow, policy.Deny, policy.Deny},
 		{policy.Deny, policy.Challenge, policy.Challenge},
 	} {
-		if got := (policy.Scene{Degraded: c[0], OverBudget: c[1]}).OverAction(); got != c[2] {
+		if got := (policy.Scene{Degraded: c[0], OverBudget: policy.Beyond(c[1])}).OverAction(); got != c[2] {
 			t.Errorf("%v, over_budget %d: %v, want %v", c[0], c[1], got, c[2])
 		}
 	}

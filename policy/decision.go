@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	"captchagate/captcha"
 )
@@ -55,6 +58,18 @@ type Decision struct {
 	Attempts   int             `json:"attempts"`              // calls made to the API for this request
 	ID         string          `json:"decision_id"`           // UUIDv7
 	Challenge  any             `json:"challenge,omitempty"`   // if Action is Challenge
+	OwnCause   string          `json:"-"`                     // for operators, in place of Cause: trouble of our own that answers do not tell
+	Why        string          `json:"-"`                     // for operators: what the other fields do not tell; nothing that a user sent
+}
+
+// At is when it was decided, to the millisecond and in UTC, as its ID says, which never
+// goes back with the clock; zero without one.
+func (d *Decision) At() time.Time {
+	id, err := uuid.Parse(d.ID)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(id.Time().UnixTime()).UTC()
 }
 
 // AppendJSON appends the decision as JSON to b: byte for byte what encoding/json

@@ -65,7 +65,7 @@ func TestDecision_SaysThatAChallengeIsNoJSON(t *testing.T) {
 func TestDecision_ForgetsNoField(t *testing.T) {
 	d := policy.Decision{
 		Action: policy.Challenge, Reason: "r", Assurance: "a", Mode: "m", Cause: "c", DegradedBy: "d",
-		Answer: &captcha.Answer{Code: 1, Message: "m", EvilLevel: 2, Score: 3, RequestID: "i"}, Attempts: 1, ID: "i", Challenge: 1,
+		Answer: &captcha.Answer{Code: 1, Message: "m", EvilLevel: 2, Score: 3, RequestID: "i"}, Attempts: 1, ID: "i", Challenge: 1, OwnCause: "o", Why: "w",
 	}
 	for _, v := range []reflect.Value{reflect.ValueOf(d), reflect.ValueOf(*d.Answer)} {
 		for field, value := range v.Fields() {

@@ -14,13 +14,18 @@ type fallback struct {
 	action   Action
 	reason   Reason // instead of the action's own; "" = that
 	dear     bool   // load, or the user alone, may have brought it about: work costs more
+	why      string // see Decision
 	answer   *captcha.Answer
 	attempts int
+	held     captcha.Key // of a disaster ticket
 }
 
 // failed turns a failure of the corridor into a decision.
 func (p *Policy) failed(ctx context.Context, s *scene, r Request, f *captcha.Failure) Decision {
 	fb := fallback{cause: f.Kind.Cause(), action: s.Degraded, answer: f.Answer, attempts: f.Attempts}
+	if f.Err != nil {
+		fb.why = f.Err.Error()
+	}
 	switch f.Kind {
 	case captcha.Cancelled:
 		fb.action = Deny // nobody reads it; it must not cost a budget
@@ -42,26 +47,44 @@ func (p *Policy) failed(ctx context.Context, s *scene, r Request, f *captcha.Fai
 func (p *Policy) degraded(ctx context.Context, s *scene, r Request, fb fallback) Decision {
 	d := Decision{
 		Action: fb.action, Assurance: AssuranceNone, Mode: ModeDegraded,
-		Cause: fb.cause, Answer: fb.answer, Attempts: fb.attempts,
+		Cause: fb.cause, Answer: fb.answer, Attempts: fb.attempts, Why: fb.why,
 	}
 	if p.ports.Situation.Forced(s.name, r.Ticket) == ForceNormal {
-		d.Action, d.Mode, d.Reason = Deny, ModeNormal, ReasonDegradedDeny
+		d.Action, d.Mode, d.Reason, d.Why = Deny, ModeNormal, ReasonDegradedDeny, forcedNormal
 		return d
 	}
 	if d.Action == Allow {
-		p.letThrough(ctx, s, r, &d)
+		p.letThrough(ctx, s, r, &fb, &d)
 	}
-	if d.Action == Challenge {
+	if d.Action == Challenge && !r.Shadow {
 		d.Challenge = p.challenge(s, r, fb.cause, fb.dear)
 	}
 	if d.Reason == "" {
 		d.Reason = reasons[d.Action]
 	}
-	if fb.reason != "" && d.Reason != ReasonRejected {
+	if fb.reason != "" && d.Reason != ReasonRejected && d.Reason != ReasonMalicious {
 		d.Reason = fb.reason
 	}
 	return d
 }
+
+// forcedBy tells the switch and a drill apart: both are forced.
+func (p *Policy) forcedBy(s *scene) string {
+	if p.ports.Situation.Standing(s.name)[LastingForced] {
+		return "an operator forces degraded on all scenes"
+	}
+	return "a drill on this scene"
+}
+
+// forcedNormal is why nobody is let through or challenged, whatever the scene says.
+const forcedNormal = "an operator forces normal, so that whom nobody can verify is denied"
+
+// CauseStoreTrouble is the own cause of who was not let through because that could not
+// be kept.
+const CauseStoreTrouble = "store_trouble"
+
+// storeAway is why somebody meets over_budget while the budget has room.
+const storeAway = "nobody can be let through: the store takes no writes, or did not answer in time; the budget is not the reason"
 
 // reasons are those of degraded actions.
 var reasons = map[Action]Reason{
@@ -70,35 +93,55 @@ var reasons = map[Action]Reason{
 
 // letThrough lets a user through within the budget; beyond it d becomes what
 // the scene does then.
-func (p *Policy) letThrough(ctx context.Context, s *scene, r Request, d *Decision) {
-	on := OnTicket
+func (p *Policy) letThrough(ctx context.Context, s *scene, r Request, fb *fallback, d *Decision) {
+	pass := Pass{On: OnTicket, Budget: s.allowed}
 	if d.Cause == captcha.CauseDisasterTicket {
-		on = OnDisasterTicket
+		pass.On, pass.Held = OnDisasterTicket, fb.held
+	} else {
+		pass.Refusals = func() []captcha.Key { return p.refusalNames(r.Ticket) }
 	}
-	if on == OnTicket && p.ports.Refusals.Forgetful() {
+	if pass.On == OnTicket && p.ports.Refusals.Forgetful() {
 		d.Action = Challenge // it may have been refused, and that forgotten
 		return
 	}
-	switch p.pass(ctx, on, s, s.allowed, r, d.Cause) {
+	switch outcome, why := p.pass(ctx, pass, s, r, d.Cause); outcome {
 	case Let:
 	case Spent:
-		d.Action, d.Reason = Deny, ReasonRejected
-	case Over, Unknown:
+		if pass.On == OnDisasterTicket { // by another instance
+			*fb = p.uncorroborated(s)
+			d.Action, d.Why = fb.action, fb.why
+			return
+		}
+		d.Action, d.Reason, d.Why = Deny, ReasonRejected, "the ticket let somebody in before, while nobody could verify it"
+	case Refused:
+		known, ok := p.refused(r.Ticket)
+		if !ok {
+			known = rejectedUnasked("the API refused this ticket before, as another instance says")
+		}
+		known.Answer, known.Attempts = d.Answer, d.Attempts
+		*d = known
+	case Over, Refuted, Apart, Unsettled:
 		s.overBudget(d)
+		d.Why = why
+	case Unknown:
+		s.overBudget(d)
+		d.OwnCause, d.Why = CauseStoreTrouble, why
 	}
 }
 
-// pass asks for a pass on a budget, because of a cause.
-func (p *Policy) pass(ctx context.Context, on Basis, s *scene, budget *Limiter, r Request, cause captcha.Cause) Outcome {
-	outcome, err := p.ports.Passes.Let(ctx, Pass{
-		On: on, DecisionID: r.id, Scene: s.name, Reference: r.Reference, Ticket: r.Ticket, At: time.Now(),
-		Budget: budget, Under: lasting(cause, p.ports.Situation.Standing(s.name)),
-	})
+// pass asks for a pass because of a cause. why is why it was not given.
+func (p *Policy) pass(ctx context.Context, pass Pass, s *scene, r Request, cause captcha.Cause) (outcome Outcome, why string) {
+	if r.Shadow {
+		return Let, "" // as from a full budget
+	}
+	pass.DecisionID, pass.Scene, pass.Reference, pass.Ticket = r.id, s.name, r.Reference, r.Ticket
+	pass.At, pass.Under = time.Now(), lasting(cause, p.ports.Situation.Standing(s.name))
+	outcome, err := p.ports.Passes.Let(ctx, pass)
 	if err != nil {
 		p.log.Error("somebody was not let through unverified, because nobody could tell whether that was allowed", "scene", s.name, "error", err)
-		return Unknown
+		outcome = Unknown
 	}
-	return outcome
+	return outcome, p.why(outcome, pass, s)
 }
 
 // lasting is the lasting cause behind the cause of an answer, as things stand.
@@ -153,24 +196,30 @@ func (p *Policy) dear(s *scene, r Request, cause captcha.Cause) bool {
 // solution decides about a solution of an alternate challenge.
 func (p *Policy) solution(ctx context.Context, s *scene, r Request) Decision {
 	got := p.ports.Challenger.Check(ctx, *r.Solution, Binding{Scene: s.name, User: r.Ticket, Checks: s.checks})
-	d := Decision{Action: Deny, Reason: ReasonChallengeFailed, Assurance: AssuranceNone, Mode: ModeDegraded, Cause: got.Cause}
+	d := Decision{Action: Deny, Reason: ReasonChallengeFailed, Assurance: AssuranceNone, Mode: ModeDegraded, Cause: got.Cause, Why: "solution: " + got.Found}
 	if got.Cause == captcha.NoCause {
 		d.Mode = ModeNormal // not a challenge of ours: nothing degraded decided
 	}
 	if p.ports.Situation.Forced(s.name, r.Ticket) == ForceNormal {
 		d.Mode = ModeNormal
 		if got.Valid {
-			d.Reason = ReasonDegradedDeny
+			d.Reason, d.Why = ReasonDegradedDeny, forcedNormal
 		}
 		return d
 	}
-	if !got.Valid || !p.accepts(s, got) {
+	if !got.Valid {
 		return d
 	}
-	if p.pass(ctx, OnSolution, s, s.solved, r, got.Cause) == Let {
+	if d.Why = ""; !p.accepts(s, got) {
+		d.Why = "solution: right, and the scene asks for none now"
+		return d
+	}
+	outcome, why := p.pass(ctx, Pass{On: OnSolution, Budget: s.solved}, s, r, got.Cause)
+	if outcome == Let {
 		d.Action, d.Reason, d.Assurance = Allow, ReasonChallengeSolved, AssuranceReduced
 		return d
 	}
+	d.Why = why
 	s.overBudget(&d)
 	if d.Action == Challenge {
 		d.Challenge = p.challenge(s, r, got.Cause, p.dear(s, r, got.Cause))

@@ -19,16 +19,26 @@ func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
 	t, ok := captcha.ParseDisaster(r.Ticket.Value)
 	if !ok {
 		p.metrics.disaster(unknownForm, false, Deny)
-		return rejected(nil, 0)
+		return rejectedUnasked("it claims to be a disaster ticket and has none of their forms")
 	}
-	corroborated := p.scriptAway(s, r) && p.plausible(t) && !p.ports.Ledger.Seen(disasterKey(r.Ticket, t))
-	action := max(s.Degraded, Challenge, Action(p.rules.Load().Disaster.Otherwise))
+	held := disasterKey(r.Ticket, t)
+	corroborated := p.scriptAway(s, r) && p.plausible(t) && !p.ports.Ledger.Seen(held)
+	fb := p.uncorroborated(s)
 	if corroborated {
-		action = max(s.Degraded, Action(p.rules.Load().Disaster.WhenCorroborated))
+		action := max(s.Degraded, Action(p.rules.Load().Disaster.WhenCorroborated))
+		fb = fallback{cause: captcha.CauseDisasterTicket, action: action, held: held}
 	}
-	d := p.degraded(ctx, s, r, fallback{cause: captcha.CauseDisasterTicket, action: action, dear: !corroborated})
+	d := p.degraded(ctx, s, r, fb)
 	p.metrics.disaster(string(t.Form), corroborated, d.Action)
 	return d
+}
+
+// uncorroborated is what a disaster ticket gets that nothing corroborates.
+func (p *Policy) uncorroborated(s *scene) fallback {
+	return fallback{
+		cause: captcha.CauseDisasterTicket, action: max(s.Degraded, Challenge, Action(p.rules.Load().Disaster.Otherwise)),
+		dear: true, why: "a disaster ticket that nothing corroborates",
+	}
 }
 
 // scriptAway reports whether the page's script is known to be away, or an

@@ -26,11 +26,24 @@ type Limiter struct {
 	perIP, perNetwork, perSubject, total limit
 
 	names   names
+	lacks   lacks
 	limited bool // something is limited
 
+	*taken // shared with the limiter of the budget that this one replaced
+}
+
+// taken is what was taken from a budget.
+type taken struct {
 	mu        sync.Mutex
 	clock     clock
 	timeLimit timeLimit
+	refusing  [lastings]bool // somebody was refused because the time of the cause is over
+	pot
+	part pot // of one instance alone; see TakePart
+}
+
+// A pot is the buckets of a budget.
+type pot struct {
 	buckets   table // when each bucket that is not full will be
 	totalFull int64
 }
@@ -45,17 +58,37 @@ func NewLimiter(cfg Budget, key []byte) *Limiter { return newLimiter(cfg, key, m
 // none of them is full again and a user would need one more, the user is
 // refused.
 func newLimiter(cfg Budget, key []byte, capacity int) *Limiter {
+	t := &taken{clock: newClock(), timeLimit: timeLimit{ticks: ticksIn(cfg.For)}, pot: pot{buckets: newTable(capacity)}, part: pot{buckets: newTable(capacity)}}
+	return limiterOf(cfg, newNames(key), t)
+}
+
+func limiterOf(cfg Budget, names names, t *taken) *Limiter {
 	return &Limiter{
 		perIP:      limitOf(cfg.PerIP, 1),
 		perNetwork: limitOf(cfg.PerIP, networkFactor),
 		perSubject: limitOf(cfg.PerSubject, 1),
 		total:      limitOf(cfg.Total, 1),
-		timeLimit:  timeLimit{ticks: ticksIn(cfg.For)},
-		names:      newNames(key),
+		names:      names,
+		lacks:      lacksOf(cfg),
 		limited:    cfg != Budget{},
-		clock:      newClock(),
-		buckets:    newTable(capacity),
+		taken:      t,
 	}
+}
+
+// with returns the limiter of another budget, from which as much was taken: of
+// the total as many passes, of the buckets the same part, and of the time limit
+// as much time. Changing a budget hands nothing out anew.
+func (l *Limiter) with(cfg Budget) *Limiter {
+	next := limiterOf(cfg, l.names, l.taken)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.total.limits() && next.total.limits() {
+		now := l.clock.now()
+		passes := (max(l.totalFull-now, 0) + l.total.interval - 1) / l.total.interval
+		l.totalFull = now + min(passes*next.total.interval, next.total.burst)
+	}
+	l.timeLimit.change(ticksIn(cfg.For))
+	return next
 }
 
 // Observe tells the limiter which lasting causes hold. It must be called at least
@@ -84,7 +117,7 @@ func (l *Limiter) Take(under Lasting, ip netip.Addr, subject string) bool {
 	defer l.mu.Unlock()
 	now := l.clock.now()
 	l.buckets.sweep(now)
-	if l.timeLimit.over(under, now) || !l.take(charges[:n], now) {
+	if l.timeLimit.over(under, now) || !l.take(charges[:n], l.total, now) {
 		return false
 	}
 	l.timeLimit.begin(under, now)
@@ -113,27 +146,32 @@ func (l *Limiter) charges(ip netip.Addr, subject string) (cs [3]charge, n int) {
 }
 
 // take takes from all of cs and from the total, or from none.
-func (l *Limiter) take(cs []charge, now int64) bool {
-	total, ok := l.total.take(l.totalFull, now)
-	if !ok {
+func (p *pot) take(cs []charge, total limit, now int64) bool {
+	totalFull, unknown, ok := p.fills(cs, total, now)
+	if !ok || !p.buckets.fits(unknown) {
 		return false
 	}
-	unknown := 0
 	for i := range cs {
-		full, known := l.buckets.get(cs[i].name)
+		p.buckets.set(cs[i].name, cs[i].full)
+	}
+	p.totalFull = totalFull
+	return true
+}
+
+// fills notes in cs when each bucket is full after this, and reports whether all have
+// a token.
+func (p *pot) fills(cs []charge, total limit, now int64) (totalFull int64, unknown int, ok bool) {
+	if totalFull, ok = total.take(p.totalFull, now); !ok {
+		return 0, 0, false
+	}
+	for i := range cs {
+		full, known := p.buckets.get(cs[i].name)
 		if !known {
 			unknown++
 		}
 		if cs[i].full, ok = cs[i].limit.take(full, now); !ok {
-			return false
+			return 0, 0, false
 		}
 	}
-	if !l.buckets.fits(unknown) {
-		return false
-	}
-	for i := range cs {
-		l.buckets.set(cs[i].name, cs[i].full)
-	}
-	l.totalFull = total
-	return true
+	return totalFull, unknown, true
 }

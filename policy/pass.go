@@ -15,6 +15,9 @@ type Pass struct {
 	At                           time.Time
 	Budget                       *Limiter // that it is taken from
 	Under                        Lasting  // whose time it takes
+
+	Held     captcha.Key          // with OnDisasterTicket what names it in its user's hands
+	Refusals func() []captcha.Key // with OnTicket under what a refusal of it by the API is remembered
 }
 
 // A Basis is what a user is let through on.
@@ -32,10 +35,14 @@ type Outcome int
 
 // The outcomes. The zero value lets nobody through.
 const (
-	Unknown Outcome = iota // nobody could tell, or keep it; the user is treated as Over
-	Let                    // the user is let through
-	Spent                  // the ticket let somebody in before
-	Over                   // the budget has no room for this user
+	Unknown   Outcome = iota // nobody could tell, or keep it; the user is treated as Over
+	Let                      // the user is let through
+	Spent                    // the ticket let somebody in before, or a disaster ticket was seen
+	Over                     // the budget has no room for this user
+	Refuted                  // re-verification found the user to be bad; treated as Over
+	Apart                    // the fleet cannot be asked, and this instance's part has no room; treated as Over
+	Unsettled                // what the fleet shares was lost a moment ago; treated as Over
+	Refused                  // the API refused the ticket, as another instance says; Refusals has that now
 )
 
 // Passes lets users through.

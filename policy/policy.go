@@ -8,6 +8,8 @@ package policy
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -62,6 +64,7 @@ type Binding struct {
 // A Solution is what became of the check of a solution.
 type Solution struct {
 	Valid bool
+	Found string        // by the check, in a word
 	Cause captcha.Cause // under which the challenge was issued; "" if it was not ours
 	Asked bool          // issued for this household by a decision of ours
 }
@@ -72,6 +75,10 @@ type Request struct {
 	Ticket    captcha.Ticket // with UserIP, unless the body was too long to be read
 	Solution  *string        // of an alternate challenge, instead of a ticket
 	Reference string         // the business's own
+
+	// Shadow says that the decision has no effect: it spends no budget, and is counted
+	// by whoever asks.
+	Shadow bool
 
 	id string // of the decision that it will get
 }
@@ -92,7 +99,8 @@ type Policy struct {
 	key      []byte
 	log      *slog.Logger
 	metrics  *metrics
-	rules    atomic.Pointer[rules]
+
+	rules atomic.Pointer[rules]
 }
 
 // rules are a Config with its budgets; they are replaced, never changed.
@@ -127,28 +135,37 @@ func New(verifier captcha.Verifier, ports Ports, cfg Config, key []byte, log *sl
 	return p
 }
 
-// Reconfigure replaces the rules. A budget that stays the same keeps what was
-// taken from it: loading a configuration again must not buy passes.
+// Reconfigure replaces the rules. What was taken from a scene's budgets stays
+// taken: loading a configuration again must not buy passes.
 func (p *Policy) Reconfigure(cfg Config) {
 	next := &rules{Config: cfg, scenes: map[string]*scene{}}
-	old := p.rules.Load()
+	var old map[string]*scene
+	if rules := p.rules.Load(); rules != nil {
+		old = rules.scenes
+	}
 	for name, c := range cfg.Scenes {
-		s := &scene{Scene: c, name: name}
-		if old != nil && old.scenes[name] != nil && old.scenes[name].Budget == c.Budget {
-			s.allowed = old.scenes[name].allowed
-		} else {
-			s.allowed = NewLimiter(c.Budget, p.key)
-		}
-		if old != nil && old.scenes[name] != nil && old.scenes[name].ChallengeBudget == c.ChallengeBudget {
-			s.solved, s.checks = old.scenes[name].solved, old.scenes[name].checks
-		} else {
-			solved := c.WithDefaults().ChallengeBudget
-			s.solved, s.checks = NewLimiter(solved, p.key), newChecks(solved, p.key)
-		}
-		next.scenes[name] = s
+		next.scenes[name] = p.scene(name, c, old[name])
 		p.metrics.seed(name, c)
 	}
 	p.rules.Store(next)
+}
+
+// scene returns a scene with its budgets, those of the old one if there was one.
+func (p *Policy) scene(name string, c Scene, old *scene) *scene {
+	s := &scene{Scene: c, name: name}
+	solved := c.WithDefaults().ChallengeBudget
+	if old == nil {
+		s.allowed, s.solved, s.checks = NewLimiter(c.Budget, p.key), NewLimiter(solved, p.key), newChecks(solved, p.key)
+		return s
+	}
+	s.allowed, s.solved, s.checks = old.allowed, old.solved, old.checks
+	if old.Budget != c.Budget {
+		s.allowed = s.allowed.with(c.Budget)
+	}
+	if old.ChallengeBudget != c.ChallengeBudget {
+		s.solved, s.checks = s.solved.with(solved), newChecks(solved, p.key)
+	}
+	return s
 }
 
 // Scene returns a configured scene.
@@ -160,13 +177,20 @@ func (p *Policy) Scene(name string) (Scene, bool) {
 	return s.Scene, true
 }
 
+// Scenes are the names of all configured scenes, in order.
+func (p *Policy) Scenes() []string { return slices.Sorted(maps.Keys(p.rules.Load().scenes)) }
+
 // Observe notes which lasting causes hold, for the time limits of budgets. It is
 // called when that changes and every now and then.
 func (p *Policy) Observe() {
 	for name, s := range p.rules.Load().scenes {
 		standing := p.ports.Situation.Standing(name)
-		s.allowed.Observe(standing)
-		s.solved.Observe(standing)
+		for solved, budget := range map[bool]*Limiter{false: s.allowed, true: s.solved} {
+			budget.Observe(standing)
+			for _, under := range budget.begunAnew() {
+				p.begun(s, solved, under)
+			}
+		}
 	}
 }
 
@@ -186,7 +210,9 @@ func (p *Policy) Decide(ctx context.Context, r Request) Decision {
 		d = p.ticket(ctx, s, r)
 	}
 	d.ID = r.id
-	p.metrics.decision(s.name, d, time.Since(start))
+	if !r.Shadow {
+		p.metrics.decision(s.name, d, time.Since(start))
+	}
 	return d
 }
 
@@ -200,16 +226,16 @@ func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {
 		return p.disaster(ctx, s, r)
 	}
 	if disaster || !r.Ticket.WellFormed() {
-		return rejected(nil, 0)
+		return rejectedUnasked("ticket or randstr is missing or has not the form of one")
 	}
 	if d, ok := p.refused(r.Ticket); ok {
 		return d // whatever has happened to the API since
 	}
 	if p.ports.Situation.Forced(s.name, r.Ticket) == ForceDegraded {
-		return p.degraded(ctx, s, r, fallback{cause: captcha.CauseForced, action: s.Degraded})
+		return p.degraded(ctx, s, r, fallback{cause: captcha.CauseForced, action: s.Degraded, why: p.forcedBy(s)})
 	}
 	if p.ports.Ledger.LetThrough(r.Ticket.Key()) {
-		return rejected(nil, 0) // it let somebody in while nobody could verify it
+		return rejectedUnasked("the ticket let somebody in before, while nobody could verify it")
 	}
 	v, err := p.verifier.Verify(ctx, r.Ticket)
 	if err != nil {
@@ -230,13 +256,26 @@ func (p *Policy) verdict(r Request, v captcha.Verdict) Decision {
 	case v.Outcome == captcha.Passed && p.ports.Ledger.Claim(r.Ticket.Key()):
 		return Decision{Action: Allow, Reason: ReasonVerified, Assurance: AssuranceFull, Mode: ModeNormal, Answer: v.Answer, Attempts: v.Attempts}
 	case v.Outcome == captcha.Passed:
-		return rejected(v.Answer, v.Attempts)
+		d := rejected(v.Answer, v.Attempts)
+		d.Why = "the API passes it, and it let somebody in before"
+		return d
 	}
 	p.refuse(r.Ticket, v)
 	if v.Outcome == captcha.Malicious {
 		return malicious(v.Answer, v.Attempts)
 	}
-	return rejected(v.Answer, v.Attempts)
+	d := rejected(v.Answer, v.Attempts)
+	if v.Answer == nil {
+		d.Why = "the API refused the call as invalid"
+	}
+	return d
+}
+
+// rejectedUnasked rejects a ticket without asking the API.
+func rejectedUnasked(why string) Decision {
+	d := rejected(nil, 0)
+	d.Why = why
+	return d
 }
 
 func malicious(a *captcha.Answer, attempts int) Decision {

@@ -1,8 +1,11 @@
 package policy_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"captchagate/captcha"
 	"captchagate/policy"
@@ -15,8 +18,8 @@ const (
 )
 
 // Loading a configuration again must buy nothing: a budget that stays the same
-// keeps what was taken from it, whatever else of the scene changes. A budget
-// that changes begins anew, and the other does not.
+// keeps what was taken from it, whatever else of the scene changes, and one that
+// is wider has only the difference.
 func TestReconfigure_RefillsNoBudget(t *testing.T) {
 	one, two := policy.Budget{Total: per(1, time.Hour), For: time.Hour}, policy.Budget{Total: per(2, time.Hour), For: time.Hour}
 	for _, c := range []struct {
@@ -25,7 +28,7 @@ func TestReconfigure_RefillsNoBudget(t *testing.T) {
 		wantTicket, wantSolved string
 	}{
 		{"nothing", func(*policy.Scene) {}, beyond, beyond},
-		{"over_budget", func(s *policy.Scene) { s.OverBudget = policy.Deny }, beyondDeny, beyondDeny},
+		{"over_budget", func(s *policy.Scene) { s.OverBudget = policy.Beyond(policy.Deny) }, beyondDeny, beyondDeny},
 		{"the budget", func(s *policy.Scene) { s.Budget = two }, within, beyond},
 		{"the challenge budget", func(s *policy.Scene) { s.ChallengeBudget = two }, beyond, passes},
 	} {
@@ -51,6 +54,87 @@ func TestReconfigure_RefillsNoBudget(t *testing.T) {
 			t.Errorf("%s was changed: a solution gets %s, want %s", c.name, got, c.wantSolved)
 		}
 	}
+}
+
+// S2: whoever tightens or widens a budget while it is spent gives nobody what was
+// taken before, and no time that is over.
+func TestReconfigure_AChangedBudgetHandsNothingOutAnew(t *testing.T) {
+	inBubble(t, func() {
+		budget := func(n int, d time.Duration) policy.Scene {
+			return policy.Scene{Degraded: policy.Allow, Budget: policy.Budget{Total: per(n, time.Hour), For: d}}
+		}
+		w := newWorld(budget(3, time.Minute))
+		w.fails, w.standing = captcha.CircuitOpen, in(policy.LastingCircuit)
+		p, n := w.policy(), 0
+		p.Observe()
+		lets := func(when string, want int) {
+			t.Helper()
+			for i := range want + 1 {
+				n++
+				if got := words(p.Decide(t.Context(), ticket(n))); (got == within) != (i < want) {
+					t.Fatalf("%s: ticket %d of %d gets %s", when, i+1, want, got)
+				}
+			}
+		}
+		becomes := func(s policy.Scene) {
+			w.cfg.Scenes = map[string]policy.Scene{theScene: s}
+			p.Reconfigure(w.cfg)
+		}
+		lets("at first", 3)
+		becomes(budget(5, time.Minute))
+		lets("two more an hour", 2)
+		becomes(budget(2, time.Minute))
+		lets("three fewer", 0)
+		becomes(budget(6, time.Minute))
+		lets("four more, of which the two that are left count as taken", 4)
+		time.Sleep(time.Minute)
+		becomes(budget(100, time.Minute))
+		lets("after its time", 0)
+		becomes(budget(100, 2*time.Minute))
+		lets("with a minute more", 94)
+	})
+}
+
+// S2: a restart buys neither passes nor time.
+func TestSpendings_OutliveTheProcess(t *testing.T) {
+	inBubble(t, func() {
+		b := policy.Budget{Total: per(3, time.Hour), For: time.Minute}
+		w := newWorld(policy.Scene{Degraded: policy.Allow, Budget: b, ChallengeBudget: b})
+		w.fails, w.solution = captcha.CircuitOpen, policy.Solution{Valid: true, Asked: true, Cause: captcha.CauseCircuitOpen}
+		w.standing = in(policy.LastingCircuit)
+		p := w.policy()
+		restart := func(away time.Duration) {
+			kept := p.Spendings()
+			time.Sleep(away)
+			w.reg = prometheus.NewRegistry()
+			p = w.policy()
+			p.Restore(kept)
+			if again := p.Spendings(); !reflect.DeepEqual(again, kept) {
+				t.Fatalf("restored %+v, want %+v", again, kept)
+			}
+			p.Observe()
+		}
+		decide := func(when string, r policy.Request, want string) {
+			t.Helper()
+			if got := words(p.Decide(t.Context(), r)); got != want {
+				t.Errorf("%s: %s, want %s", when, got, want)
+			}
+		}
+		p.Observe()
+		if kept := p.Spendings(); len(kept) > 0 {
+			t.Errorf("nothing was taken, and %+v is kept", kept)
+		}
+		decide("the first", ticket(1), within)
+		decide("the second", ticket(2), within)
+		decide("a solution", solved(), passes)
+		restart(time.Second)
+		decide("the third", ticket(3), within)
+		decide("one too many", ticket(4), beyond)
+		decide("another solution", solved(), passes)
+		restart(time.Minute)
+		decide("after its time", ticket(5), beyond)
+		decide("a solution after its time", solved(), beyond)
+	})
 }
 
 func TestReconfigure_TakesScenesOverAtOnce(t *testing.T) {

@@ -26,6 +26,17 @@ const (
 	refusedTogether  refusal = 'c' // with this randstr, app, its key, and action
 )
 
+var refusalKinds = []refusal{refusedMalicious, refusedTicket, refusedTogether}
+
+// refusalNames are all that a refusal of t may be remembered under.
+func (p *Policy) refusalNames(t captcha.Ticket) (names []captcha.Key) {
+	appKey := p.rules.Load().Apps[t.AppID]
+	for _, of := range refusalKinds {
+		names = append(names, of.name(t, appKey))
+	}
+	return names
+}
+
 // refusalOf says what a verdict that is no pass is about.
 func refusalOf(v captcha.Verdict) refusal {
 	switch {
@@ -60,14 +71,16 @@ func (of refusal) name(t captcha.Ticket, appKey [8]byte) captcha.Key {
 // refused returns the decision about a ticket that the API has refused before.
 func (p *Policy) refused(t captcha.Ticket) (Decision, bool) {
 	appKey := p.rules.Load().Apps[t.AppID]
-	for _, of := range []refusal{refusedMalicious, refusedTicket, refusedTogether} {
+	for _, of := range refusalKinds {
 		if !p.ports.Refusals.Has(of.name(t, appKey)) {
 			continue
 		}
+		d := rejected(nil, 0)
 		if of == refusedMalicious {
-			return malicious(nil, 0), true
+			d = malicious(nil, 0)
 		}
-		return rejected(nil, 0), true
+		d.Why = "the API refused this ticket before, within 5 minutes"
+		return d, true
 	}
 	return Decision{}, false
 }

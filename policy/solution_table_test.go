@@ -98,7 +98,7 @@ func TestDecide_SolutionsHaveABudget(t *testing.T) {
 		{policy.Challenge, captcha.CauseOverloaded, "challenge challenge_required degraded budget_spent<overloaded", true},
 		{policy.Challenge, captcha.CauseDisasterTicket, "challenge challenge_required degraded budget_spent<disaster_ticket", true},
 	} {
-		w := newWorld(policy.Scene{Degraded: policy.Challenge, OverBudget: c.over, ChallengeBudget: policy.Budget{Total: per(1, time.Hour)}})
+		w := newWorld(policy.Scene{Degraded: policy.Challenge, OverBudget: policy.Beyond(c.over), ChallengeBudget: policy.Budget{Total: per(1, time.Hour)}})
 		w.solution = policy.Solution{Valid: true, Asked: true, Cause: c.cause}
 		p := w.policy()
 		if got, want := words(p.Decide(t.Context(), solved())), "allow challenge_solved degraded "+string(c.cause); got != want {

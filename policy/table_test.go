@@ -92,7 +92,7 @@ var (
 	challenges = policy.Scene{Degraded: policy.Challenge}
 	denies     = policy.Scene{Degraded: policy.Deny}
 	spent      = policy.Scene{Degraded: policy.Allow, Budget: noBudget}
-	spentDeny  = policy.Scene{Degraded: policy.Allow, Budget: noBudget, OverBudget: policy.Deny}
+	spentDeny  = policy.Scene{Degraded: policy.Allow, Budget: noBudget, OverBudget: policy.Beyond(policy.Deny)}
 	noBudget   = policy.Budget{Total: policy.Rate{N: -1, Per: time.Hour}}
 )
 
@@ -243,7 +243,7 @@ func TestDecide_TreatsAnUnknownOutcomeAsASpentBudget(t *testing.T) {
 		{policy.Deny, "deny degraded_deny degraded budget_spent<circuit_open"},
 	} {
 		s := allows
-		s.OverBudget = c.over
+		s.OverBudget = policy.Beyond(c.over)
 		w := newWorld(s)
 		w.fails, w.keep = captcha.CircuitOpen, errAway
 		if got := words(w.policy().Decide(t.Context(), ticket(1))); got != c.want {

@@ -33,6 +33,7 @@ type stopwatch struct {
 	deadline int64 // 0: not begun
 	away     bool  // the cause does not hold, since awayAt
 	awayAt   int64
+	renewed  int64 // when it had been away for as long as the limit; 0: never
 }
 
 // observe notes which causes hold.
@@ -44,6 +45,20 @@ func (l *timeLimit) observe(standing Standing, now int64) {
 			c.away, c.awayAt = away, now
 		}
 	}
+}
+
+// change has the limit be another one, also for the times that have begun.
+func (l *timeLimit) change(ticks int64) {
+	for under := range l.clocks {
+		c := &l.clocks[under]
+		switch {
+		case ticks == 0:
+			c.deadline = 0
+		case c.deadline != 0:
+			c.deadline += ticks - l.ticks
+		}
+	}
+	l.ticks = ticks
 }
 
 // over reports whether the time for passes under a cause is over.
@@ -71,5 +86,8 @@ func (l *timeLimit) renew(under Lasting, now int64) {
 	}
 	if now-since >= l.ticks {
 		c.deadline = 0
+		if under != NotLasting {
+			c.renewed = since + l.ticks
+		}
 	}
 }

@@ -24,6 +24,7 @@ const (
 type world struct {
 	cfg policy.Config
 	reg *prometheus.Registry
+	log *slog.Logger
 
 	verdict captcha.Verdict
 	fails   captcha.Kind // instead of the verdict; noKind: it does not
@@ -45,6 +46,8 @@ type world struct {
 	refusals refusals
 	passes   []policy.Pass // that were asked for
 	keep     error         // of the pass
+
+	elsewhere func(policy.Pass) policy.Outcome // what other instances know of it
 }
 
 func newWorld(s policy.Scene) *world {
@@ -53,13 +56,13 @@ func newWorld(s policy.Scene) *world {
 			Scenes: map[string]policy.Scene{theScene: s}, Apps: map[uint64][8]byte{ourApp: {1}}, ChallengeExpires: 5 * time.Minute,
 			Disaster: policy.DisasterTickets{Otherwise: policy.DisasterAction(policy.Challenge), MaxAge: 5 * time.Minute},
 		},
-		reg: prometheus.NewRegistry(), fails: noKind,
+		reg: prometheus.NewRegistry(), log: slog.New(slog.DiscardHandler), fails: noKind,
 		claimed: map[captcha.Key]bool{}, let: map[captcha.Key]bool{}, seen: map[captcha.Key]bool{},
 	}
 }
 
 func (w *world) policy() *policy.Policy {
-	return policy.New(w, policy.Ports{Situation: w, Challenger: w, Ledger: w, Passes: w, Refusals: &w.refusals}, w.cfg, nil, slog.New(slog.DiscardHandler), w.reg)
+	return policy.New(w, policy.Ports{Situation: w, Challenger: w, Ledger: w, Passes: w, Refusals: &w.refusals}, w.cfg, nil, w.log, w.reg)
 }
 
 func (w *world) Verify(context.Context, captcha.Ticket) (captcha.Verdict, error) {
@@ -90,6 +93,8 @@ func (w *world) Seen(k captcha.Key) bool       { before := w.seen[k]; w.seen[k] 
 func (w *world) Let(_ context.Context, p policy.Pass) (policy.Outcome, error) {
 	w.passes = append(w.passes, p)
 	switch {
+	case w.elsewhere != nil:
+		return w.elsewhere(p), nil
 	case w.keep != nil:
 		return policy.Unknown, w.keep
 	case p.On == policy.OnTicket && w.claimed[p.Ticket.Key()]:

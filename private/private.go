@@ -97,6 +97,19 @@ func isLink(path string) error {
 	return fmt.Errorf("%q %w: it is a symbolic link; name what it leads to, or remove it: rm %q", path, ErrExposed, path)
 }
 
-func isForeign(what, path string, owner, me int) error {
-	return fmt.Errorf("%s %q %w: it belongs to user %d and this process runs as %d; run: chown %d %q", what, path, ErrExposed, owner, me, me, path)
+// A Foreign is an ErrExposed: a file or folder belongs to another user of the system than
+// the one whom this process runs as.
+type Foreign struct {
+	What, Path string // "the file" or "the folder"
+	Owner, Me  int
 }
+
+// Error says what to do for a process whose file it is to be.
+func (f *Foreign) Error() string {
+	return fmt.Sprintf("%s %q %v: it belongs to user %d and this process runs as %d; run: chown %d %q", f.What, f.Path, ErrExposed, f.Owner, f.Me, f.Me, f.Path)
+}
+
+// Unwrap is ErrExposed.
+func (*Foreign) Unwrap() error { return ErrExposed }
+
+func isForeign(what, path string, owner, me int) error { return &Foreign{what, path, owner, me} }

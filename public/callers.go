@@ -64,6 +64,22 @@ func (s *Server) authenticate(c *gin.Context) (*caller, bool) {
 	if !ok {
 		c.Header("WWW-Authenticate", `Bearer realm="captchagate"`)
 		refuse(c, http.StatusUnauthorized, `send "Authorization: Bearer <key>" with a key of api_keys`)
+		c.Set(detailKey, unknownKey(c.GetHeader("Authorization"), key)) // for the log alone
+	}
+	if ok && who != anybody {
+		s.vouch(c.Request.Context())
 	}
 	return who, ok
+}
+
+// unknownKey tells those who read the log what the caller is not told: which mistake it
+// made with its key.
+func unknownKey(header, key string) string {
+	switch {
+	case header == "":
+		return "no key was sent"
+	case key == "":
+		return "Authorization was sent, and not as: Bearer KEY"
+	}
+	return "the key is none of api_keys"
 }

@@ -1,6 +1,7 @@
 package public_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,8 +30,13 @@ type door struct {
 	t       *testing.T
 	bare    http.Handler
 	handler http.Handler // the same, held against the contract
+	mu      sync.Mutex   // of asked and last
 	asked   int          // how often somebody was decided about
-	told    int          // of how many failures pages told
+	last    policy.Request
+	told    int        // of how many failures pages told
+	visitor netip.Addr // of whom last
+	vouched int        // requests whose caller showed a key
+	log     bytes.Buffer
 }
 
 // atDoor tells a story at a door of four scenes and one app.
@@ -40,11 +47,16 @@ func atDoor(t *testing.T, change func(*public.Config), story func(d *door)) {
 		change(&cfg)
 	}
 	d := &door{t: t}
-	s := public.New(cfg, decider{d}, peace{}, nil, uncounted{}, reports{d}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	d.bare = s.Handler(http.NotFoundHandler(), nil)
+	d.bare = newServer(cfg, d).Handler(http.NotFoundHandler(), nil)
 	d.handler = apitest.Handler(t, d.bare)
 	story(d)
 }
+
+func newServer(cfg public.Config, d *door) *public.Server {
+	return public.New(cfg, decider{d}, peace{}, nil, uncounted{}, reports{d}, d.vouch, slog.New(slog.NewTextHandler(&d.log, nil)), prometheus.NewRegistry())
+}
+
+func (d *door) vouch(context.Context) { d.vouched++ }
 
 type (
 	decider   struct{ d *door } // denies everybody
@@ -53,8 +65,11 @@ type (
 	reports   struct{ d *door }
 )
 
-func (r decider) Decide(context.Context, policy.Request) policy.Decision {
+func (r decider) Decide(_ context.Context, q policy.Request) policy.Decision {
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
 	r.d.asked++
+	r.d.last = q
 	return policy.Decision{
 		Action: policy.Deny, Reason: policy.ReasonRejected, Assurance: policy.AssuranceNone, Mode: policy.ModeNormal,
 		ID: "01980000-0000-7000-8000-000000000000",
@@ -67,13 +82,18 @@ func (decider) Scene(name string) (policy.Scene, bool) {
 	return policy.Scene{Degraded: policy.Challenge}, slices.Contains([]string{"default", "login", "comment", "payment"}, name)
 }
 
+func (decider) Scenes() []string { return []string{"comment", "default", "login", "payment"} }
+
 func (peace) SceneMode(string) policy.Mode { return policy.ModeNormal }
 func (peace) Cause(string) captcha.Cause   { return "" }
 func (peace) Observe()                     {}
 
 func (uncounted) CountDecision(string, string) {}
 
-func (r reports) Record(_ netip.Addr, events []watch.Event) { r.d.told += len(events) }
+func (r reports) Record(visitor netip.Addr, events []watch.Event) {
+	r.d.told += len(events)
+	r.d.visitor = visitor
+}
 
 // fields are a request's body.
 type fields map[string]any
@@ -109,6 +129,13 @@ func (d *door) send(method, path, body string, header ...string) *httptest.Respo
 	if w.Code != http.StatusNoContent {
 		apitest.Check(d.t, r, []byte(body), w.Code, w.Header(), w.Body.Bytes())
 	}
+	return w
+}
+
+// bareGet asks for what the contract does not list.
+func (d *door) bareGet(path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	d.bare.ServeHTTP(w, httptest.NewRequestWithContext(d.t.Context(), "GET", path, nil))
 	return w
 }
 

@@ -1,9 +1,12 @@
 package public_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+
+	"captchagate/public"
 )
 
 // A request that is wrong in several ways is refused for the first of them:
@@ -62,10 +65,17 @@ func TestVerify_AsksForAKey(t *testing.T) {
 			}
 		}
 		d.untouched("without a key")
+		if d.vouched > 0 {
+			t.Errorf("connections of %d without a key are vouched for", d.vouched)
+		}
 		for _, scene := range []string{"login", "default", "payment"} {
 			d.refuses("blog asks about "+scene, d.post(request(fields{"scene": scene}), "Authorization", "Bearer blog-key-0123456789"), http.StatusForbidden, "scene")
 		}
-		d.refuses("blog asks about no scene", d.post(request(fields{"scene": left}), "Authorization", "Bearer blog-key-0123456789"), http.StatusForbidden, "scene")
+		w := d.post(request(fields{"scene": left}), "Authorization", "Bearer blog-key-0123456789")
+		d.refuses("blog asks about no scene", w, http.StatusForbidden, "scene")
+		if !strings.Contains(w.Body.String(), "must be one of the key's scenes: comment") {
+			t.Errorf("the key's scenes are not named: %s", w.Body)
+		}
 		d.untouched("forbidden scenes")
 		for _, header := range []string{"Bearer shop-key-0123456789", "bearer shop-key-0123456789", "Bearer  blog-key-0123456789"} {
 			if w := d.post(request(fields{"scene": "comment"}), "Authorization", header); w.Code != http.StatusOK {
@@ -74,6 +84,9 @@ func TestVerify_AsksForAKey(t *testing.T) {
 		}
 		if w := d.post(request(nil), "Authorization", "Bearer shop-key-0123456789"); w.Code != http.StatusOK {
 			t.Errorf("shop asks about login: %d %s", w.Code, w.Body)
+		}
+		if d.vouched != 8 {
+			t.Errorf("connections of 8 with a key, of which %d are vouched for", d.vouched)
 		}
 	})
 }
@@ -85,6 +98,35 @@ func TestPages_NeedNoKey(t *testing.T) {
 			if w := d.send("GET", path, ""); w.Code != http.StatusOK {
 				t.Errorf("%s: %d %s", path, w.Code, w.Body)
 			}
+		}
+	})
+}
+
+// A scene that there is not is refused with those that the key may ask about.
+func TestVerify_AnUnknownSceneIsAnsweredWithThoseThatThereAre(t *testing.T) {
+	atDoor(t, shopAndBlog, func(d *door) {
+		for key, want := range map[string]string{
+			"shop-key-0123456789": "is not a configured scene; the scenes are comment, default, login, payment",
+			"blog-key-0123456789": "is not a configured scene; the key's scenes are comment",
+		} {
+			w := d.post(request(fields{"scene": "logon"}), "Authorization", "Bearer "+key)
+			d.refuses(key, w, http.StatusBadRequest, "scene")
+			if !strings.Contains(w.Body.String(), want+`"`) {
+				t.Errorf("%s: %s, want %q", key, w.Body, want)
+			}
+		}
+	})
+	many := func(c *public.Config) {
+		scenes := make([]string, 50)
+		for i := range scenes {
+			scenes[i] = fmt.Sprintf("scene-%02d", i)
+		}
+		c.APIKeys = []public.APIKey{{Name: "shop", Key: "shop-key-0123456789", Scenes: scenes}}
+	}
+	atDoor(t, many, func(d *door) {
+		w := d.post(request(fields{"scene": "logon"}), "Authorization", "Bearer shop-key-0123456789")
+		if !strings.Contains(w.Body.String(), "scene-18, scene-19 and 30 more") {
+			t.Errorf("of 50 scenes it says %s", w.Body)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -29,16 +30,38 @@ func (s *Server) pace(c *gin.Context) {
 	}
 }
 
-// cors lets pages of the configured origins read the answer.
+// cors lets pages of the configured origins read the answer and what time it is
+// here, which their browsers may be wrong about.
 func (s *Server) cors(c *gin.Context) {
 	c.Header("Vary", "Origin")
 	origin := c.GetHeader("Origin")
 	for _, allowed := range s.cfg.AllowedOrigins {
 		if origin == allowed {
 			c.Header("Access-Control-Allow-Origin", origin)
+			c.Header("Access-Control-Expose-Headers", "Date")
 		}
 	}
 }
+
+// foreignOrigin says in the log, once a minute for each origin, that a page asks
+// about a scene of ours and may not read the answer: else only its user's browser
+// says so. Browsers name the origin where a page of another one wants to read.
+func (s *Server) foreignOrigin(c *gin.Context) {
+	origin := c.GetHeader("Origin")
+	if origin == "" || c.Writer.Header().Get("Access-Control-Allow-Origin") != "" || c.GetHeader("Sec-Fetch-Site") == "same-origin" {
+		return
+	}
+	if u, err := url.Parse(origin); err != nil || origin != u.Scheme+"://"+u.Host || !plainHeader(origin, maxOrigin) {
+		origin = "null" // as browsers write one that cannot be named
+	}
+	if s.origins.first(origin) {
+		s.log.Warn("a page of an origin that is not in client.allowed_origins asks for what its browser will not show it, so that its users get no alternate challenge; add the origin, or serve the gateway's paths under the page's own; it is told once a minute",
+			"origin", origin)
+	}
+}
+
+// maxOrigin is the longest origin that is named in the log, in bytes.
+const maxOrigin = 200
 
 // pageScene reads the query's scene, or refuses.
 func (s *Server) pageScene(c *gin.Context) (scene policy.Scene, name string, ok bool) {
@@ -46,7 +69,9 @@ func (s *Server) pageScene(c *gin.Context) (scene policy.Scene, name string, ok 
 	scene, ok = s.decider.Scene(name)
 	if !ok {
 		refuse(c, http.StatusBadRequest, "the query names a scene that is not configured", api.Mistake{Field: "scene", Detail: unknownScene})
+		return scene, name, ok
 	}
+	s.foreignOrigin(c)
 	return scene, name, ok
 }
 
@@ -73,6 +98,20 @@ func (s *Server) pageMode(c *gin.Context) {
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"mode": s.situation.SceneMode(name), "action": scene.Degraded.String()})
+}
+
+// pageApp gives a page the app id encrypted. It costs microseconds and is asked for
+// with each captcha, in peace too, so that it has no rate.
+func (s *Server) pageApp(c *gin.Context) {
+	if s.cfg.AppID == nil {
+		refuse(c, http.StatusNotFound, "client.encrypt_app_id is off; pages use the app id as it is")
+		return
+	}
+	if _, _, ok := s.pageScene(c); !ok {
+		return
+	}
+	id, encrypted, expires := s.cfg.AppID.Encrypt(time.Now())
+	c.JSON(http.StatusOK, gin.H{"captcha_app_id": id, "aid_encrypted": encrypted, "expires": expires.UTC().Format(time.RFC3339)})
 }
 
 // pageEvents takes what a page reports of a captcha that failed to load. It

@@ -1,5 +1,6 @@
-// Package public is the door for backends and pages: POST /v1/verify, and what a
-// page may fetch and report. Its routes are in Handler.
+// Package public is the door for backends and pages: POST /v1/verify, POST /siteverify,
+// the drop-in for the Tencent Cloud API, and what a page may fetch and report. Its routes
+// are in Handler.
 package public
 
 import (
@@ -11,8 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 
 	"captchagate/captcha"
 	"captchagate/once"
@@ -21,9 +22,9 @@ import (
 )
 
 const (
-	// answerLife is how long a repeated request gets the same answer.
-	answerLife = 5 * time.Minute
-	// maxAnswers bounds the answers kept for Idempotency-Keys: all of answerLife
+	// AnswerLife is how long a repeated request gets the same answer.
+	AnswerLife = 5 * time.Minute
+	// maxAnswers bounds the answers kept for Idempotency-Keys: all of AnswerLife
 	// at the API's limit of 1,000 a second.
 	maxAnswers = 300_000
 )
@@ -35,6 +36,8 @@ type Decider interface {
 	Repeat(scene string, d policy.Decision)
 	// Scene returns a configured scene.
 	Scene(name string) (policy.Scene, bool)
+	// Scenes are the names of all, in order.
+	Scenes() []string
 }
 
 // A Situation says how scenes stand.
@@ -62,12 +65,28 @@ type Reports interface {
 	Record(visitor netip.Addr, events []watch.Event)
 }
 
+// Vouch is told that whoever asks on the connection of a request, which ctx is of,
+// has shown a key.
+type Vouch func(ctx context.Context)
+
 // Config is what the door needs to know of the configuration.
 type Config struct {
 	APIKeys        []APIKey       // none = whoever reaches the listener may ask
 	Apps           []uint64       // captcha_app_id that requests may name, at least one
 	AllowedOrigins []string       // whose pages may read answers
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	Lines          Lines
+	AppID          AppID // nil = pages use their app id as it is
+	DropIn         DropIn
+	Accounts       Accounts  // of callers of the drop-in
+	Forwarder      Forwarder // needed for calls in shadow
+
+	Others once.Others[policy.Decision] // that answer the same backends; nil = none
+}
+
+// An AppID encrypts the app id of pages, where Tencent's console wants that.
+type AppID interface {
+	Encrypt(now time.Time) (id uint64, encrypted string, expires time.Time)
 }
 
 // An APIKey lets one backend in: an entry of the section "api_keys".
@@ -85,25 +104,29 @@ type Server struct {
 	challenger Challenger
 	incidents  Incidents
 	reports    Reports
+	lines      *lines
+	vouch      Vouch
 	log        *slog.Logger
 
-	callers    atomic.Pointer[callers]
-	answers    *once.Answers[policy.Decision]
-	keys       *once.Answers[struct{}] // what each Idempotency-Key was first used for
-	complaints rate.Sometimes          // of backends that send no ticket
-	pages      *policy.Limiter         // what pages may ask for, by address
-	draining   atomic.Bool
-	refusals   *prometheus.CounterVec
+	callers   atomic.Pointer[callers]
+	questions *once.Questions[policy.Decision] // asked with an Idempotency-Key
+	long      longBodies
+	pages     *policy.Limiter // what pages may ask for, by address
+	origins   told            // pages that may not read what they ask for
+	proxies   told            // trusted ones that do not say who their visitor is
+	dropIn    *dropIn         // nil = off
+	draining  atomic.Bool
+	refusals  *prometheus.CounterVec
 }
 
 // New returns a server that is ready. cfg must be valid.
-func New(cfg Config, d Decider, s Situation, c Challenger, i Incidents, r Reports, log *slog.Logger, reg prometheus.Registerer) *Server {
+func New(cfg Config, d Decider, s Situation, c Challenger, i Incidents, r Reports, v Vouch, log *slog.Logger, reg prometheus.Registerer) *Server {
 	server := &Server{
-		cfg: cfg, decider: d, situation: s, challenger: c, incidents: i, reports: r, log: log,
-		answers:    once.NewAnswers[policy.Decision](answerLife, maxAnswers),
-		keys:       once.NewAnswers[struct{}](answerLife, maxAnswers),
-		complaints: rate.Sometimes{Interval: time.Minute},
-		pages:      pageBudget(),
+		cfg: cfg, decider: d, situation: s, challenger: c, incidents: i, reports: r, vouch: v, lines: newLines(cfg.Lines, log), log: log,
+		questions: once.NewQuestions(AnswerLife, maxAnswers, cfg.Others),
+		pages:     pageBudget(),
+		origins:   told{every: time.Minute, most: 16},
+		proxies:   told{most: 256},
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "captchagate_refused_total", Help: "Requests refused for what the caller wrote, by status.",
 		}, []string{"status"}),
@@ -113,17 +136,21 @@ func New(cfg Config, d Decider, s Situation, c Challenger, i Incidents, r Report
 		server.refusals.WithLabelValues(strconv.Itoa(status))
 	}
 	reg.MustRegister(server.refusals)
+	if cfg.DropIn.Scene != "" {
+		server.dropIn = newDropIn(server, reg)
+	}
 	return server
 }
 
 // SetAPIKeys replaces the keys, for requests that come from now on.
 func (s *Server) SetAPIKeys(keys []APIKey) { s.callers.Store(newCallers(keys)) }
 
-// Drain has GET /readyz say from now on that no requests should come here.
-func (s *Server) Drain() { s.draining.Store(true) }
+// NotReady has GET /readyz say from now on that no requests should come here.
+func (s *Server) NotReady() { s.draining.Store(true) }
 
-func (s *Server) refused(status int) {
+func (s *Server) refused(c *gin.Context, status int) {
 	if status >= http.StatusBadRequest && status < http.StatusInternalServerError {
 		s.refusals.WithLabelValues(strconv.Itoa(status)).Inc()
+		s.lines.refusal(c, status)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"captchagate/api"
 	"captchagate/policy"
@@ -14,6 +15,9 @@ const (
 	defaultScene = "default"
 	unknownScene = "is not a configured scene"
 	maxSubject   = 256 // bytes, of a reference too
+	// noTicket begins what is presented as a ticket and can be none: no ticket has
+	// this byte, so that it is decided and never sent to the API.
+	noTicket = "\x00"
 )
 
 // verifyBody is the object of POST /v1/verify. Ticket, randstr and challenge
@@ -39,7 +43,7 @@ type reading struct {
 
 // read turns a body into a request, or lists everything wrong in it. Nothing can be
 // said about one that is unreadable because of what the user sent.
-func (s *Server) read(body []byte) (r policy.Request, wrong api.Mistakes, unreadable bool) {
+func (s *Server) read(body []byte, who *caller) (r policy.Request, wrong api.Mistakes, unreadable bool) {
 	var rd reading
 	switch err := api.ReadObject(body, &rd.verifyBody); {
 	case errors.Is(err, api.ErrTooDeep):
@@ -49,12 +53,10 @@ func (s *Server) read(body []byte) (r policy.Request, wrong api.Mistakes, unread
 	}
 	r.Ticket.Value, r.Ticket.Randstr, r.Solution = rd.ofUser()
 	if r.Ticket.Value == "" && r.Solution == nil {
-		s.complaints.Do(func() {
-			s.log.Warn("a request brings neither ticket nor challenge; its user is rejected, further ones are not told for a minute")
-		})
+		s.log.Warn("a request brings neither ticket nor challenge; its user is rejected")
 	}
-	r.Ticket.UserIP = rd.userIP()
-	r.Scene = s.scene(&rd)
+	r.Ticket.UserIP = userIP(&rd.wrong, "user_ip", rd.UserIP)
+	r.Scene = s.scene(&rd.wrong, rd.Scene, defaultScene, who)
 	r.Ticket.Mini = rd.mini()
 	r.Ticket.Subject = rd.short("subject", rd.Subject)
 	r.Reference = rd.short("reference", rd.Reference)
@@ -67,8 +69,8 @@ func (s *Server) read(body []byte) (r policy.Request, wrong api.Mistakes, unread
 // ofUser is what the user's browser sent. It may be anything at all and is no
 // mistake of the backend's, which would let users through on one; it is decided.
 func (rd *reading) ofUser() (ticket, randstr string, solution *string) {
-	ticket = rd.wrong.Foreign("ticket", rd.Ticket)
-	randstr = rd.wrong.Foreign("randstr", rd.Randstr)
+	ticket = issued(&rd.wrong, "ticket", rd.Ticket)
+	randstr = issued(&rd.wrong, "randstr", rd.Randstr)
 	solved := rd.wrong.Foreign("challenge", rd.Challenge)
 	if ticket != "" && solved != "" {
 		rd.wrong.Add("ticket", "send one of ticket and challenge, not both")
@@ -79,30 +81,64 @@ func (rd *reading) ofUser() (ticket, randstr string, solution *string) {
 	return ticket, randstr, solution
 }
 
-func (rd *reading) userIP() netip.Addr {
-	text, ok := rd.wrong.Text("user_ip", rd.UserIP)
-	if !rd.UserIP.Given() {
-		rd.wrong.Add("user_ip", "is required: the end user's IP address")
+// issued is what the vendor's script gave to the user's browser: always a string.
+// The JSON of anything else is marked as no ticket.
+func issued(wrong *api.Mistakes, field string, m api.Member) string {
+	text := wrong.Foreign(field, m)
+	if text != "" && !m.IsString() {
+		return noTicket + text
+	}
+	return text
+}
+
+// userIP is the end user's address, as the field of that name has it.
+func userIP(wrong *api.Mistakes, field string, m api.Member) netip.Addr {
+	text, ok := wrong.Text(field, m)
+	if !m.Given() {
+		wrong.Add(field, "is required: the end user's IP address")
 	}
 	if !ok {
 		return netip.Addr{}
 	}
 	ip, err := netip.ParseAddr(text)
 	if err != nil || ip.Zone() != "" {
-		rd.wrong.Add("user_ip", "must be an IPv4 or IPv6 address")
+		wrong.Add(field, "must be an IPv4 or IPv6 address")
 	}
 	return ip
 }
 
-func (s *Server) scene(rd *reading) string {
-	name, ok := rd.wrong.Text("scene", rd.Scene)
-	if !rd.Scene.Given() {
-		name, ok = defaultScene, true
+// scene is the scene that the request names, or else usual.
+func (s *Server) scene(wrong *api.Mistakes, m api.Member, usual string, who *caller) string {
+	name, ok := wrong.Text("scene", m)
+	if !m.Given() {
+		name, ok = usual, true
 	}
-	if _, known := s.decider.Scene(name); ok && !known {
-		rd.wrong.Add("scene", unknownScene)
+	_, known := s.decider.Scene(name)
+	switch {
+	case !ok || known:
+	case m.Given():
+		wrong.Add("scene", unknownScene+"; "+s.scenesOf(who))
+	case len(who.scenes) > 0:
+		wrong.Add("scene", "is required: "+s.scenesOf(who))
+	default:
+		wrong.Add("scene", "is required: no scene is called default; "+s.scenesOf(who))
 	}
 	return name
+}
+
+// maxScenes bounds how many scenes an answer lists.
+const maxScenes = 20
+
+// scenesOf says which scenes the caller may ask about.
+func (s *Server) scenesOf(who *caller) string {
+	what, names := "the key's scenes are ", who.scenes
+	if len(names) == 0 {
+		what, names = "the scenes are ", s.decider.Scenes()
+	}
+	if more := len(names) - maxScenes; more > 0 {
+		return fmt.Sprintf("%s%s and %d more", what, strings.Join(names[:maxScenes], ", "), more)
+	}
+	return what + strings.Join(names, ", ")
 }
 
 func (rd *reading) mini() bool {

@@ -1,10 +1,12 @@
 package public
 
 import (
+	"cmp"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -12,8 +14,8 @@ import (
 )
 
 // Handler serves everything that backends and pages ask for: client what pages
-// load, under /client/, and beside whatever else is served at a path such as
-// /demo/.
+// load, under /client/, and beside whatever else is served, at a path such as
+// /demo or, where that ends in a slash, also below it.
 func (s *Server) Handler(client http.Handler, beside map[string]http.Handler) http.Handler {
 	r := newEngine()
 	r.Use(s.enter, s.guard)
@@ -22,18 +24,32 @@ func (s *Server) Handler(client http.Handler, beside map[string]http.Handler) ht
 		refuse(c, http.StatusMethodNotAllowed, "this path knows "+c.Writer.Header().Get("Allow")+" only")
 	})
 	r.POST("/v1/verify", s.verify)
-	r.GET("/v1/challenge", s.cors, s.pace, s.pageChallenge)
+	r.POST("/siteverify", s.siteverify)
+	r.Match(readMethods, "/v1/challenge", s.cors, s.pace, s.pageChallenge)
 	r.POST("/v1/client-events", s.cors, s.pace, s.pageEvents)
-	r.GET("/v1/mode", s.cors, s.pageMode)
-	r.GET("/client/*file", gin.WrapH(client))
-	r.HEAD("/client/*file", gin.WrapH(client))
-	for path, h := range beside {
-		r.Any(path+"*rest", gin.WrapH(h))
+	r.Match(readMethods, "/v1/mode", s.cors, s.pageMode)
+	r.Match(readMethods, "/v1/app", s.cors, s.pageApp)
+	r.Match(readMethods, "/client/*file", gin.WrapH(client))
+	r.Match(readMethods, "/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", api.OpenAPI) })
+	r.Match(readMethods, "/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, "docs/") })
+	r.Match(readMethods, "/docs/", docs("index.html", "text/html; charset=utf-8"))
+	r.Match(readMethods, "/docs/docs.css", docs("docs.css", "text/css; charset=utf-8"))
+	if s.dropIn != nil {
+		beside = s.dropIn.mount(r, beside)
 	}
-	r.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
-	r.GET("/readyz", s.ready)
+	for path, h := range beside {
+		if path != "/" && strings.HasSuffix(path, "/") {
+			path += "*rest"
+		}
+		r.Any(path, gin.WrapH(h))
+	}
+	r.Match(readMethods, "/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	r.Match(readMethods, "/readyz", s.ready)
 	return r
 }
+
+// readMethods are the methods of what is read: load balancers ask with HEAD.
+var readMethods = []string{http.MethodGet, http.MethodHead}
 
 // newEngine returns Gin without its own logger, redirects and trust in headers.
 func newEngine() *gin.Engine {
@@ -48,6 +64,10 @@ func newEngine() *gin.Engine {
 // refuse ends the request with a problem.
 func refuse(c *gin.Context, status int, detail string, mistakes ...api.Mistake) {
 	c.Abort()
+	c.Set(detailKey, detail)
+	if len(mistakes) > 0 {
+		c.Set(fieldsKey, fieldsOf(mistakes))
+	}
 	api.Refuse(c.Writer, status, detail, mistakes...)
 }
 
@@ -59,19 +79,19 @@ var (
 )
 
 // maxRequestID is how long an X-Request-Id may be that is taken over, in bytes.
-const maxRequestID = 128
+const maxRequestID = 64
 
 // enter names the request and counts what is refused.
 func (s *Server) enter(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")
-	if !plainHeader(id, maxRequestID) {
+	if !isRequestID(id) {
 		id = newRequestID()
 	}
 	h := c.Writer.Header()
 	h["X-Request-Id"], h["X-Content-Type-Options"], h["Cache-Control"] = []string{id}, noSniff, noStore
 	c.Next()
-	status := c.Writer.Status()
-	s.refused(status)
+	status := cmp.Or(c.GetInt(statusKey), c.Writer.Status())
+	s.refused(c, status)
 	if s.log.Enabled(c, slog.LevelDebug) {
 		s.log.DebugContext(c, "request", "id", id, "route", c.FullPath(), "status", status)
 	}
@@ -85,6 +105,18 @@ func newRequestID() string { return strconv.FormatUint(rand.Uint64(), 36) }
 func (s *Server) guard(c *gin.Context) {
 	if !api.Guard(c.Writer, c.FullPath(), s.log, c.Next) {
 		c.Abort()
+	}
+}
+
+// docs serves a file of the contract's page, which needs its style and nothing else.
+func docs(file, kind string) gin.HandlerFunc {
+	text, err := api.Docs.ReadFile("docs/" + file)
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	return func(c *gin.Context) {
+		c.Header("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		c.Data(http.StatusOK, kind, text)
 	}
 }
 

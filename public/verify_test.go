@@ -187,6 +187,22 @@ func shopAndBlog(c *public.Config) {
 	c.APIKeys = []public.APIKey{{Name: "shop", Key: "shop-key-0123456789"}, {Name: "blog", Key: "blog-key-0123456789", Scenes: []string{"comment"}}}
 }
 
+// A8: what is no string is decided as no ticket, and never sent to the API as one.
+func TestVerify_TakesOnlyAStringForATicket(t *testing.T) {
+	atDoor(t, nil, func(d *door) {
+		for _, value := range []string{"17", "-17", "1e3", "true", "false", `["x"]`, `[[["z"]]]`, `{"q":1}`} {
+			for _, field := range []string{"ticket", "randstr"} {
+				if d.post(put(field, value)); d.last.Ticket.WellFormed() {
+					t.Errorf("%s %s is taken for one: %q, %q", field, value, d.last.Ticket.Value, d.last.Ticket.Randstr)
+				}
+			}
+		}
+		if d.post(request(nil)); !d.last.Ticket.WellFormed() {
+			t.Error("a good ticket is not taken for one")
+		}
+	})
+}
+
 // A8: nothing that a user sends makes the backend's request a wrong one, for a
 // backend tends to let through on an error.
 func TestVerify_DecidesWhateverTheUserSent(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -26,6 +27,7 @@ const (
 // An asker asks about its backlog, newest first: the oldest tickets are lost
 // first anyway, and those who were let through last may still be stopped.
 type asker struct {
+	held     *atomic.Bool // nothing is asked meanwhile
 	verifier captcha.Verifier
 	ramp     Ramp
 	records  *records
@@ -82,7 +84,7 @@ func (a *asker) untilNextLook(share float64) time.Duration {
 
 // share is the ramp's, whatever it says within 0..1.
 func (a *asker) share() float64 {
-	if s := a.ramp.Share(); s > 0 {
+	if s := a.ramp.Share(); s > 0 && !a.held.Load() {
 		return min(s, 1)
 	}
 	return 0

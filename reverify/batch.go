@@ -52,7 +52,8 @@ type batcher struct {
 	outbox   *outbox
 	timing   *timing
 
-	open *openBatch // being made; of the loop alone
+	open  *openBatch // being made; of the loop alone
+	named func(incident string) (name string, ok bool)
 
 	mu      sync.Mutex
 	pending map[string]*pending // by incident
@@ -117,8 +118,8 @@ func (b *batcher) next(ctx context.Context) *openBatch {
 	}
 	slices.SortStableFunc(reports, func(x, y Report) int { return y.DecidedAt.Compare(x.DecidedAt) })
 	body := Reports{Reports: reports}
-	if incident != "" {
-		body.IncidentID = &incident
+	if name, ok := b.named(incident); incident != "" && ok {
+		body.IncidentID = &name
 	}
 	open.n, open.rec.Until, open.rec.Body = len(reports), open.until, encode(body)
 	return open

@@ -90,9 +90,10 @@ func (a *asker) found(it *item, f *finding) {
 	a.tallies.found(it.incident, f.Result)
 }
 
-// drop forgets an entry that the store has no more: its day is over.
+// drop forgets an entry that the store has no more: its day is over, or another queue has
+// adopted it.
 func (a *asker) drop(it *item) {
-	a.records.log.Error("an entry for re-verification is gone from the store before it could be reported")
+	a.records.log.Warn("an entry for re-verification is gone from the store before it could be reported, unless another instance goes on with it")
 	a.capacity.release(1)
 	a.tallies.waiting(it.incident, -1)
 }

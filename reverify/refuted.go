@@ -2,6 +2,7 @@ package reverify
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"maps"
 	"net/netip"
@@ -23,6 +24,7 @@ type pseudonym [16]byte
 type refuted struct {
 	records *records
 	notify  func(captcha.Ticket)
+	share   func(entry []byte)
 
 	mu      sync.Mutex
 	until   map[pseudonym]time.Time
@@ -35,7 +37,7 @@ func newRefuted(r *records, notify func(captcha.Ticket)) *refuted {
 		notify = func(captcha.Ticket) {}
 	}
 	return &refuted{
-		records: r, notify: notify,
+		records: r, notify: notify, share: func([]byte) {},
 		until: map[pseudonym]time.Time{}, unsaved: map[pseudonym]bool{}, swept: time.Now(),
 	}
 }
@@ -87,7 +89,31 @@ func (r *refuted) add(ctx context.Context, t captcha.Ticket) {
 		r.unsaved[name] = true
 	}
 	r.mu.Unlock()
+	for _, name := range names {
+		r.share(binary.BigEndian.AppendUint64(name[:], uint64(now.Add(refutedLife).Unix())))
+	}
 	r.save(ctx)
+}
+
+// ShareRefuted has others told of whoever is refuted from now on: what they hand to
+// LearnRefuted of a queue with the same key. It is for the time before Run.
+func (q *Queue) ShareRefuted(tell func(entry []byte)) { q.refuted.share = tell }
+
+// LearnRefuted remembers somebody whom another queue refuted, for as long as that one does.
+func (q *Queue) LearnRefuted(entry []byte) {
+	if len(entry) == len(pseudonym{})+8 {
+		q.refuted.learn(pseudonym(entry), time.Unix(int64(binary.BigEndian.Uint64(entry[len(pseudonym{}):])), 0))
+	}
+}
+
+func (r *refuted) learn(name pseudonym, until time.Time) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sweep(now)
+	if until.After(r.until[name]) && until.Sub(now) <= refutedLife+time.Minute {
+		r.until[name], r.unsaved[name] = until, true
+	}
 }
 
 // sweep forgets, once an hour, what is over; r.mu is held.

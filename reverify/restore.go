@@ -115,6 +115,14 @@ func (q *Queue) restoreEntries(ctx context.Context, reported map[string]bool) er
 
 // restoreEntry puts an entry back where it was.
 func (q *Queue) restoreEntry(id string, rec entryRecord) {
+	if rec.Found == nil && rec.Ticket != nil {
+		q.letThrough = append(q.letThrough, rec.Ticket.Key())
+	}
+	q.takeUp(id, rec)
+}
+
+// takeUp goes on with an entry that is in the store.
+func (q *Queue) takeUp(id string, rec entryRecord) {
 	it := &item{id: id, incident: rec.Incident, decidedAt: rec.DecidedAt, found: rec.Found}
 	if now := time.Now(); it.decidedAt.After(now) {
 		it.decidedAt = now // the clock was set back; it must not wait longer for that
@@ -126,9 +134,6 @@ func (q *Queue) restoreEntry(id string, rec entryRecord) {
 		t.count(it.found.Result, 1)
 		q.tallies.restore(it.incident, t)
 		return
-	}
-	if rec.Ticket != nil {
-		q.letThrough = append(q.letThrough, rec.Ticket.Key())
 	}
 	q.tallies.waiting(it.incident, 1)
 	q.asker.add(it)

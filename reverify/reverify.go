@@ -27,6 +27,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,7 +51,7 @@ type Entry struct {
 	DecisionID string
 	Scene      string
 	Reference  string // the business's own; may be empty
-	Incident   string // "" outside incidents
+	Incident   string // "" outside incidents; perhaps of one that is about to begin
 	Ticket     captcha.Ticket
 	DecidedAt  time.Time
 	Attempted  bool // an attempt of our own for the ticket has an unknown fate
@@ -82,6 +83,8 @@ type Queue struct {
 	batcher  *batcher
 	outbox   *outbox
 	sender   *sender // nil if there is no webhook
+	held     atomic.Bool
+	adopted  adopted
 
 	letThrough []captcha.Key // by earlier processes
 }
@@ -117,20 +120,27 @@ func New(ctx context.Context, verifier captcha.Verifier, store Store, ramp Ramp,
 	q.outbox = &outbox{records: q.records, capacity: q.capacity, delivers: cfg.Webhook != ""}
 	q.batcher = &batcher{
 		records: q.records, capacity: q.capacity, outbox: q.outbox, timing: q.timing,
-		pending: map[string]*pending{},
+		pending: map[string]*pending{}, named: func(incident string) (string, bool) { return incident, true },
 	}
 	q.asker = &asker{
-		verifier: verifier, ramp: ramp, records: q.records, refuted: q.refuted,
+		held: &q.held, verifier: verifier, ramp: ramp, records: q.records, refuted: q.refuted,
 		tallies: q.tallies, batcher: q.batcher, capacity: q.capacity, timing: q.timing,
 	}
 	if cfg.Webhook != "" {
 		hook := &webhook{address: cfg.Webhook, secret: cfg.Secret, client: newClient(transport)}
-		q.sender = &sender{records: q.records, outbox: q.outbox, webhook: hook, timing: q.timing, trouble: trouble}
+		q.sender = &sender{held: &q.held, records: q.records, outbox: q.outbox, webhook: hook, timing: q.timing, trouble: trouble}
 	}
 	if err := q.restore(ctx); err != nil {
 		return nil, fmt.Errorf("reading what waits for re-verification: %w", err)
 	}
 	return q, nil
+}
+
+// NameIncidents has reports name incidents as named says, and those about others name
+// none: what looked like the beginning of an outage may have been chance. It is for the
+// time before Run.
+func (q *Queue) NameIncidents(named func(incident string) (name string, ok bool)) {
+	q.batcher.named = named
 }
 
 // Add keeps e, so that it survives the death of the process from when Add

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"captchagate/captcha"
@@ -23,6 +24,7 @@ const (
 // A sender sends batches to the webhook, one at a time. One that is refused
 // goes behind the others, so that it does not hold them up for ever.
 type sender struct {
+	held     *atomic.Bool // nothing is sent meanwhile
 	records  *records
 	outbox   *outbox
 	webhook  *webhook
@@ -35,7 +37,7 @@ func (s *sender) run(ctx context.Context) {
 	defer s.webhook.client.CloseIdleConnections()
 	for ctx.Err() == nil {
 		b := s.outbox.first()
-		if b == nil {
+		if b == nil || s.held.Load() {
 			pause(ctx, s.timing.idle)
 			continue
 		}
@@ -54,7 +56,7 @@ func (s *sender) run(ctx context.Context) {
 
 func (s *sender) succeeded() {
 	if s.failures > 0 {
-		s.records.log.Info("the webhook acknowledges reports again")
+		s.records.log.Info("the webhook acknowledges reports again", "about", "webhook")
 	}
 	s.failures = 0
 }
@@ -69,7 +71,7 @@ func (s *sender) failed(err error) time.Duration {
 		return minSendPause
 	}
 	if s.failures == 0 {
-		s.records.log.Warn("the webhook does not acknowledge reports; they are repeated", "error", err)
+		s.records.log.Warn("the webhook does not acknowledge reports; they are repeated", "about", "webhook", "error", err)
 	}
 	wait := doubled(minSendPause, s.failures, maxSendPause)
 	s.failures++

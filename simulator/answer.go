@@ -9,6 +9,8 @@ import (
 // transport says how a call came.
 type transport struct {
 	accepted bool            // Refuse's share has already let its connection through
+	address  int             // that it came to, from 1; 0 = of the controls
+	n        int             // its connection is the n-th to that address
 	closing  <-chan struct{} // closed when the listener shuts down; may be nil
 }
 
@@ -28,8 +30,8 @@ func (s *Simulator) answer(ctx context.Context, r *http.Request, via transport) 
 	out := s.decide(c, fault, now)
 	s.stats.count(c, fault.kind, out.outcome)
 	wait := s.cfg.Latency + s.random.upTo(s.cfg.Jitter) + fault.latency
-	if fault.kind != Throttle { // a throttled call is turned away before the queue
-		wait += s.queue.join(now)
+	if fault.kind != Throttle && fault.kind != HTTP429 { // a throttled call is turned away before the queue
+		wait += s.queue.join(now, fault.capacity)
 	}
 	if !pause(ctx, wait) {
 		s.stats.abandon()
@@ -51,9 +53,13 @@ func (s *Simulator) faultFor(c *call, via transport, now time.Time) *activeFault
 	switch {
 	case fault.kind == Refuse && via.accepted && fault.share < 1:
 		return healthy
+	case !fault.hits(via.address, via.n):
+		return healthy
 	case fault.spareDisaster && c.disaster():
 		return healthy
 	case !s.random.chance(fault.share):
+		return healthy
+	case fault.served != nil && fault.served.take(now):
 		return healthy
 	}
 	return fault
@@ -69,6 +75,9 @@ func (s *Simulator) decide(c *call, fault *activeFault, now time.Time) reply {
 	case fault.kind == None || fault.consume || fault.kind == Slow || fault.kind == HalfBody:
 		spend := fault.kind == None || fault.consume
 		right = verdictReply(c, s.judge(c, now, spend))
+	}
+	if fault.kind == HTTP429 {
+		return tooMany(fault.retryAfter)
 	}
 	return s.fail(c, fault.kind, right)
 }
@@ -110,7 +119,7 @@ func (s *Simulator) serveCall(w http.ResponseWriter, r *http.Request) {
 	via := transport{}
 	if c := connOf(r); c != nil {
 		c.control.Store(false)
-		via = transport{accepted: true, closing: c.listener.closing}
+		via = transport{accepted: true, address: c.listener.number, n: c.n, closing: c.listener.closing}
 	}
 	out, err := s.answer(r.Context(), r, via)
 	if err != nil {
@@ -119,6 +128,9 @@ func (s *Simulator) serveCall(w http.ResponseWriter, r *http.Request) {
 	if out.ending == wasReset {
 		resetConn(w)
 		return
+	}
+	if out.retryAfter > 0 {
+		w.Header().Set("Retry-After", uintText(uint64(out.retryAfter/time.Second)))
 	}
 	w.Header().Set("Content-Type", out.kind)
 	w.Header().Set("Content-Length", uintText(uint64(len(out.body))))

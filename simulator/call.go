@@ -45,10 +45,6 @@ func (c *call) disaster() bool { return c.refused == nil && looksDisaster(c.tick
 // says that the request itself broke off.
 func (s *Simulator) readCall(r *http.Request, now time.Time) (*call, error) {
 	c := &call{action: otherCall}
-	switch name := r.Header.Get("X-TC-Action"); name {
-	case actionWeb, actionMini:
-		c.action = name
-	}
 	var body []byte
 	if r.Body != nil {
 		var err error
@@ -56,14 +52,28 @@ func (s *Simulator) readCall(r *http.Request, now time.Time) (*call, error) {
 			return nil, err
 		}
 	}
-	c.refused = checkHead(r, c.action, len(body))
-	if c.refused == nil {
+	params := formOf(r, body)
+	c.name(r.Header.Get("X-TC-Action"))
+	if params.Has("Signature") && r.Header.Get("Authorization") == "" {
+		c.name(params.Get("Action"))
+		c.refused = s.checkOlder(r, c.action, params, now)
+	} else if c.refused = checkHead(r, c.action, len(body)); c.refused == nil {
 		c.refused = s.checkSignature(r, body, now)
 	}
-	if c.refused == nil {
+	switch {
+	case c.refused != nil:
+	case params != nil:
+		c.refused = c.readFields(fieldsOf(params))
+	default:
 		c.refused = c.readBody(body)
 	}
 	return c, nil
+}
+
+func (c *call) name(action string) {
+	if action == actionWeb || action == actionMini {
+		c.action = action
+	}
 }
 
 func checkHead(r *http.Request, action string, size int) *refusal {
@@ -80,7 +90,7 @@ func checkHead(r *http.Request, action string, size int) *refusal {
 		return refuse("InvalidAction", "There is no such action in this API.")
 	case r.Header.Get("X-TC-Version") != apiVersion:
 		return refuse("NoSuchVersion", "The only version of this API is "+apiVersion+".")
-	case !strings.EqualFold(strings.TrimSpace(kind), "application/json"):
+	case r.Method == http.MethodPost && !strings.EqualFold(strings.TrimSpace(kind), "application/json"):
 		return refuse("InvalidParameter", "The content type must be application/json.")
 	}
 	return nil
@@ -108,12 +118,16 @@ var parameters = []parameter{
 	{name: "NeedGetCaptchaTime", number: true, optional: true, webOnly: true},
 }
 
-// readBody is exact about names and types, because the real API is.
+// readBody reads a body of JSON. It and readFields are exact about names and types, because the real API is.
 func (c *call) readBody(body []byte) *refusal {
 	fields := map[string]json.RawMessage{}
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return refuse("InvalidParameter", "The body is not a JSON object.")
 	}
+	return c.readFields(fields)
+}
+
+func (c *call) readFields(fields map[string]json.RawMessage) *refusal {
 	numbers, texts, known := map[string]uint64{}, map[string]string{}, 0
 	for _, p := range parameters {
 		raw, given := fields[p.name]

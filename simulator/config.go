@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,11 @@ type Config struct {
 	// the caller has left. 0 = unlimited.
 	Capacity float64
 
+	// The way to what Serve listens on; ServeControls has none of it.
+	RoundTrip time.Duration // of each exchange over a connection, on top of Latency; TLS and connecting have their own
+	IdleClose time.Duration // after which an idle connection is closed; 0 = 5 min
+	TLS       *tls.Config   // nil = plain HTTP
+
 	Seed uint64       // of shares and jitter; 0 = another one in each run
 	Log  *slog.Logger // nil = no log
 }
@@ -65,6 +71,9 @@ func (c Config) Validate() error {
 	if c.Jitter < 0 {
 		add("jitter: must not be negative, is %v", c.Jitter)
 	}
+	if c.RoundTrip < 0 || c.IdleClose < 0 {
+		add("round_trip: round_trip and idle_close must not be negative, are %v and %v", c.RoundTrip, c.IdleClose)
+	}
 	if c.Capacity < 0 || math.IsNaN(c.Capacity) || math.IsInf(c.Capacity, 0) {
 		add("capacity: must be 0 (unlimited) or calls a second, is %v", c.Capacity)
 	}
@@ -84,6 +93,9 @@ func (c Config) withDefaults() Config {
 		c.Latency = DefaultLatency
 	case c.Latency < 0:
 		c.Latency = 0
+	}
+	if c.IdleClose == 0 {
+		c.IdleClose = 5 * time.Minute
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

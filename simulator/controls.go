@@ -21,6 +21,9 @@ func (s *Simulator) newRoutes() *http.ServeMux {
 	control("/_sim/fault", map[string]http.HandlerFunc{
 		http.MethodGet: s.getFault, http.MethodPut: s.putFault, http.MethodDelete: s.deleteFault,
 	})
+	control("/_sim/network", map[string]http.HandlerFunc{
+		http.MethodGet: s.getNetwork, http.MethodPut: s.putNetwork, http.MethodDelete: s.deleteNetwork,
+	})
 	control("/_sim/script", map[string]http.HandlerFunc{
 		http.MethodGet: s.getScript, http.MethodPut: s.putScript, http.MethodDelete: s.deleteScript,
 	})
@@ -107,7 +110,13 @@ type faultAnswer struct {
 	Latency string     `json:"latency"`
 	Consume bool       `json:"consume"`
 	Spare   bool       `json:"spare_disaster"`
-	Note    string     `json:"note,omitempty"`
+
+	Address    int     `json:"address,omitempty"`
+	Instances  int     `json:"instances,omitempty"`
+	Limit      float64 `json:"limit,omitempty"`
+	RetryAfter string  `json:"retry_after,omitempty"`
+	Capacity   float64 `json:"capacity,omitempty"`
+	Note       string  `json:"note,omitempty"`
 }
 
 const refuseNote = "While connections are refused no new one reaches these controls: the fault ends by itself at ends_at, or sooner by DELETE on the connection that this answer came on."
@@ -117,6 +126,13 @@ func (s *Simulator) getFault(w http.ResponseWriter, _ *http.Request) {
 	out := faultAnswer{
 		Kind: fault.kind, Share: fault.share, Latency: fault.latency.String(),
 		Consume: fault.consume || fault.kind == None, Spare: fault.spareDisaster,
+		Address: fault.address, Instances: fault.instances, Capacity: fault.capacity,
+	}
+	if fault.served != nil {
+		out.Limit = fault.served.rate
+	}
+	if fault.retryAfter > 0 {
+		out.RetryAfter = fault.retryAfter.String()
 	}
 	if fault.duration > 0 {
 		out.For, out.EndsAt = fault.duration.String(), &fault.ends
@@ -136,6 +152,11 @@ func (s *Simulator) putFault(w http.ResponseWriter, r *http.Request) {
 			"for": durationInto(&f.For), "latency": durationInto(&f.Latency),
 			"consume":        valueInto(&f.Consume, "true or false"),
 			"spare_disaster": valueInto(&f.SpareDisaster, "true or false"),
+			"address":        valueInto(&f.Address, "a whole number"),
+			"instances":      valueInto(&f.Instances, "a whole number"),
+			"limit":          valueInto(&f.Limit, "a number"),
+			"retry_after":    durationInto(&f.RetryAfter),
+			"capacity":       valueInto(&f.Capacity, "a number"),
 		},
 		check: func() error { f.Kind = Kind(kind); return f.Validate() },
 	}

@@ -159,7 +159,7 @@ func TestPage_SaysThatItIsASimulator(t *testing.T) {
 	s := simulator.New(simulator.Config{})
 	set(t, s, simulator.Fault{Kind: simulator.Garbage})
 	status, body := control(t, s, http.MethodGet, "http://sim.test:8082/", "")
-	for _, want := range []string{"SIMULATOR", "not Tencent Cloud", "<strong>garbage</strong>", "http://sim.test:8082/_sim/fault"} {
+	for _, want := range []string{"SIMULATOR", "not Tencent Cloud", "<strong>garbage</strong>", "http://sim.test:8082/_sim/fault", "<code>never_shows</code>"} {
 		if status != 200 || !strings.Contains(body, want) {
 			t.Errorf("the page (status %d) does not say %q", status, want)
 		}

@@ -11,7 +11,7 @@ type Kind string
 
 // The kinds of fault.
 const (
-	None          Kind = "none"            // healthy; with Latency, slower
+	None          Kind = "none"            // healthy; with Latency slower, with Capacity weaker
 	Hang          Kind = "hang"            // no answer until the client goes away
 	Slow          Kind = "slow"            // the right answer, late
 	InternalError Kind = "internal_error"  // Error.Code InternalError in a 200 body
@@ -25,13 +25,14 @@ const (
 	Throttle      Kind = "throttle"        // Error.Code RequestLimitExceeded, or a variant of it
 	AuthFailure   Kind = "auth_failure"    // the account is refused: AuthFailure
 	Arrears       Kind = "arrears"         // the account is refused: unpaid
+	HTTP429       Kind = "http_429"        // 429 with HTML, of a limiter in front of the API
 )
 
 // Kinds lists every kind, None first.
 func Kinds() []Kind {
 	return []Kind{
 		None, Hang, Slow, InternalError, CaptchaCode26, HTTP502, Reset, Refuse,
-		Garbage, Empty, HalfBody, Throttle, AuthFailure, Arrears,
+		Garbage, Empty, HalfBody, Throttle, AuthFailure, Arrears, HTTP429,
 	}
 }
 
@@ -42,6 +43,8 @@ const (
 	hangLimit     = 2 * time.Minute // then even a hanging call is torn
 	maxFaultTime  = 24 * time.Hour
 )
+
+const maxLimit = 1_000_000 // calls a second
 
 // A Fault says how the API fails, for whom and for how long.
 type Fault struct {
@@ -54,6 +57,16 @@ type Fault struct {
 	// Consume says whether a faulted call uses its ticket up; nil = as the
 	// kind does (Hang, Slow, Reset and HalfBody do). Refuse never does.
 	Consume *bool
+
+	// Whom it hits, if not all: calls to one address (its number, from 1), and of
+	// several instances behind an address, to which connections lead by turns,
+	// those of one. 0 = all. A connection cannot be refused by one instance.
+	Address   int
+	Instances int
+
+	Limit      float64       // calls a second that are served all the same; 0 = none
+	RetryAfter time.Duration // of HTTP429, in whole seconds; 0 = it does not say
+	Capacity   float64       // calls a second that can be worked off meanwhile; 0 = the API's own
 
 	// SpareDisaster answers calls about disaster tickets as if healthy, so that
 	// probes look fine while verification is not. No use with Refuse.
@@ -75,7 +88,24 @@ func (f Fault) Validate() error {
 	if f.Latency < 0 || f.Latency > maxFaultTime {
 		m.add("latency", "must be between 0s and %v, is %v", maxFaultTime, f.Latency)
 	}
+	f.checkReach(&m)
 	return m.err()
+}
+
+// checkReach looks at whom the fault hits.
+func (f Fault) checkReach(m *mistakes) {
+	if f.Address < 0 || f.Instances < 0 || f.Instances > 1 && f.Kind == Refuse {
+		m.add("address", "and instances must not be negative, and refuse has no instances")
+	}
+	if !(f.Limit >= 0 && f.Limit <= maxLimit) {
+		m.add("limit", "must be between 0 (none) and %d calls a second, is %v", maxLimit, f.Limit)
+	}
+	if !(f.Capacity >= 0 && f.Capacity <= maxLimit) {
+		m.add("capacity", "must be between 0 (the API's own) and %d calls a second, is %v", maxLimit, f.Capacity)
+	}
+	if f.RetryAfter < 0 || f.RetryAfter%time.Second != 0 || f.RetryAfter > 0 && f.Kind != HTTP429 {
+		m.add("retry_after", "goes with http_429, in whole seconds, is %v", f.RetryAfter)
+	}
 }
 
 func kindList() string {
@@ -95,12 +125,29 @@ type activeFault struct {
 	ends          time.Time // zero = until changed
 	consume       bool
 	spareDisaster bool
+	address       int
+	instances     int
+	retryAfter    time.Duration
+	capacity      float64    // 0 = the API's own
+	served        *allowance // nil = no call is served
+}
+
+// hits reports whether the fault is there for a connection, the n-th to that
+// address.
+func (f *activeFault) hits(address, n int) bool {
+	return (f.address == 0 || f.address == address) && (f.instances < 2 || n%f.instances == 0)
 }
 
 var healthy = &activeFault{kind: None, share: 1}
 
 func (f Fault) activate(now time.Time) *activeFault {
-	fault := &activeFault{kind: f.Kind, share: 1, latency: f.Latency, duration: f.For, spareDisaster: f.SpareDisaster}
+	fault := &activeFault{
+		kind: f.Kind, share: 1, latency: f.Latency, duration: f.For, spareDisaster: f.SpareDisaster,
+		address: f.Address, instances: f.Instances, retryAfter: f.RetryAfter, capacity: f.Capacity,
+	}
+	if f.Limit > 0 {
+		fault.served = &allowance{rate: f.Limit}
+	}
 	if f.Share != nil {
 		fault.share = *f.Share
 	}

@@ -3,10 +3,11 @@ package simulator
 import (
 	"encoding/binary"
 	"net/http"
+	"time"
 )
 
 // Faults that no API would answer, but what stands in front of it might:
-// http_502, garbage, empty.
+// http_502, http_429, garbage, empty.
 
 const badGatewayPage = `<html>
 <head><title>502 Bad Gateway</title></head>
@@ -16,6 +17,19 @@ const badGatewayPage = `<html>
 
 func badGateway() reply {
 	return reply{status: http.StatusBadGateway, kind: "text/html", body: []byte(badGatewayPage), outcome: string(HTTP502)}
+}
+
+const tooManyPage = `<html>
+<head><title>429 Too Many Requests</title></head>
+<body><center><h1>429 Too Many Requests</h1></center><hr><center>` + serverName + `</center></body>
+</html>
+`
+
+func tooMany(retryAfter time.Duration) reply {
+	return reply{
+		status: http.StatusTooManyRequests, kind: "text/html", body: []byte(tooManyPage), outcome: string(HTTP429),
+		retryAfter: retryAfter,
+	}
 }
 
 // garbage is 64 to 311 random bytes. No JSON begins with the first.

@@ -80,6 +80,7 @@ var faultRows = []struct {
 	{simulator.Throttle, isThrottled, false},
 	{simulator.AuthFailure, says(200, "AuthFailure.UnauthorizedOperation"), false},
 	{simulator.Arrears, says(200, "UnauthorizedOperation.Arrears"), false},
+	{simulator.HTTP429, says(429, "nothing"), false},
 }
 
 func faultOf(kind simulator.Kind) simulator.Fault {

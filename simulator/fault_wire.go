@@ -28,6 +28,7 @@ func resetConn(w http.ResponseWriter) {
 
 // closeHard drops what is unsent and resets the connection.
 func closeHard(conn net.Conn) {
+	conn = under(conn)
 	if tcp, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
 		_ = tcp.SetLinger(0) // closing follows whatever it says
 	}

@@ -28,6 +28,9 @@ type Order struct {
 
 var ticketKinds = []string{TicketValid, TicketExpired, TicketUsed, TicketForged, TicketEvil}
 
+// TicketKinds lists every kind of ticket.
+func TicketKinds() []string { return slices.Clone(ticketKinds) }
+
 // Issue returns n tickets of a kind for the web action and the first app. The
 // error says what is wrong with the order.
 func (s *Simulator) Issue(kind string, n int) ([]Ticket, error) {

@@ -2,9 +2,11 @@ package simulator
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,12 +22,15 @@ const relistenEvery = 50 * time.Millisecond
 type listener struct {
 	sim     *Simulator
 	address string        // with the port that was given
+	number  int           // of the address, from 1; 0 = for the controls, where no fault of the network reaches
 	closing chan struct{} // closed when Serve begins to shut down
 	changed chan struct{} // wakes Accept when inner was replaced
 
 	mu     sync.Mutex
 	inner  net.Listener // nil while refusing
 	closed bool
+	hole   *hole                   // in place of inner while the address is a black hole
+	turn   int                     // connections so far
 	conns  map[net.Conn]*connState // open ones
 }
 
@@ -34,6 +39,7 @@ type listener struct {
 // lifted.
 type connState struct {
 	listener *listener
+	n        int // it is the n-th, from 0
 	control  atomic.Bool
 }
 
@@ -68,13 +74,14 @@ func (l *listener) Accept() (net.Conn, error) {
 			l.waitForChange(wait)
 			continue
 		}
-		conn, err := inner.Accept()
+		accepted, err := inner.Accept()
 		if err != nil {
 			if l.isCurrent(inner) {
 				return nil, err
 			}
 			continue // closed under us to refuse, or for good
 		}
+		conn := l.road(accepted)
 		if l.track(inner, conn) {
 			return conn, nil
 		}
@@ -112,11 +119,19 @@ func (l *listener) wake() {
 	}
 }
 
-// adjust refuses or listens; it returns how long it refuses by itself.
+// adjust refuses, is a black hole or listens; it returns how long it does one
+// of the first two by itself.
 func (l *listener) adjust() time.Duration {
 	now := time.Now()
 	fault := l.sim.current(now)
-	if fault.kind == Refuse && fault.share >= 1 {
+	if l.number > 0 && slices.Contains(l.sim.network.Load().BlackHole, l.number) {
+		return l.swallow()
+	}
+	if l.hole != nil {
+		_ = l.hole.Close()
+		l.hole = nil
+	}
+	if l.refuses(fault) && fault.share >= 1 {
 		l.refuse()
 		return fault.ends.Sub(now)
 	}
@@ -130,6 +145,63 @@ func (l *listener) adjust() time.Duration {
 	}
 	l.inner = inner
 	return 0
+}
+
+func (l *listener) refuses(fault *activeFault) bool {
+	return fault.kind == Refuse && l.number > 0 && fault.hits(l.number, 0)
+}
+
+// swallow makes the address a black hole; it returns when to look again.
+func (l *listener) swallow() time.Duration {
+	if l.hole != nil {
+		return holeLook
+	}
+	if l.inner != nil {
+		_ = l.inner.Close()
+		l.inner = nil
+		l.forgetAll()
+	}
+	var err error
+	if l.hole, err = dig(l.address); err != nil {
+		l.sim.log.Warn("the address cannot be made a black hole; trying on", "address", l.address, "error", err)
+		return relistenEvery
+	}
+	return holeLook
+}
+
+// forget has all connections forgotten but those of the controls.
+func (l *listener) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.number > 0 {
+		l.forgetAll()
+	}
+}
+
+// forgetAll is forget with the lock held.
+func (l *listener) forgetAll() {
+	for conn, state := range l.conns {
+		if f, ok := conn.(*flow); ok && !state.control.Load() {
+			f.forgotten.Store(true)
+		}
+	}
+}
+
+// road is the connection with what lies between.
+func (l *listener) road(conn net.Conn) net.Conn {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok || l.number == 0 {
+		return conn
+	}
+	return newFlow(tcp, l.sim.cfg.RoundTrip)
+}
+
+// secured is the listener with TLS above it, if the API has it.
+func (l *listener) secured() net.Listener {
+	if l.number == 0 || l.sim.cfg.TLS == nil {
+		return l
+	}
+	return tls.NewListener(l, l.sim.cfg.TLS)
 }
 
 func (l *listener) refuse() {
@@ -166,10 +238,11 @@ func (l *listener) track(inner net.Listener, conn net.Conn) bool {
 	fault := l.sim.current(time.Now())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || l.inner != inner || fault.kind == Refuse && l.sim.random.chance(fault.share) {
+	if l.closed || l.inner != inner || l.refuses(fault) && l.sim.random.chance(fault.share) {
 		return false
 	}
-	l.conns[conn] = &connState{listener: l}
+	l.conns[conn] = &connState{listener: l, n: l.turn}
+	l.turn++
 	return true
 }
 
@@ -179,6 +252,10 @@ func (l *listener) Close() error {
 	defer l.mu.Unlock()
 	l.closed = true
 	l.wake()
+	if l.hole != nil {
+		_ = l.hole.Close()
+		l.hole = nil
+	}
 	if l.inner == nil {
 		return nil
 	}
@@ -203,7 +280,7 @@ func (l *listener) openConns() int {
 func (l *listener) connContext(ctx context.Context, conn net.Conn) context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return context.WithValue(ctx, connKey{}, l.conns[conn])
+	return context.WithValue(ctx, connKey{}, l.conns[under(conn)])
 }
 
 // untrack forgets a connection that was closed.
@@ -213,5 +290,5 @@ func (l *listener) untrack(conn net.Conn, state http.ConnState) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.conns, conn)
+	delete(l.conns, under(conn))
 }

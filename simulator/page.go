@@ -20,9 +20,10 @@ func (s *Simulator) servePage(w http.ResponseWriter, r *http.Request) {
 		Host, Script string
 		Fault        Kind
 		Kinds        []Kind
+		ScriptKinds  []ScriptKind
 		AppID        uint64
 	}{
 		hostOf(r), string(s.script.Load().Kind),
-		s.current(time.Now()).kind, Kinds(), s.cfg.firstApp(),
+		s.current(time.Now()).kind, Kinds(), ScriptKinds(), s.cfg.firstApp(),
 	})
 }

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -16,9 +17,11 @@ type queue struct {
 	end time.Time // when the last one in the queue is done
 }
 
-// join takes a place and says how long until its turn is over.
-func (q *queue) join(now time.Time) time.Duration {
-	if q.rate <= 0 {
+// join takes a place and says how long until its turn is over. A rate other than 0
+// is that of this call in place of the queue's own.
+func (q *queue) join(now time.Time, rate float64) time.Duration {
+	rate = cmp.Or(rate, q.rate)
+	if rate <= 0 {
 		return 0
 	}
 	q.mu.Lock()
@@ -26,8 +29,29 @@ func (q *queue) join(now time.Time) time.Duration {
 	if q.end.Before(now) {
 		q.end = now
 	}
-	q.end = q.end.Add(time.Duration(float64(time.Second) / q.rate))
+	q.end = q.end.Add(time.Duration(float64(time.Second) / rate))
 	return q.end.Sub(now)
+}
+
+// allowance lets rate calls a second through, and a tenth of a second's at once.
+type allowance struct {
+	rate float64
+
+	mu   sync.Mutex
+	left float64
+	at   time.Time // of left; zero at first, when all are left
+}
+
+func (a *allowance) take(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.left = min(a.left+a.rate*now.Sub(a.at).Seconds(), max(a.rate/10, 1))
+	a.at = now
+	if a.left < 1 {
+		return false
+	}
+	a.left--
+	return true
 }
 
 // pause waits for d; false if ctx ended first.

@@ -26,6 +26,8 @@ type reply struct {
 	kind    string // Content-Type
 	body    []byte
 	outcome string // its name in the counts
+
+	retryAfter time.Duration // 0 = it does not say
 }
 
 func jsonReply(outcome string, value any) reply {

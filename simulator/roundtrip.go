@@ -27,11 +27,11 @@ func (s *Simulator) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !isCall(r) {
 		return s.roundTripControl(r)
 	}
-	if fault := s.current(time.Now()); fault.kind == Refuse && s.random.chance(fault.share) {
+	if fault := s.current(time.Now()); fault.kind == Refuse && fault.hits(1, 0) && s.random.chance(fault.share) {
 		s.stats.refuse()
 		return nil, wireError("dial", "connect", syscall.ECONNREFUSED)
 	}
-	out, err := s.answer(r.Context(), r, transport{accepted: true})
+	out, err := s.answer(r.Context(), r, transport{accepted: true, address: 1, n: int(s.calls.Add(1))})
 	switch {
 	case err != nil:
 		return nil, err
@@ -42,7 +42,11 @@ func (s *Simulator) RoundTrip(r *http.Request) (*http.Response, error) {
 	if out.ending == truncated {
 		body = io.MultiReader(bytes.NewReader(out.body[:len(out.body)/2]), brokenOff{})
 	}
-	return respond(r, out.status, http.Header{"Content-Type": {out.kind}}, int64(len(out.body)), body), nil
+	header := http.Header{"Content-Type": {out.kind}}
+	if out.retryAfter > 0 {
+		header.Set("Retry-After", uintText(uint64(out.retryAfter/time.Second)))
+	}
+	return respond(r, out.status, header, int64(len(out.body)), body), nil
 }
 
 func wireError(op, call string, errno syscall.Errno) error {

@@ -21,6 +21,9 @@ const (
 	ScriptErrorCode  ScriptKind = "error_code"  // show() calls back with Code and a disaster ticket
 )
 
+// ScriptKinds lists every kind, ScriptOK first.
+func ScriptKinds() []ScriptKind { return slices.Clone(scriptKinds) }
+
 var scriptKinds = []ScriptKind{ScriptOK, ScriptNotFound, ScriptHang, ScriptThrow, ScriptNeverShows, ScriptErrorCode}
 
 // A ScriptFault says how the page script fails.

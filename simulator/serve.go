@@ -20,12 +20,30 @@ func (s *Simulator) Serve(ctx context.Context, address string, ready func(addres
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.numbered++
+	l.number = s.numbered
+	s.mu.Unlock()
+	return s.serve(ctx, l, ready)
+}
+
+// ServeControls is like Serve, but no fault of the network and none of the
+// connection reaches who comes to this address.
+func (s *Simulator) ServeControls(ctx context.Context, address string, ready func(address string)) error {
+	l, err := s.listen(address)
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx, l, ready)
+}
+
+func (s *Simulator) serve(ctx context.Context, l *listener, ready func(address string)) error {
 	s.add(l)
 	defer s.remove(l)
 	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       5 * time.Minute,
+		IdleTimeout:       s.cfg.IdleClose,
 		ConnContext:       l.connContext,
 		ConnState:         l.untrack,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
@@ -35,9 +53,9 @@ func (s *Simulator) Serve(ctx context.Context, address string, ready func(addres
 		ready(l.address)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	go func() { ended <- server.Serve(l.secured()) }()
 	select {
-	case err = <-ended:
+	case err := <-ended:
 		_ = server.Close()
 		return err
 	case <-ctx.Done():

@@ -116,23 +116,31 @@ func TestServe_AcceptsAgainOnTheSameAddressAfterDelete(t *testing.T) {
 func TestServe_AcceptsAgainWhenRefuseEndsByItself(t *testing.T) {
 	s := simulator.New(simulator.Config{Latency: simulator.NoLatency})
 	address := strings.TrimPrefix(listen(t, s), "http://")
-	set(t, s, simulator.Fault{Kind: simulator.Refuse, For: 150 * time.Millisecond})
-	deadline := time.Now().Add(10 * time.Second)
-	refused := 0
-	for {
+	for lasts := 100 * time.Millisecond; ; lasts *= 2 { // on a busy machine it may be over before anybody looks
+		if lasts > time.Minute {
+			t.Fatal("no connection was refused")
+		}
+		set(t, s, simulator.Fault{Kind: simulator.Refuse, For: lasts})
+		if refusedUntilItEnds(t, address, lasts) {
+			return
+		}
+	}
+}
+
+// refusedUntilItEnds connects until it can, and reports whether it could not at first.
+func refusedUntilItEnds(t *testing.T, address string, lasts time.Duration) (refused bool) {
+	t.Helper()
+	for deadline := time.Now().Add(lasts + time.Minute); ; {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
-			conn.Close()
-			break
+			_ = conn.Close()
+			return refused
 		}
-		refused++
+		refused = true
 		if time.Now().After(deadline) {
-			t.Fatalf("nothing listens ten seconds after the fault began: %v", err)
+			t.Fatalf("nothing listens a minute after the fault's end: %v", err)
 		}
 		<-time.After(5 * time.Millisecond) // the clock of the network is the real one
-	}
-	if refused == 0 {
-		t.Error("no connection was refused")
 	}
 }
 
@@ -166,32 +174,51 @@ func TestServe_SaysWhyItCannotListen(t *testing.T) {
 	}
 }
 
+// It does not wait for calls that hang: 5 s, as it would for others. A busy machine may
+// take as long as that once.
 func TestServe_EndsWhileCallsHangAndWhileRefusing(t *testing.T) {
 	for _, kind := range []simulator.Kind{simulator.Hang, simulator.Refuse} {
-		s := simulator.New(simulator.Config{Latency: simulator.NoLatency})
-		ctx, stop := context.WithCancel(t.Context())
-		ready, ended := make(chan string, 1), make(chan error, 1)
-		go func() { ended <- s.Serve(ctx, "127.0.0.1:0", func(address string) { ready <- address }) }()
-		base, client := "http://"+<-ready, keepAlive(t)
-		set(t, s, simulator.Fault{Kind: kind})
-		answered := make(chan result, 1)
-		go func() { answered <- send(client, request(t.Context(), base, web, callFor(issue(t, s, "valid")))) }()
-		if kind == simulator.Hang {
-			for s.Stats().InFlight == 0 {
-				<-time.After(time.Millisecond)
+		took := endsWhile(t, kind)
+		for range 3 {
+			if took >= 4*time.Second {
+				took = endsWhile(t, kind)
 			}
-		} else {
-			<-answered
 		}
-		start := time.Now()
-		stop()
-		if err := <-ended; err != nil || time.Since(start) > 4*time.Second {
-			t.Errorf("%s: Serve ended with %v after %v", kind, err, time.Since(start))
-		}
-		if open := s.Stats().OpenConnections; open != 0 {
-			t.Errorf("%s: %d connections left", kind, open)
+		if took >= 4*time.Second {
+			t.Errorf("%s: Serve ended after %v", kind, took)
 		}
 	}
+}
+
+// endsWhile ends a simulator that has a call during a fault, and returns how long that
+// took.
+func endsWhile(t *testing.T, kind simulator.Kind) time.Duration {
+	t.Helper()
+	s := simulator.New(simulator.Config{Latency: simulator.NoLatency})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, "127.0.0.1:0", func(address string) { ready <- address }) }()
+	base, client := "http://"+<-ready, keepAlive(t)
+	set(t, s, simulator.Fault{Kind: kind})
+	answered := make(chan result, 1)
+	go func() { answered <- send(client, request(t.Context(), base, web, callFor(issue(t, s, "valid")))) }()
+	if kind == simulator.Hang {
+		for s.Stats().InFlight == 0 {
+			<-time.After(time.Millisecond)
+		}
+	} else {
+		<-answered
+	}
+	start := time.Now()
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("%s: Serve ended with %v", kind, err)
+	}
+	if open := s.Stats().OpenConnections; open != 0 {
+		t.Errorf("%s: %d connections left", kind, open)
+	}
+	return time.Since(start)
 }
 
 func TestServeHTTP_ResetsWhereItCannotRefuse(t *testing.T) {

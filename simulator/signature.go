@@ -53,12 +53,9 @@ func parseAuthorization(header string) (a authorization, ok bool) {
 // checkSignature is nil if the call is signed by our account at this time.
 func (s *Simulator) checkSignature(r *http.Request, body []byte, now time.Time) *refusal {
 	stamp := r.Header.Get("X-TC-Timestamp")
-	seconds, err := strconv.ParseInt(stamp, 10, 64)
-	if err != nil {
-		return refuse("InvalidParameter", "X-TC-Timestamp is not a number of seconds.")
-	}
-	if at := time.Unix(seconds, 0); at.Before(now.Add(-signatureSkew)) || at.After(now.Add(signatureSkew)) {
-		return refuse("AuthFailure.SignatureExpire", "X-TC-Timestamp is more than five minutes from the server's time.")
+	seconds, refused := checkTime(stamp, now)
+	if refused != nil {
+		return refused
 	}
 	a, ok := parseAuthorization(r.Header.Get("Authorization"))
 	if !ok {
@@ -75,6 +72,17 @@ func (s *Simulator) checkSignature(r *http.Request, body []byte, now time.Time) 
 	return nil
 }
 
+func checkTime(stamp string, now time.Time) (seconds int64, refused *refusal) {
+	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil {
+		return 0, refuse("InvalidParameter", "The time is not a number of seconds.")
+	}
+	if at := time.Unix(seconds, 0); at.Before(now.Add(-signatureSkew)) || at.After(now.Add(signatureSkew)) {
+		return 0, refuse("AuthFailure.SignatureExpire", "The time is more than five minutes from the server's.")
+	}
+	return seconds, nil
+}
+
 // signedBy tries the spellings in which clients sign: the host with its port
 // and without, header values as sent and in lower case.
 func (s *Simulator) signedBy(a authorization, r *http.Request, body []byte, stamp string) bool {
@@ -82,12 +90,8 @@ func (s *Simulator) signedBy(a authorization, r *http.Request, body []byte, stam
 	if r.Header.Get("X-TC-Content-SHA256") == unsignedPayload {
 		payload = sha256.Sum256([]byte(unsignedPayload))
 	}
-	hosts := []string{hostOf(r)}
-	if bare, _, err := net.SplitHostPort(hosts[0]); err == nil {
-		hosts = append(hosts, bare)
-	}
 	key := s.signingKey(a.date, a.service)
-	for _, host := range hosts {
+	for _, host := range hostsOf(r) {
 		for _, spell := range []func(string) string{asSent, strings.ToLower} {
 			request := canonicalRequest(a.signed, r, host, payload, spell)
 			if hmac.Equal(a.mac, mac(key, stringToSign(a, stamp, request))) {
@@ -100,11 +104,24 @@ func (s *Simulator) signedBy(a authorization, r *http.Request, body []byte, stam
 
 func asSent(value string) string { return value }
 
+// hostsOf are the host as sent and, if it has a port, without.
+func hostsOf(r *http.Request) []string {
+	hosts := []string{hostOf(r)}
+	if bare, _, err := net.SplitHostPort(hosts[0]); err == nil {
+		hosts = append(hosts, bare)
+	}
+	return hosts
+}
+
 // canonicalRequest is what the signature covers. The path is always "/" and a
 // POST has no query, whatever the address says.
 func canonicalRequest(signed []string, r *http.Request, host string, payload [sha256.Size]byte, spell func(string) string) string {
 	var b strings.Builder
-	b.WriteString("POST\n/\n\n")
+	query := ""
+	if r.Method == http.MethodGet {
+		query = r.URL.RawQuery
+	}
+	b.WriteString(r.Method + "\n/\n" + query + "\n")
 	for _, name := range signed {
 		b.WriteString(name + ":" + strings.TrimSpace(spell(headerOf(r, name, host))) + "\n")
 	}

@@ -37,10 +37,13 @@ type Simulator struct {
 	signing atomic.Pointer[dayKey]
 	fault   atomic.Pointer[activeFault]
 	script  atomic.Pointer[ScriptFault]
+	network atomic.Pointer[Network]
+	calls   atomic.Int64 // in process, each of which is a connection of its own
 	routes  *http.ServeMux
 
 	mu        sync.Mutex // guards listeners, and orders changes of the fault
 	listeners map[*listener]struct{}
+	numbered  int // addresses, so far
 }
 
 // New returns a simulator in good health. Parts of cfg that are zero take
@@ -58,6 +61,7 @@ func New(cfg Config) *Simulator {
 	s.stats.reset(time.Now())
 	s.fault.Store(healthy)
 	s.script.Store(&ScriptFault{Kind: ScriptOK})
+	s.network.Store(&Network{Resolver: ResolverOK})
 	s.routes = s.newRoutes()
 	return s
 }
@@ -78,5 +82,8 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // isCall tells the API's calls from the controls and pages.
 func isCall(r *http.Request) bool {
-	return r.Method == http.MethodPost && (r.URL.Path == "/" || r.URL.Path == "")
+	if r.URL.Path != "/" && r.URL.Path != "" {
+		return false
+	}
+	return r.Method == http.MethodPost || r.Method == http.MethodGet && (r.URL.Query().Has("Action") || r.Header.Get("X-TC-Action") != "")
 }

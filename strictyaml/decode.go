@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ func (d *Document) decode(n *node, path string, v reflect.Value) {
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		d.decode(n, path, v.Elem())
-	case isScalar(v) && (v.Kind() != reflect.Slice || n.shape != list): // a list that reads a text may be written as one
+	case isText(v, n):
 		d.scalar(n, path, v)
 	case v.Kind() == reflect.Struct && d.is(n, mapping, path):
 		d.section(n, path, v)
@@ -34,6 +35,16 @@ func (d *Document) decode(n *node, path string, v reflect.Value) {
 			d.decode(one.value, at, v.Index(i))
 		}
 	}
+}
+
+// isText reports whether v is set from one text. A list or section that reads one
+// may be written as either.
+func isText(v reflect.Value, n *node) bool {
+	switch {
+	case v.Kind() == reflect.Slice && n.shape == list, v.Kind() == reflect.Struct && n.shape == mapping && len(fieldsOf(v)) > 0:
+		return false
+	}
+	return isScalar(v)
 }
 
 // is reports whether n has the shape wanted; nothing at all has it too.
@@ -52,7 +63,7 @@ func (d *Document) section(n *node, path string, v reflect.Value) {
 		field, ok := find(known, one.key)
 		if !ok {
 			if !d.reserve(one, at) {
-				d.unknown(one, path, known)
+				d.unknown(n, one, path, known)
 			}
 			continue
 		}
@@ -83,6 +94,7 @@ func (d *Document) scalar(n *node, path string, v reflect.Value) {
 		d.fail(path, n.line, fmt.Sprintf("must be %v, is %v", single, n.shape))
 		return
 	}
+	d.look(n, path)
 	text, problems := d.expand(n.text)
 	for _, one := range problems {
 		d.fail(path, n.line, one)
@@ -98,6 +110,28 @@ func (d *Document) scalar(n *node, path string, v reflect.Value) {
 	}
 }
 
+// bareVariable is what a variable looks like to a shell, and not here.
+var bareVariable = regexp.MustCompile(`^\$[A-Z_][A-Z0-9_]*$`)
+
+// look finds secrets that are probably not what was meant.
+func (d *Document) look(n *node, path string) {
+	if !isSecret(lastKey(path)) {
+		return
+	}
+	if bareVariable.MatchString(n.text) {
+		d.fail(path, n.line, "looks like a variable without braces; write ${NAME}. A secret that begins with $ comes in a variable or a file")
+	}
+	if n.cut {
+		d.doubts = append(d.doubts, fmt.Errorf("%s: ends before the \" #\" in its line, where a comment begins; put quotes around the value if that is a part of it, or a space behind the #", path))
+	}
+}
+
+// lastKey is the last key of a path, without the number of a list's entry.
+func lastKey(path string) string {
+	path, _, _ = strings.Cut(path[strings.LastIndexByte(path, '.')+1:], "[")
+	return path
+}
+
 // fail takes a value that cannot be read. A value may begin lines after its
 // key; the key is what people look for.
 func (d *Document) fail(path string, line int, text string) {
@@ -110,18 +144,24 @@ func (d *Document) fail(path string, line int, text string) {
 
 func (d *Document) mistake(m Mistake) { d.mistakes = append(d.mistakes, m) }
 
-// unknown takes an entry under a key that there is not.
-func (d *Document) unknown(e entry, path string, known []field) {
+// unknown takes an entry of a section under a key that there is not. What stands below
+// it is read as if it stood under the key that was probably meant, so that it hides no
+// mistake there, and nothing seems to be missing.
+func (d *Document) unknown(section *node, e entry, path string, known []field) {
 	names := make([]string, len(known))
 	for i, one := range known {
 		names[i] = one.key
 	}
-	at := join(path, e.key)
-	d.failed[at] = true
-	if meant := Nearest(e.key, names); meant != "" {
-		d.failed[join(path, meant)] = true // what it says is here, and not missing
-	}
+	d.failed[join(path, e.key)] = true
 	d.mistake(Mistake{File: d.file, Line: e.line, Key: join(path, shownKey(e.key, names)), Text: unknownKey(e.key, names)})
+	meant := Nearest(e.key, names)
+	field, ok := find(known, meant)
+	if !ok || slices.ContainsFunc(section.entries, func(other entry) bool { return other.key == meant }) {
+		return
+	}
+	at := join(path, meant)
+	d.written[at] = place{line: e.line, source: e.value.text}
+	d.decode(e.value, at, field.value)
 }
 
 // likeKey is what keys look like, and secrets of any use do not.
@@ -139,6 +179,9 @@ func shownKey(key string, known []string) string {
 func unknownKey(key string, known []string) string {
 	if meant := Nearest(key, known); meant != "" {
 		return fmt.Sprintf("is not a key; did you mean %s?", meant)
+	}
+	if len(known) == 0 {
+		return "is not a key; there are none here"
 	}
 	return "is not a key; here are " + strings.Join(known, ", ")
 }

@@ -38,10 +38,12 @@ type Document struct {
 	expand   Expand // replaces ${…}
 	reserved map[string][]string
 
+	torn     bool              // a part of it is no YAML: what seems missing may stand there
 	written  map[string]place  // by key
 	failed   map[string]bool   // keys whose value could not be read
 	expanded map[string]string // by key: what ${…} came to
 	mistakes Mistakes
+	doubts   []error // see Doubts
 }
 
 // A place is where a value was written.
@@ -85,8 +87,8 @@ func Parse(file string, text []byte, kind Kind) *Document {
 		file: file, expand: asWritten,
 		written: map[string]place{}, failed: map[string]bool{}, expanded: map[string]string{},
 	}
-	root, complaints := parse(text, kind)
-	d.root, d.failed[""] = root, root == nil
+	root, complaints, torn := parse(text, kind)
+	d.root, d.torn, d.failed[""] = root, torn, root == nil
 	for _, one := range complaints {
 		d.mistake(Mistake{File: file, Line: one.line, Key: one.key, Text: one.text})
 	}
@@ -100,6 +102,17 @@ func (d *Document) Has(keys ...string) bool {
 	return d.root != nil && slices.ContainsFunc(d.root.entries, func(e entry) bool { return slices.Contains(keys, e.key) })
 }
 
+// Keys are those that the file has at the top.
+func (d *Document) Keys() (keys []string) {
+	if d.root == nil {
+		return nil
+	}
+	for _, e := range d.root.entries {
+		keys = append(keys, e.key)
+	}
+	return keys
+}
+
 // Decode sets the struct that into points to. It keeps what the file does not
 // name; maps and lists are made anew. A nil expand leaves ${…} as it is.
 func (d *Document) Decode(into any, expand Expand) {
@@ -111,6 +124,10 @@ func (d *Document) Decode(into any, expand Expand) {
 		d.decode(d.root, "", valueOf(into))
 	}
 }
+
+// Doubts is what is odd in how the file is written and no mistake for sure, in the form
+// of Judge.
+func (d *Document) Doubts() error { return errors.Join(d.doubts...) }
 
 // Err is nil or the Mistakes of everything that is wrong.
 func (d *Document) Err() error {

@@ -63,7 +63,7 @@ func TestDocument_DecodesOverDefaults(t *testing.T) {
 func TestDocument_ListsEveryMistakeOnce(t *testing.T) {
 	_, doc := read("nam: mill\nrooms: many\ndoor: [1]\ngarden:\nrent: ${MISSING}\nNote: x\n", "HOUSE__ROMS=2")
 	doc.Judge(strictyaml.Under("door", errors.New("key: is empty"))) // what is around it could not be read
-	doc.Judge(errors.Join(errors.New("name: is empty"), errors.New("guests: are too few beside rooms")))
+	doc.Judge(errors.New("guests: are too few beside rooms"))
 	want := `house.yaml:1: nam: is not a key; did you mean name?
 house.yaml:2: rooms: must be a whole number, is "many"
 house.yaml:2: guests: are too few beside rooms
@@ -140,5 +140,32 @@ func TestReadFile_IsBounded(t *testing.T) {
 	}
 	if _, err := strictyaml.ReadFile(path); err == nil || !strings.Contains(err.Error(), "is over 1 MiB") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A key that is mistyped hides no mistake below it, and what is there does not seem to be
+// missing. Where the right one stands too, or none is near, nobody knows what was meant.
+func TestDocument_AMistypedKeyHidesNothingBelowIt(t *testing.T) {
+	for text, want := range map[string]string{
+		"name: x\ndor:\n  kee: a\n  key: [1]\n": `house.yaml:2: dor: is not a key; did you mean door?
+house.yaml:3: door.kee: is not a key; did you mean key?
+house.yaml:4: door.key: must be a single value, is a list`,
+		"name: x\ndor: {kee: a}\ndoor: {key: abc}\n": "house.yaml:2: dor: is not a key; did you mean door?",
+		"name: x\nstairs: {kee: a}\n":                "house.yaml:2: stairs: is not a key; here are name, rooms, rent, door, garden, guests, shares",
+	} {
+		_, doc := read(text)
+		if err := doc.Err(); err == nil || err.Error() != want {
+			t.Errorf("%s: it says\n%v\nwant\n%s", text, err, want)
+		}
+	}
+}
+
+// A short word is near to what differs in one letter, a longer one in two.
+func TestNearest_OffersOnlyWhatIsNear(t *testing.T) {
+	names := []string{"check", "demo", "mode", "reload", "serve", "status", "version", "who"}
+	for word, want := range map[string]string{"foo": "", "wo": "who", "woh": "who", "statsu": "status", "serv": "serve", "moed": "mode", "bake": "", "x": ""} {
+		if got := strictyaml.Nearest(word, names); got != want {
+			t.Errorf("%s: %q, want %q", word, got, want)
+		}
 	}
 }

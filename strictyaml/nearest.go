@@ -1,9 +1,13 @@
 package strictyaml
 
 // Nearest returns the name that word was probably meant to be, "" if none is
-// near.
+// near. Of up to three letters one may be wrong, of more two, of many four.
 func Nearest(word string, names []string) string {
-	best, bestDistance := "", max(2, min(len(word)/4, 4))+1
+	most := max(2, min(len(word)/4, 4))
+	if len(word) <= 3 {
+		most = 1
+	}
+	best, bestDistance := "", most+1
 	for _, name := range names {
 		if d := distance(word, name); d < bestDistance {
 			best, bestDistance = name, d
@@ -12,22 +16,26 @@ func Nearest(word string, names []string) string {
 	return best
 }
 
-// distance counts the letters to insert, remove or replace between a and b.
+// distance counts the letters to insert, remove, replace or swap with the next between
+// a and b.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
+	d := make([][]int, len(a)+1) // of the first i letters of a and j of b
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		for j := range d[i] {
+			switch {
+			case i == 0 || j == 0:
+				d[i][j] = i + j
+				continue
+			case a[i-1] == b[j-1]:
+				d[i][j] = d[i-1][j-1]
+			default:
+				d[i][j] = 1 + min(d[i-1][j-1], d[i-1][j], d[i][j-1])
 			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], 1+d[i-2][j-2])
+			}
 		}
 	}
-	return row[len(b)]
+	return d[len(a)][len(b)]
 }

@@ -22,6 +22,9 @@ func (d *Document) Override(prefix string, env Environment, missing string) {
 	names := slices.Sorted(maps.Keys(o.keys))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if _, known := o.keys[name]; known || !strings.HasPrefix(name, prefix+"__") {
+			if meant := twiceUnderlined(name, names); meant != "" {
+				d.doubts = append(d.doubts, fmt.Errorf("%s: the environment has %s, which changes nothing; if it was meant for this key, it is called %s", o.keys[meant], name, meant))
+			}
 			continue
 		}
 		remedy := missing
@@ -30,6 +33,17 @@ func (d *Document) Override(prefix string, env Environment, missing string) {
 		}
 		d.mistake(Mistake{Variable: name, Text: "stands for no single value; " + remedy})
 	}
+}
+
+// twiceUnderlined is the name that one with single underscores between the keys was
+// probably meant to be.
+func twiceUnderlined(name string, names []string) string {
+	for _, known := range names {
+		if name != known && name == strings.ReplaceAll(known, "__", "_") {
+			return known
+		}
+	}
+	return ""
 }
 
 // An overrider walks what was decoded together with the names of its scalars.
@@ -72,7 +86,7 @@ func (o *overrider) scalar(v reflect.Value, path, name string) {
 		o.mistake(Mistake{Variable: name, Key: path, Text: "the variable stands for " + other + " too; rename one of the two"})
 		return
 	}
-	o.written[path] = place{variable: name}
+	o.written[path] = place{variable: name, source: value}
 	delete(o.expanded, path)
 	if err := setScalar(v, value); err != nil {
 		o.failed[path] = true

@@ -4,11 +4,11 @@ import "strings"
 
 // Judge takes what a Validate found, joined errors of the form "key: what is
 // wrong and what to do", and puts places to them. It leaves out keys whose value
-// could not even be read.
+// could not even be read, and of a file that is partly no YAML those that it has not.
 func (d *Document) Judge(err error) {
 	for _, one := range split(err) {
 		key, text := one[0], one[1]
-		if d.hasFailed(key) {
+		if _, written := d.written[key]; d.hasFailed(key) || d.torn && !written {
 			continue
 		}
 		at := d.placeOf(key, text)

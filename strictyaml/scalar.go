@@ -37,9 +37,19 @@ func setScalar(v reflect.Value, text string) error {
 		*to = p
 		return nil
 	case encoding.TextUnmarshaler:
-		return to.UnmarshalText([]byte(text))
+		return guessed(to, text, to.UnmarshalText([]byte(text)))
 	}
 	return setBasic(v, text)
+}
+
+// guessed adds to err which of the words that to knows text was probably meant to be.
+func guessed(to any, text string, err error) error {
+	if words, ok := to.(interface{ Words() []string }); ok && err != nil {
+		if meant := Nearest(text, words.Words()); meant != "" {
+			return fmt.Errorf("%w; did you mean %s?", err, meant)
+		}
+	}
+	return err
 }
 
 func setBasic(v reflect.Value, text string) error {

@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,10 +14,26 @@ const redacted = "[redacted]"
 // isSecret reports whether the values of a key are never shown.
 func isSecret(key string) bool {
 	switch key {
-	case "secret_id", "secret_key", "app_secret_key", "key", "token", "secret":
+	case "secret_id", "secret_key", "session_token", "app_secret_key", "key", "token", "secret":
 		return true
 	}
 	return false
+}
+
+// likeSecret is what keys and tokens look like: long, of one piece, without the
+// dots and colons of addresses.
+var likeSecret = regexp.MustCompile(`^[A-Za-z0-9+/=_~-]{16,}$`)
+
+// looksSecret reports whether a value that stands anywhere may be a secret, in a
+// wrong place: of letters and digits both, as hardly a word is.
+func looksSecret(value string) bool {
+	return likeSecret.MatchString(value) && strings.ContainsAny(value, "0123456789") && strings.Trim(value, "0123456789") != ""
+}
+
+// holdsOthers reports whether a value has taken in what was to stand beside it, for want
+// of a comma, a quote or an indentation: perhaps a secret.
+func holdsOthers(value string) bool {
+	return strings.Contains(value, "\n") || strings.Contains(value, ": ")
 }
 
 // hideSecrets is the second guard over the mistakes: the first is that none is
@@ -27,6 +44,11 @@ func (d *Document) hideSecrets() {
 		return
 	}
 	secrets := secretsOf(valueOf(d.target), "")
+	for _, at := range d.written {
+		if looksSecret(at.source) || holdsOthers(at.source) {
+			secrets = append(secrets, at.source)
+		}
+	}
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
 	for i := range d.mistakes {
 		m := &d.mistakes[i]

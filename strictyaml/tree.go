@@ -2,13 +2,11 @@ package strictyaml
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
@@ -37,6 +35,7 @@ type node struct {
 	shape   shape
 	text    string
 	entries []entry // of a list, with empty keys, or of a mapping
+	cut     bool    // a comment begins right behind it, without a space: perhaps a part of it
 }
 
 type entry struct {
@@ -56,16 +55,19 @@ type complaint struct {
 var keyPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
 
 // parse reads YAML into a tree. All mistakes come back at once, but for those
-// of syntax: behind the first of these nothing can be trusted.
-func parse(text []byte, kind Kind) (*node, []complaint) {
+// of syntax: behind the first of these nothing in its section can be trusted.
+func parse(text []byte, kind Kind) (_ *node, _ []complaint, torn bool) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if !utf8.Valid(text) {
 		line := 1 + bytes.Count(text[:invalidAt(text)], []byte("\n"))
-		return nil, []complaint{{line, "yaml", "is not UTF-8 here; save the file as UTF-8"}}
+		return nil, []complaint{{line, "yaml", "is not UTF-8 here; save the file as UTF-8"}}, false
 	}
 	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		return nil, []complaint{syntax(err, text)}
+		if root, complaints := parseSections(text); len(complaints) > 0 {
+			return root, complaints, true
+		}
+		return nil, []complaint{syntax(err, text)}, false
 	}
 	var bodies []ast.Node
 	for _, doc := range file.Docs {
@@ -75,17 +77,17 @@ func parse(text []byte, kind Kind) (*node, []complaint) {
 	}
 	switch len(bodies) {
 	case 0:
-		return nil, []complaint{{1, "yaml", "the file holds no " + kind.Name + "; begin with a copy of " + kind.Sample}}
+		return nil, []complaint{{1, "yaml", "the file holds no " + kind.Name + "; begin with a copy of " + kind.Sample}}, false
 	case 1:
 	default:
-		return nil, []complaint{{bodies[1].GetToken().Position.Line, "yaml", "a second document begins here; keep one and remove the line ---"}}
+		return nil, []complaint{{bodies[1].GetToken().Position.Line, "yaml", "a second document begins here; keep one and remove the line ---"}}, false
 	}
 	var r reader
 	root := r.node(bodies[0], "")
 	if root.shape != mapping && root.shape != broken {
-		return nil, []complaint{{root.line, "yaml", fmt.Sprintf("must hold keys as %s does, is %v", kind.Sample, root.shape)}}
+		return nil, []complaint{{root.line, "yaml", fmt.Sprintf("must hold keys as %s does, is %v", kind.Sample, root.shape)}}, false
 	}
-	return root, r.complaints
+	return root, r.complaints, false
 }
 
 func invalidAt(text []byte) int {
@@ -97,26 +99,6 @@ func invalidAt(text []byte) int {
 		i += size
 	}
 	return len(text)
-}
-
-// syntax repeats what the parser says, without what it quotes from the file.
-func syntax(err error, text []byte) complaint {
-	said, known := errors.AsType[yaml.Error](err)
-	if !known || said.GetToken() == nil {
-		return complaint{1, "yaml", "is not YAML; look at indentation, quotes and brackets"}
-	}
-	at := said.GetToken().Position
-	message, _, quotes := strings.Cut(said.GetMessage(), `"`)
-	if quotes {
-		message = strings.TrimRight(message, " :") + " something"
-	}
-	remedy := "look at indentation, quotes and brackets around here"
-	if lines := strings.Split(string(text), "\n"); at.Line <= len(lines) && strings.Contains(lines[at.Line-1], "${") {
-		remedy = `put quotes around ${…} inside {} and []: "${NAME}"`
-	} else if strings.Contains(message, "\t") {
-		message, remedy = "a tab", "indent with spaces"
-	}
-	return complaint{at.Line, "yaml", fmt.Sprintf("is not YAML at column %d (%s); %s", at.Column, message, remedy)}
 }
 
 // A reader turns the parser's nodes into ours.
@@ -131,9 +113,9 @@ func (r *reader) node(n ast.Node, path string) *node {
 	case *ast.LiteralNode:
 		return &node{line: lineOf(n), shape: single, text: n.Value.Value}
 	case *ast.StringNode:
-		return &node{line: lineOf(n), shape: single, text: n.Value}
+		return &node{line: lineOf(n), shape: single, text: n.Value, cut: isCut(n.GetToken())}
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		return &node{line: lineOf(n), shape: single, text: n.GetToken().Value}
+		return &node{line: lineOf(n), shape: single, text: n.GetToken().Value, cut: isCut(n.GetToken())}
 	case *ast.SequenceNode:
 		return r.list(n, path)
 	case *ast.MappingNode:
@@ -199,6 +181,13 @@ func (r *reader) key(n ast.MapKeyNode, at *token.Token, path string) (string, bo
 
 func (r *reader) complain(line int, path, text string) {
 	r.complaints = append(r.complaints, complaint{line, path, text})
+}
+
+// isCut reports whether an unquoted value ends at a # that no space follows.
+func isCut(at *token.Token) bool {
+	next := at.Next
+	return at.Type != token.DoubleQuoteType && at.Type != token.SingleQuoteType && next != nil && next.Type == token.CommentType &&
+		next.Position.Line == at.Position.Line && next.Value != "" && !strings.HasPrefix(next.Value, " ")
 }
 
 func lineOf(n ast.Node) int { return n.GetToken().Position.Line }

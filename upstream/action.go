@@ -59,6 +59,9 @@ func newAction(name string, cfg Config, endpoint *url.URL) *action {
 	if cfg.Region != "" {
 		a.fixed = append(a.fixed, field{"X-Tc-Region", []string{cfg.Region}})
 	}
+	if cfg.SessionToken != "" {
+		a.fixed = append(a.fixed, field{"X-Tc-Token", []string{cfg.SessionToken}})
+	}
 	return a
 }
 

@@ -14,12 +14,17 @@ const (
 	maxAvoid = 30 * time.Second
 )
 
+// failureTold is for how long operators are told of a failure of an address that
+// answers again.
+const failureTold = time.Minute
+
 // An address is one of those that the API's name has, and what is known of it.
 type address struct {
 	connections int       // that stand
 	failures    int       // in a row; those while it was avoided are one
-	failedAt    time.Time // the last time; zero where never
+	failedAt    time.Time // the last time; zero if that is long ago and it answers
 	avoid       time.Time // until then it is not the first choice
+	tried       time.Time // when it last failed, or was the first choice though it had
 }
 
 // addresses are those that connections stand to, and those of the last lookup.
@@ -40,8 +45,9 @@ func (a *addresses) get(at netip.AddrPort) *address {
 }
 
 // order returns the addresses of a lookup in the order in which one connection
-// should try them: by turns, and those that failed last, the one first whose
-// time comes soonest. It forgets the others that no connection stands to.
+// should try them: by turns, and last those that are avoided, by turns too: while
+// all are, the tries of one call go to different ones. It forgets the others that
+// no connection stands to.
 func (a *addresses) order(found []netip.Addr, port uint16, now time.Time) []netip.AddrPort {
 	order := make([]netip.AddrPort, len(found))
 	for i := range found {
@@ -50,20 +56,24 @@ func (a *addresses) order(found []netip.Addr, port uint16, now time.Time) []neti
 	a.turn++
 	a.forget(order)
 	slices.SortStableFunc(order, func(x, y netip.AddrPort) int {
-		return later(a.get(x).avoid, now).Compare(later(a.get(y).avoid, now))
+		return a.get(x).avoidedSince(now).Compare(a.get(y).avoidedSince(now))
 	})
-	if first := a.get(order[0]); first.failures > 0 && !first.avoid.After(now) {
+	first := a.get(order[0])
+	if first.failures > 0 && !first.avoid.After(now) {
 		first.failures++ // until this connection finds out otherwise; the next ones need not
 		first.avoid = now.Add(first.backOff())
 	}
+	first.tried = now
 	return order
 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+// avoidedSince returns when an address was last tried that is avoided, and else the
+// zero time.
+func (a *address) avoidedSince(now time.Time) time.Time {
+	if !a.avoid.After(now) {
+		return time.Time{}
 	}
-	return b
+	return a.tried
 }
 
 func (a *addresses) forget(order []netip.AddrPort) {
@@ -77,7 +87,7 @@ func (a *addresses) forget(order []netip.AddrPort) {
 // failed notes that the address could not be connected to, or answered with a
 // fault.
 func (a *address) failed(now time.Time) {
-	a.failedAt = now
+	a.failedAt, a.tried = now, now
 	if a.failures > 0 && a.avoid.After(now) {
 		return // one failure met many
 	}
@@ -86,7 +96,12 @@ func (a *address) failed(now time.Time) {
 }
 
 // answered notes an answer that was none of a fault.
-func (a *address) answered() { a.failures, a.avoid = 0, time.Time{} }
+func (a *address) answered(now time.Time) {
+	a.failures, a.avoid = 0, time.Time{}
+	if now.Sub(a.failedAt) >= failureTold {
+		a.failedAt = time.Time{}
+	}
+}
 
 func (a *address) backOff() time.Duration {
 	return min(minAvoid<<min(a.failures-1, 8), maxAvoid)
@@ -106,7 +121,7 @@ func (a *addresses) avoided(now time.Time) bool {
 type Address struct {
 	Address     string     `json:"address"`     // IP and port
 	Connections int        `json:"connections"` // that stand
-	FailedAt    *time.Time `json:"failed_at"`   // when it last could not be connected to or answered with a fault; nil if never
+	FailedAt    *time.Time `json:"failed_at"`   // when it last could not be connected to or answered with a fault; nil if never, or if it answers a minute later
 }
 
 // status lists the addresses in order.

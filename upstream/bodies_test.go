@@ -166,3 +166,22 @@ func TestVerify_ReadsAtMostOneMebibyte(t *testing.T) {
 		t.Errorf("an answer of 1 MiB: %v, %v", v.Outcome, err)
 	}
 }
+
+// A1, S7: an API, or who answers in its place, that says that it switches protocols
+// and then nothing does not keep the call.
+func TestVerify_DoesNotWaitForAnotherProtocol(t *testing.T) {
+	silent := make(chan struct{})
+	client, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		<-silent
+	})
+	t.Cleanup(func() { close(silent) })
+	_, err := client.Verify(t.Context(), webTicket())
+	fault.check(t, err)
+}

@@ -13,7 +13,9 @@ type Config struct {
 	Region    string `yaml:"region"`   // X-TC-Region; the API does not need it
 	SecretID  string `yaml:"secret_id"`
 	SecretKey string `yaml:"secret_key"`
-	Apps      []App  `yaml:"apps"`
+	// SessionToken goes with temporary keys, those of a role, and is "" with others.
+	SessionToken string `yaml:"session_token"`
+	Apps         []App  `yaml:"apps"`
 }
 
 // An App is one CAPTCHA of the account and the key that belongs to it.
@@ -28,8 +30,17 @@ func (c Config) Validate() error {
 		c.validateEndpoint(),
 		validateSecret("secret_id", c.SecretID, "set the account's SecretId, for instance ${TENCENTCLOUD_SECRET_ID}"),
 		validateSecret("secret_key", c.SecretKey, "set the account's SecretKey, for instance ${TENCENTCLOUD_SECRET_KEY}"),
+		c.validateSessionToken(),
 		c.validateApps(),
 	)
+}
+
+// validateSessionToken: it goes into a header.
+func (c Config) validateSessionToken() error {
+	if !printable(c.SessionToken) {
+		return errors.New("session_token: holds a space, a line end or a letter beyond ASCII, which no token of Tencent's has; look at the file or variable it comes from, also at its end")
+	}
+	return nil
 }
 
 func (c Config) validateEndpoint() error {
@@ -59,8 +70,11 @@ func (c Config) validateApps() error {
 			mistakes = append(mistakes, fmt.Errorf("%s: %d is listed twice", key, app.CaptchaAppID))
 		}
 		seen[app.CaptchaAppID] = true
-		mistakes = append(mistakes, validateSecret(fmt.Sprintf("apps[%d].app_secret_key", i), app.AppSecretKey,
-			fmt.Sprintf("set the AppSecretKey that belongs to %d", app.CaptchaAppID)))
+		remedy := "set the AppSecretKey of this captcha_app_id"
+		if app.CaptchaAppID != 0 {
+			remedy = fmt.Sprintf("set the AppSecretKey of %d", app.CaptchaAppID)
+		}
+		mistakes = append(mistakes, validateSecret(fmt.Sprintf("apps[%d].app_secret_key", i), app.AppSecretKey, remedy))
 	}
 	return errors.Join(mistakes...)
 }
@@ -71,7 +85,7 @@ func validateSecret(key, value, remedy string) error {
 		return fmt.Errorf("%s: is empty; %s", key, remedy)
 	}
 	if !printable(value) {
-		return fmt.Errorf("%s: holds a space or a line end; look at the end of the file or variable it comes from", key)
+		return fmt.Errorf("%s: holds a space, a line end or a letter beyond ASCII, which no secret of Tencent's has; look at the file or variable it comes from, also at its end", key)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ type conn struct {
 	to   netip.AddrPort
 
 	generation int       // of the pool when it was made
-	kept       bool      // it was idle before
+	kept       bool      // it carried a call, or was idle, before
 	answered   time.Time // when it last brought a good answer; zero where never
 	idle       time.Time // since when it carries no call
 

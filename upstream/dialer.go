@@ -32,13 +32,12 @@ type dialer struct {
 
 // newDialer returns a dialer whose lookups end with life.
 func newDialer(life context.Context) *dialer {
-	var resolve net.Resolver
 	// Dead connections that nobody uses are noticed within some eight seconds.
 	tcp := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 5 * time.Second, Interval: time.Second, Count: 3,
 	}}
 	return &dialer{
-		resolver:  resolver{life: life, lookup: resolve.LookupNetIP, names: map[string]*lookups{}},
+		resolver:  resolver{life: life, lookup: net.DefaultResolver.LookupNetIP, names: map[string]*lookups{}},
 		addresses: addresses{known: map[netip.AddrPort]*address{}},
 		dial: func(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
 			return tcp.DialContext(ctx, "tcp", at.String())

@@ -65,12 +65,21 @@ func describe(ctx context.Context, err error) error {
 	case errors.Is(err, captcha.ErrFull):
 		return captcha.ErrFull
 	case errors.Is(ended, context.Canceled):
-		return fmt.Errorf("the call was given up: %w", context.Canceled)
+		return endedError{"the call was given up", context.Canceled}
 	case errors.Is(ended, context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
+		return endedError{"no answer in time", context.DeadlineExceeded}
 	}
 	return describeTransport(err)
 }
+
+// An endedError says in words of our own how a call ended that its context ended.
+type endedError struct {
+	says  string
+	ended error // the context's
+}
+
+func (e endedError) Error() string { return e.says }
+func (e endedError) Unwrap() error { return e.ended }
 
 func isOurs(err error) bool {
 	_, status := errors.AsType[statusError](err)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -150,6 +151,31 @@ func TestPool_Heals(t *testing.T) {
 	}
 }
 
+// C17: all addresses were ill for so long that none is believed: one led nowhere, one
+// refused, and one answers with faults. Whenever the first is well again, it verifies
+// the next user: their tries go to different addresses.
+func TestPool_TriesAllAddressesForAUserWhileNoneIsBelieved(t *testing.T) {
+	for day := range uint64(60) {
+		r := rand.New(rand.NewPCG(day, 0))
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, first, second, third)
+			c := w.client(t, prometheus.NewRegistry())
+			w.set(func() {
+				w.hosts[first].connect, w.hosts[second].connect = lost, refuse
+				w.hosts[third].handler = unwell
+			})
+			for range 30 {
+				_, _ = verify(t.Context(), c)
+				time.Sleep(time.Duration(r.IntN(20_000)) * time.Millisecond)
+			}
+			w.set(func() { w.hosts[first].connect = nil })
+			if tries, err := verify(t.Context(), c); err != nil {
+				t.Errorf("day %d: after %d tries: %v", day, tries, err)
+			}
+		})
+	}
+}
+
 // Behind one address are three instances, and one is ill. What leads to it is
 // not kept, and what leads to the others is.
 func TestPool_KeepsNoConnectionToAnIllInstance(t *testing.T) {
@@ -163,9 +189,12 @@ func TestPool_KeepsNoConnectionToAnIllInstance(t *testing.T) {
 					w.warm(t, c, 6)
 					w.set(func() { w.hosts[first].instances = []http.HandlerFunc{pass, ill, pass} })
 					w.forget()
-					again := 0
+					again, without := 0, 0
 					for _, u := range users(t, c, rate, 6*time.Second) {
 						if u.err != nil {
+							without++
+						}
+						if u.err != nil && (u.at > 3*time.Second || without > 1) { // a forgotten flow, and then the ill one
 							t.Errorf("a user after %v: %v", u.at, u.err)
 						}
 						again += u.tries - 1
@@ -193,6 +222,28 @@ func TestPool_FaultClosesSilentConnections(t *testing.T) {
 		if got := c.Addresses(); len(got) != 1 || got[0].Connections != 1 || got[0].FailedAt == nil || !got[0].FailedAt.Equal(time.Now()) {
 			t.Errorf("addresses are %+v, want one connection that stands and the fault noted", got)
 		}
+	})
+}
+
+// Operators are told of an address that failed for a minute after it answers
+// again, and as long as it does not.
+func TestPool_ForgetsAFailureOfLongAgo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, first)
+		c := w.client(t, prometheus.NewRegistry())
+		told := func(after time.Duration, handler http.HandlerFunc, want bool) {
+			t.Helper()
+			time.Sleep(after)
+			w.set(func() { w.hosts[first].handler = handler })
+			_ = attempt(t.Context(), c, false)
+			if got := c.Addresses(); len(got) != 1 || got[0].FailedAt != nil != want {
+				t.Errorf("addresses are %+v, want a failure told: %t", got, want)
+			}
+		}
+		told(0, unwell, true)
+		told(2*time.Minute, unwell, true)
+		told(30*time.Second, pass, true)
+		told(30*time.Second, pass, false)
 	})
 }
 
@@ -272,6 +323,35 @@ func TestPool_SendsAgainWhatMetADeadConnection(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A call that waits gets the connection of one that ends, and that may be dead
+// as well as one that was idle (C19).
+func TestPool_SendsAgainWhatWasHandedADeadConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		w := newWorld(t, first)
+		c := w.client(t, reg)
+		then := closesSecond()
+		w.hosts[first].handler = func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(100 * time.Millisecond)
+			then(w, r)
+		}
+		var calls sync.WaitGroup
+		call := func() {
+			if err := attempt(t.Context(), c, false); err != nil {
+				t.Error(err)
+			}
+		}
+		calls.Go(call)
+		synctest.Wait()
+		w.set(func() { w.trip = 300 * time.Millisecond })
+		calls.Go(call)
+		calls.Wait()
+		if got := counted(t, reg, "captchagate_upstream_resent_total"); got != 1 {
+			t.Errorf("%v calls were sent again, want 1", got)
+		}
+	})
 }
 
 // closesSecond answers the first request of a connection and closes it at the

@@ -34,8 +34,16 @@ type miniRequest struct {
 	AppSecretKey string
 }
 
-// write returns the body that asks about t.
-func (a *action) write(t captcha.Ticket, appSecretKey string) ([]byte, error) {
+// write returns the body that asks about t, with what x brings besides; it may be nil.
+func (a *action) write(t captcha.Ticket, appSecretKey string, x *captcha.Exchange) ([]byte, error) {
+	body, err := a.writeTicket(t, appSecretKey)
+	if err != nil || x == nil || len(x.Extra) == 0 {
+		return body, err
+	}
+	return append(append(append(body[:len(body)-1], ','), x.Extra...), '}'), nil
+}
+
+func (a *action) writeTicket(t captcha.Ticket, appSecretKey string) ([]byte, error) {
 	if t.Mini {
 		return json.Marshal(&miniRequest{
 			BaseRequest:  a.base,

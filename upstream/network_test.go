@@ -42,7 +42,7 @@ func TestNetwork_CloseDropsIdleConnections(t *testing.T) {
 func TestNetwork_HangIsCutByTheContext(t *testing.T) {
 	c, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		select {
-		case <-time.After(2 * time.Second):
+		case <-time.After(time.Minute):
 		case <-r.Context().Done():
 		}
 	})
@@ -53,7 +53,7 @@ func TestNetwork_HangIsCutByTheContext(t *testing.T) {
 	if f := failureOf(t, err); f.Kind != captcha.Fault || !errors.Is(f, context.DeadlineExceeded) {
 		t.Errorf("failure is %v", f)
 	}
-	if took := time.Since(began); took < 50*time.Millisecond || took >= 2*time.Second {
+	if took := time.Since(began); took < 50*time.Millisecond || took >= 30*time.Second { // as long as a call without a deadline
 		t.Errorf("took %v, want 50 ms", took)
 	}
 }

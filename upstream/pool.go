@@ -57,7 +57,7 @@ func newPool(endpoint *url.URL, maxInFlight int, m *metrics) *pool {
 		port = map[string]string{"http": "80", "https": "443"}[endpoint.Scheme]
 	}
 	return &pool{
-		dialer: d, mu: &d.mu, transport: newTransport(endpoint.Scheme, d),
+		dialer: d, mu: &d.mu, transport: newTransport(endpoint.Scheme, d.DialContext),
 		scheme: endpoint.Scheme, hostPort: net.JoinHostPort(endpoint.Hostname(), port),
 		limit: maxInFlight + maxAhead, metrics: m, life: life, end: end,
 	}
@@ -133,11 +133,12 @@ func (p *pool) put(c *conn, e ending) {
 	switch e {
 	case good:
 		c.answered, p.stood = now, now
-		p.dialer.addresses.get(c.to).answered()
+		p.dialer.addresses.get(c.to).answered(now)
 	case faulted:
 		p.distrust(c, now)
 	case cut:
 	}
+	c.kept = true
 	if e == faulted || c.generation != p.generation || !c.usable() {
 		p.discard(c)
 		return

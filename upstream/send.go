@@ -63,7 +63,7 @@ func (c *Client) send(ctx context.Context, t captcha.Ticket, appSecretKey string
 		act = c.mini
 	}
 	var err error
-	if out.content, err = act.write(t, appSecretKey); err != nil {
+	if out.content, err = act.write(t, appSecretKey, captcha.ExchangeOf(ctx)); err != nil {
 		return reply{err: fmt.Errorf("the request could not be made (%T)", err)}
 	}
 	return c.exchange(ctx, act, out)
@@ -79,6 +79,10 @@ func (c *Client) exchange(ctx context.Context, act *action, out *outgoing) reply
 		return failed(ctx, err, false)
 	}
 	call.OnTheWire()
+	if err := ctx.Err(); err != nil { // called off at the last moment
+		with.release(cut)
+		return failed(ctx, err, false)
+	}
 	r := c.carry(ctx, with, act, out)
 	if r.err == nil || !with.wasDead() || ctx.Err() != nil {
 		return r
@@ -96,10 +100,10 @@ func (c *Client) exchange(ctx context.Context, act *action, out *outgoing) reply
 
 // carry makes one exchange over a connection.
 func (c *Client) carry(ctx context.Context, with carrier, act *action, out *outgoing) (r reply) {
-	resp, err := with.RoundTrip(act.request(ctx, out)) //nolint:bodyclose // read closes it
+	resp, err := with.RoundTrip(act.request(ctx, out))
 	if err != nil {
 		r = failed(ctx, err, out.taken())
-	} else if r = c.read(resp); r.err != nil {
+	} else if r = c.read(ctx, resp); r.err != nil {
 		r = failed(ctx, r.err, true)
 	}
 	r.carrier = with

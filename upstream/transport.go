@@ -1,22 +1,24 @@
 package upstream
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 )
 
-// newTransport returns what makes HTTP connections over the dialer's.
+// newTransport returns what makes HTTP connections over those that dial makes.
 //
 // HTTP/1.1 on purpose: one call, one connection. With HTTP/2 one lost packet
 // would hold up every call, one reset would fail them all, and a dead
 // connection would go on being used; here a call that times out takes its own
 // connection with it. The wait for an answer is bounded by the breaker
 // (breaker/bound.go): here it would cost a timer for each call.
-func newTransport(scheme string, d *dialer) *http.Transport {
+func newTransport(scheme string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	t := &http.Transport{
-		DialContext:            d.DialContext,
+		DialContext:            dial,
 		Protocols:              protocols,
 		TLSClientConfig:        &tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(0), MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    maxConnecting,

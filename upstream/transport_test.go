@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"captchagate/captcha"
 )
 
 func TestVerify_ClassifiesBrokenExchanges(t *testing.T) {
@@ -185,5 +187,22 @@ func TestVerify_WrongAnswerCountsThoughTheCallerLeft(t *testing.T) {
 			_, err := c.Verify(ctx, webTicket())
 			fault.check(t, err)
 		})
+	}
+}
+
+// A probe may be called off when its connection stands: then nothing is sent, or two
+// probes could be on their way at once (C3).
+func TestVerify_SendsNothingThatWasCalledOff(t *testing.T) {
+	client, server := serve(t, pass)
+	for _, fresh := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		call := &captcha.Call{Fresh: fresh, Deadline: time.Now().Add(time.Minute), Sent: cancel}
+		_, err := client.Verify(call.Context(ctx), webTicket())
+		if f := captcha.AsFailure(err); f == nil || f.Kind != captcha.Cancelled || f.FateUnknown {
+			t.Errorf("fresh %v: %+v", fresh, f)
+		}
+	}
+	if _, err := client.Verify(t.Context(), webTicket()); err != nil || server.calls.Load() != 1 {
+		t.Errorf("%d calls reached the server, want the last one (error %v)", server.calls.Load(), err)
 	}
 }

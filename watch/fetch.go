@@ -18,6 +18,13 @@ const (
 	minScript = 64      // bytes below which nothing can be the script
 )
 
+// FetchScript gets the script of cfg once, as a probe does, and says what is
+// wrong with it; nil is nothing.
+func FetchScript(ctx context.Context, cfg ScriptConfig, transport http.RoundTripper) error {
+	once := &Script{cfg: cfg, client: &http.Client{Transport: transport, CheckRedirect: refuseRedirect, Timeout: probeTimeout}}
+	return once.fetch(ctx)
+}
+
 // fetch gets the script once and says what is wrong with it; nil is nothing.
 func (s *Script) fetch(ctx context.Context) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.cfg.URL, nil)

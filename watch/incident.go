@@ -17,16 +17,17 @@ const (
 	KindScript  Kind = "script"  // the page's script is away
 )
 
-// An Incident is one outage: from the moment when its first part began to the
-// moment when none of them went on. It holds nothing that a user sent.
+// An Incident is one outage: from the moment when its first part began, or the
+// first call failed because of which the circuit opened, to the moment when none
+// went on. It holds nothing that a user sent.
 type Incident struct {
 	ID          string        `json:"id"` // UUIDv7, so in the order of time
 	Began       time.Time     `json:"began"`
 	Ended       *time.Time    `json:"ended"`       // nil while it goes on
-	Evidence    string        `json:"evidence"`    // of its first part
+	Evidence    string        `json:"evidence"`    // of its parts in their order, each once
 	Parts       []Part        `json:"parts"`       // what it was, in the order of their beginnings
 	Interrupted bool          `json:"interrupted"` // the process ended while it went on: counts of a second or two may be missing
-	Answers     []AnswerCount `json:"answers"`     // those given while it went on
+	Answers     []AnswerCount `json:"answers"`     // those given while it went on, and for its sake before that was known
 	Reverified  Reverified    `json:"reverified"`
 }
 
@@ -96,6 +97,17 @@ func (i *Incident) begin(kind Kind, evidence string, at, cut time.Time) {
 		return
 	}
 	i.Parts = append(i.Parts, Part{Kind: kind, Began: at, Evidence: shorten(evidence)})
+	i.Evidence = shorten(strings.Join(i.evidences(), "; then "))
+}
+
+// evidences are the different ones of its parts.
+func (i *Incident) evidences() (all []string) {
+	for _, p := range i.Parts {
+		if !slices.Contains(all, p.Evidence) {
+			all = append(all, p.Evidence)
+		}
+	}
+	return all
 }
 
 // end closes the part of a kind, and the incident with the last of them. It

@@ -40,6 +40,7 @@ type Incidents struct {
 	ended     func(Incident)
 	log       *slog.Logger
 	current   atomic.Pointer[tally] // of the ongoing incident; nil if none
+	early     atomic.Pointer[early] // what may become one; nil if nothing failed
 	wake      chan struct{}
 	storeAway bool // the last write failed; Run's own
 
@@ -48,6 +49,8 @@ type Incidents struct {
 	ongoing   *record   // nil if none
 	resumable *record   // was left open by an earlier process, and may go on
 	deletions []string  // ids to delete from the store
+
+	told map[string]Told // by other instances of a fleet
 }
 
 // NewIncidents reads what an earlier process wrote. ended, if not nil, is
@@ -72,7 +75,7 @@ func (is *Incidents) Begin(kind Kind, evidence string, at time.Time) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	if is.ongoing == nil && !is.resume(at) {
-		is.start(at, evidence)
+		is.start(kind, at)
 	}
 	r := is.ongoing
 	cut := r.lastAlive
@@ -101,14 +104,16 @@ func (is *Incidents) End(kind Kind, at time.Time) {
 	is.wakeRun()
 }
 
-// CountDecision counts an answer of the incident that goes on; if none does it
-// does nothing. The words are those of POST /v1/verify. It takes no lock and
-// allocates nothing. Answers given in the very moment of the end may be left
-// out.
+// CountDecision counts an answer of the incident that goes on, or that may be about
+// to begin. The words are those of POST /v1/verify. In an incident and in peace it
+// takes no lock and allocates nothing. Answers given in the very moment of the end
+// may be left out.
 func (is *Incidents) CountDecision(decision, cause string) {
 	if t := is.current.Load(); t != nil {
 		t.add(decision, cause, 1)
+		return
 	}
+	is.countEarly(decision, cause)
 }
 
 // Current is the id of the incident that goes on, "" if none does.
@@ -137,27 +142,26 @@ func (is *Incidents) SetReverified(id string, c Counts) bool {
 	return true
 }
 
-// Find returns an incident by its id.
+// Find returns an incident by its id, in a fleet as all instances saw it: also by the id
+// that one of them gave it, which need not be the one that all name it by.
 func (is *Incidents) Find(id string) (Incident, bool) {
-	is.mu.Lock()
-	defer is.mu.Unlock()
-	if r := is.find(id); r != nil {
-		return r.snapshot(), true
+	for _, o := range is.outages() {
+		if slices.ContainsFunc(o.members, func(m member) bool { return m.ID == id }) {
+			return o.incident(), true
+		}
 	}
 	return Incident{}, false
 }
 
 // List returns the newest incidents, newest first, at most limit of the 200
-// that are kept; never nil.
+// that are kept; never nil. In a fleet each is as all instances saw it.
 func (is *Incidents) List(limit int) []Incident {
-	is.mu.Lock()
-	defer is.mu.Unlock()
 	found := []Incident{}
-	for _, r := range slices.Backward(is.records) {
+	for _, o := range slices.Backward(is.outages()) {
 		if len(found) >= limit {
 			break
 		}
-		found = append(found, r.snapshot())
+		found = append(found, o.incident())
 	}
 	return found
 }
@@ -171,12 +175,16 @@ func (is *Incidents) find(id string) *record {
 	return nil
 }
 
-// start begins a new incident.
-func (is *Incidents) start(at time.Time, evidence string) {
-	id := uuid.Must(uuid.NewV7()).String()
+// start begins a new incident. One of the circuit began with the first of the
+// calls that failed.
+func (is *Incidents) start(kind Kind, at time.Time) {
+	t, began := newTally(uuid.Must(uuid.NewV7()).String()), at
+	if kind == KindCircuit {
+		t, began = is.noticed(at)
+	}
 	r := &record{
-		incident: Incident{ID: id, Began: at, Evidence: shorten(evidence)},
-		tally:    newTally(id),
+		incident: Incident{ID: t.id, Began: began},
+		tally:    t,
 	}
 	is.records = append(is.records, r)
 	is.setOngoing(r)

@@ -111,7 +111,7 @@ func TestIncidents_WhatOverlapsIsOne(t *testing.T) {
 			t.Fatalf("told of %d incidents, want 1", len(told))
 		}
 		wantShape(t, p.told()[0], "0-60: circuit 0-20 forced 10-50 circuit 40-60")
-		if list := p.List(10); len(list) != 2 || list[1].ID != id || list[1].Evidence != "because of circuit" || list[1].Parts[1].Evidence != "because of forced" {
+		if list := p.List(10); len(list) != 2 || list[1].ID != id || list[1].Evidence != "because of circuit; then because of forced" || list[1].Parts[1].Evidence != "because of forced" {
 			t.Errorf("listed %+v", list)
 		}
 	})

@@ -44,6 +44,9 @@ func (r *record) snapshot() Incident {
 // load reads what is stored. Of two open ones, which only a store that lost
 // writes can have, the older one is closed.
 func (is *Incidents) load(ctx context.Context) error {
+	if err := is.loadTold(ctx); err != nil {
+		return err
+	}
 	found, err := is.store.List(ctx, incidentBucket, maxRead)
 	if err != nil {
 		return err

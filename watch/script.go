@@ -63,7 +63,7 @@ const (
 type ScriptStatus struct {
 	Watched   bool      `json:"watched"`   // false: the probe is off
 	Down      bool      `json:"down"`      // corroborates disaster tickets
-	Since     time.Time `json:"since"`     // of Down as it is; zero before the first probe
+	Since     time.Time `json:"since"`     // of Down and Succeeded as they are; zero before the first probe
 	Succeeded bool      `json:"succeeded"` // at least once since the process began
 	Failures  int       `json:"failures"`  // in a row
 	Last      time.Time `json:"last"`      // end of the last probe; zero if none
@@ -208,6 +208,9 @@ func (s *Script) evaluate(problem error) {
 		st.Since = st.Last
 	}
 	if problem == nil {
+		if !st.Succeeded {
+			st.Since = st.Last
+		}
 		st.Succeeded, st.Failures = true, 0
 	} else {
 		st.Failures++
@@ -233,9 +236,9 @@ func (s *Script) announce(now ScriptStatus, changed, never bool) {
 			"failures", now.Failures, "problem", now.Problem)
 	case changed && now.Down:
 		s.log.Error("the page's script is away: disaster tickets are corroborated",
-			"failures", now.Failures, "problem", now.Problem)
+			"about", "script", "failures", now.Failures, "problem", now.Problem)
 	case changed:
-		s.log.Info("the page's script is back")
+		s.log.Info("the page's script is back", "about", "script")
 	}
 	if changed {
 		s.changed(now)

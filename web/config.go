@@ -15,6 +15,7 @@ type Config struct {
 	Script         string        `yaml:"script"`          // address of Tencent's page script; "" = the one of China
 	LoadTimeout    time.Duration `yaml:"load_timeout"`    // for the script to load, and for show() to show; at most 1m, 0 = 5 s
 	Reports        float64       `yaml:"-"`               // share of load failures reported, up to 1; 0 = DefaultReports, below 0 = none
+	EncryptAppID   string        `yaml:"encrypt_app_id"`  // EncryptCBC or EncryptGCM: pages get their app id so, from GET /v1/app; "" = as it is
 	TicketLife     time.Duration `yaml:"-"`               // how long a ticket is taken for good; 0 = 290 s
 }
 
@@ -50,6 +51,9 @@ func (c Config) Validate() error {
 	}
 	if c.LoadTimeout <= 0 || c.LoadTimeout > time.Minute {
 		add("load_timeout: must be over 0 and at most 1m, is %v", c.LoadTimeout)
+	}
+	if c.EncryptAppID != "" && c.EncryptAppID != EncryptCBC && c.EncryptAppID != EncryptGCM {
+		add("encrypt_app_id: must be cbc or gcm, or empty if the console does not enforce it, is %q", c.EncryptAppID)
 	}
 	if c.Reports > 1 {
 		add("reports: must be a share of at most 1, is %v", c.Reports)

@@ -2,9 +2,11 @@ package web_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
@@ -25,30 +27,49 @@ func TestTypes_AreThoseOfTheScripts(t *testing.T) {
 	}
 }
 
-// install installs what testdata/npm/package-lock.json names into a temporary
-// folder beside the other files of testdata/npm. Where that cannot be done it
-// skips, or fails where CI=true.
+// install returns a folder with the files of testdata/npm and what
+// package-lock.json names there. Where that cannot be had it skips, or fails
+// where CI=true.
 func install(t *testing.T) string {
 	t.Helper()
-	missing := t.Skipf
-	if os.Getenv("CI") == "true" {
-		missing = t.Fatalf
-	}
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			missing("needs %s on PATH: %v", program, err)
+	dir, err := installed()
+	if err != nil {
+		missing := t.Skipf
+		if os.Getenv("CI") == "true" {
+			missing = t.Fatalf
 		}
+		missing("needs npm, and what it installs: %v", err)
 	}
-	dir := t.TempDir()
+	return dir
+}
+
+// installed installs it into a temporary folder, once.
+var installed = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "npm")
+	if err != nil {
+		return "", err
+	}
+	temporary = dir
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "npm"))); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	cmd.Dir = dir
 	if output, err := cmd.CombinedOutput(); err != nil {
-		missing("npm ci could not install what the test needs: %v\n%s", err, output)
+		return "", fmt.Errorf("npm ci: %w\n%s", err, output)
 	}
-	return dir
+	return dir, nil
+})
+
+// temporary is the folder that installed made.
+var temporary string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if temporary != "" {
+		_ = os.RemoveAll(temporary)
+	}
+	os.Exit(code)
 }

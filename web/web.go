@@ -1,6 +1,7 @@
 // Package web is what a browser loads: the page script, the alternate
-// challenge's element and their types. All of it is plain JavaScript that is
-// served as it stands in client/, but for one line of configuration.
+// challenge's element, its solver and their types. All of it is plain JavaScript
+// that stands in client/; it is served with its configuration put in, and
+// without what only readers need.
 package web
 
 import (
@@ -15,6 +16,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/tdewolff/minify/v2"
+	"github.com/tdewolff/minify/v2/js"
 )
 
 //go:embed client/*.js client/*.d.ts
@@ -26,6 +30,9 @@ const ticketLife = 290 * time.Second
 
 // DefaultReports is the share of load failures that pages report.
 const DefaultReports = 0.25
+
+// ecmaScript is the edition of the language that the scripts keep to.
+const ecmaScript = 2019
 
 const defaultScript = "https://turing.captcha.qcloud.com/TJCaptcha.js"
 
@@ -52,10 +59,19 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{files: map[string]*file{}, plain: map[string]*file{}, script: cfg.Script}
-	challenge := c.add("challenge.js", read("challenge.js"))
-	c.add("captcha.js", configured(read("captcha.js"), cfg, challenge))
-	c.add("captcha.d.ts", read("captcha.d.ts"))
-	c.add("challenge.d.ts", read("challenge.d.ts"))
+	solver := c.addScript("solver.js", nil)
+	challenge := c.addScript("challenge.js", map[string]any{"solver": solver.versioned, "integrity": solver.integrity})
+	var kept time.Duration // 0 = the app id is not encrypted
+	if cfg.EncryptAppID != "" {
+		kept = appIDKept
+	}
+	c.addScript("captcha.js", map[string]any{
+		"script": cfg.Script, "loadTimeout": cfg.LoadTimeout.Milliseconds(), "ticketLife": cfg.TicketLife.Milliseconds(),
+		"reports": max(cfg.Reports, 0), "app": kept.Milliseconds(), "challenge": challenge.versioned, "integrity": challenge.integrity,
+	})
+	for _, name := range []string{"captcha.d.ts", "challenge.d.ts", "solver.d.ts"} {
+		c.add(name, read(name))
+	}
 	return c, nil
 }
 
@@ -67,20 +83,35 @@ func read(name string) []byte {
 	return text
 }
 
-// configured puts the configuration into captcha.js: the line that begins so is
+// addScript adds a script with its configuration, if it has any.
+func (c *Client) addScript(name string, served map[string]any) *file {
+	text := read(name)
+	if served != nil {
+		text = configured(name, text, served)
+	}
+	return c.add(name, minified(name, text))
+}
+
+// configured puts the configuration into a script: the line that begins so is
 // replaced.
-func configured(text []byte, cfg Config, challenge *file) []byte {
+func configured(name string, text []byte, served map[string]any) []byte {
 	const begin = "  const served = {"
-	line, err := json.Marshal(map[string]any{ // json keeps it fit for a script: it escapes <, >, U+2028
-		"script": cfg.Script, "loadTimeout": cfg.LoadTimeout.Milliseconds(), "ticketLife": cfg.TicketLife.Milliseconds(),
-		"reports": max(cfg.Reports, 0), "challenge": challenge.versioned, "integrity": challenge.integrity,
-	})
+	line, err := json.Marshal(served) // json keeps it fit for a script: it escapes U+2028
 	before, rest, found := bytes.Cut(text, []byte(begin))
 	_, after, ended := bytes.Cut(rest, []byte("};\n"))
 	if err != nil || !found || !ended {
-		panic("web: captcha.js has no line for its configuration")
+		panic("web: " + name + " has no line for its configuration")
 	}
 	return bytes.Join([][]byte{before, []byte("  const served = "), line, []byte(";\n"), after}, nil)
+}
+
+// minified is a script without what only readers need, in no newer syntax.
+func minified(name string, text []byte) []byte {
+	var b bytes.Buffer
+	if err := (&js.Minifier{Version: ecmaScript}).Minify(minify.New(), &b, bytes.NewReader(text), nil); err != nil {
+		panic("web: " + name + " is no script: " + err.Error()) // embedded, and tested
+	}
+	return b.Bytes()
 }
 
 func (c *Client) add(name string, text []byte) *file {

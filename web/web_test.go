@@ -21,7 +21,7 @@ import (
 // mostBytes is what a script may weigh, compressed.
 const mostBytes = 6 << 10
 
-var scripts = []string{"captcha.js", "challenge.js"}
+var scripts = []string{"captcha.js", "challenge.js", "solver.js"}
 
 func newClient(t *testing.T, cfg web.Config) *web.Client {
 	t.Helper()
@@ -55,7 +55,7 @@ func TestClient_ScriptsAreSmall(t *testing.T) {
 
 func TestClient_ServesTheSameTextInEveryForm(t *testing.T) {
 	c := newClient(t, web.Config{})
-	for _, name := range append(scripts, "captcha.d.ts", "challenge.d.ts") {
+	for _, name := range append(scripts, "captcha.d.ts", "challenge.d.ts", "solver.d.ts") {
 		plain := get(c, "GET", "/client/"+name, "Accept-Encoding", "gzip;q=0, identity")
 		if plain.Code != http.StatusOK || plain.Header().Get("Content-Encoding") != "" {
 			t.Fatalf("%s: %d", name, plain.Code)
@@ -125,7 +125,7 @@ func TestClient_IndexTellsAddressesAndIntegrity(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &index); err != nil {
 		t.Fatalf("%v: %s", err, w.Body)
 	}
-	if len(index.Files) != 4 || index.Files[1].Path != "/client/captcha.js" || index.Files[1].Versioned != c.Path("captcha.js") || index.Files[1].Integrity != c.Integrity("captcha.js") {
+	if len(index.Files) != 6 || index.Files[1].Path != "/client/captcha.js" || index.Files[1].Versioned != c.Path("captcha.js") || index.Files[1].Integrity != c.Integrity("captcha.js") {
 		t.Errorf("the index: %s", w.Body)
 	}
 	if index.CSP != c.Policy("") {
@@ -148,16 +148,24 @@ func TestClient_RefusesWhatItDoesNotHave(t *testing.T) {
 	}
 }
 
-func TestClient_PutsTheConfigurationIntoTheScript(t *testing.T) {
-	c := newClient(t, web.Config{Script: "https://example.test/a.js?x=<!--", LoadTimeout: 1500 * time.Millisecond, Reports: -1, TicketLife: time.Minute})
-	text := get(c, "GET", "/client/captcha.js").Body.String()
-	want := `  const served = {"challenge":"` + strings.TrimPrefix(c.Path("challenge.js"), "/client/") + `","integrity":"` + c.Integrity("challenge.js") +
-		`","loadTimeout":1500,"reports":0,"script":"https://example.test/a.js?x=\u003c!--","ticketLife":60000};` + "\n"
-	if strings.Count(text, want) != 1 || strings.Count(text, "const served") != 1 {
-		t.Errorf("the script has no line %s", want)
+func TestClient_PutsTheConfigurationIntoTheScripts(t *testing.T) {
+	c := newClient(t, web.Config{Script: "https://example.test/a.js?x=<!--", LoadTimeout: 1500 * time.Millisecond, Reports: -1, TicketLife: time.Minute, EncryptAppID: web.EncryptCBC})
+	versioned := func(name string) string { return strings.TrimPrefix(c.Path(name), "/client/") }
+	for name, values := range map[string][]string{
+		"captcha.js":   {"https://example.test/a.js?x=<!--", ":1500", ":6e4", "app:24e4", versioned("challenge.js"), c.Integrity("challenge.js")},
+		"challenge.js": {versioned("solver.js"), c.Integrity("solver.js")},
+	} {
+		text := get(c, "GET", "/client/"+name).Body.String()
+		for _, value := range values {
+			if strings.Count(text, value) != 1 {
+				t.Errorf("%s has %s %d times", name, value, strings.Count(text, value))
+			}
+		}
 	}
-	if strings.Contains(text, "innerHTML") || strings.Contains(text, "eval(") {
-		t.Error("the script writes HTML or evaluates text")
+	for _, name := range scripts {
+		if text := get(c, "GET", "/client/"+name).Body.String(); strings.Contains(text, "innerHTML") || strings.Contains(text, "eval(") {
+			t.Errorf("%s writes HTML or evaluates text", name)
+		}
 	}
 }
 
@@ -173,10 +181,18 @@ func TestClient_PolicyIsTheREADMEs(t *testing.T) {
 }
 
 func TestConfig_ListsEveryMistake(t *testing.T) {
-	_, err := web.New(web.Config{Script: "javascript:alert(1)", LoadTimeout: -1, Reports: 2, TicketLife: -1})
-	for _, key := range []string{"script: ", "load_timeout: ", "reports: ", "ticket_life: "} {
+	_, err := web.New(web.Config{Script: "javascript:alert(1)", LoadTimeout: -1, Reports: 2, TicketLife: -1, EncryptAppID: "ecb"})
+	for _, key := range []string{"script: ", "load_timeout: ", "reports: ", "ticket_life: ", "encrypt_app_id: "} {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("no mistake of %s in %v", key, err)
+		}
+	}
+}
+
+func TestAppID_NeedsAKeyAndAKnownWay(t *testing.T) {
+	for how, secret := range map[string]string{"": "k", "ecb": "k", web.EncryptCBC: "", web.EncryptGCM: ""} {
+		if _, err := web.NewAppID(how, 1, secret); err == nil {
+			t.Errorf("%q with the key %q is taken", how, secret)
 		}
 	}
 }

@@ -27,7 +27,8 @@ import (
 // Check fails the test where an answer is not one that the contract allows: an
 // undeclared status, content type or field, a missing one, a value out of its
 // range, fields that do not go together. Where the answer is 200, the request
-// must be one that the contract allows too.
+// must be one that the contract allows too, unless the operation knows no 400 and
+// answers wrong requests with 200.
 //
 // A method that the path does not know must get 405, an unknown path 404; a
 // door may also answer both with 401 or 403. All of those are problem+json.
@@ -95,7 +96,7 @@ func check(req *http.Request, reqBody []byte, status int, header http.Header, bo
 		Route:   route,
 		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
 	}
-	if known && status == http.StatusOK {
+	if known && status == http.StatusOK && route.Operation.Responses.Status(http.StatusBadRequest) != nil {
 		if err := openapi3filter.ValidateRequest(req.Context(), asked); err != nil {
 			return fmt.Errorf("a request that it does not allow was accepted: %w", err)
 		}
@@ -121,8 +122,17 @@ func find(doc *openapi3.T, req *http.Request) (r *routers.Route, known bool) {
 		r.Operation = refusal(doc, http.StatusNotFound, "NotFound")
 		return r, false
 	}
-	if r.Operation = r.PathItem.Operations()[req.Method]; r.Operation == nil {
+	method := req.Method
+	if method == http.MethodHead {
+		method = http.MethodGet // it works wherever GET does
+	}
+	if r.Operation = r.PathItem.Operations()[method]; r.Operation == nil {
 		r.Operation = refusal(doc, http.StatusMethodNotAllowed, "MethodNotAllowed")
+		for _, other := range r.PathItem.Operations() {
+			if off := other.Responses.Status(http.StatusNotFound); off != nil { // it may be turned off
+				r.Operation.Responses.Set("404", off)
+			}
+		}
 		return r, false
 	}
 	return r, true

@@ -60,22 +60,23 @@ func verdicts(t *testing.T, body string) []string {
 
 func TestCheck_AcceptsEveryKindOfDecision(t *testing.T) {
 	for name, body := range map[string]string{
-		"verified":                 decision(says("allow", "verified", "full", "normal", 1), answered),
-		"rejected by the API":      decision(says("deny", "rejected", "none", "normal", 1), reused),
-		"rejected unasked":         decision(says("deny", "rejected", "none", "normal", 0)),
-		"let through before":       decision(says("deny", "rejected", "none", "degraded", 0), `"cause":"circuit_open"`),
-		"malicious":                decision(says("deny", "malicious", "none", "normal", 1), strings.Replace(answered, `level":0`, `level":100`, 1)),
-		"solved":                   decision(says("allow", "challenge_solved", "reduced", "degraded", 0), `"cause":"circuit_open"`),
-		"solved after a fault":     decision(says("allow", "challenge_solved", "reduced", "degraded", 0), `"cause":"upstream_fault"`),
-		"failed":                   decision(says("deny", "challenge_failed", "none", "normal", 0)),
-		"failed while degraded":    decision(says("deny", "challenge_failed", "none", "degraded", 0), `"cause":"forced"`),
-		"to be challenged":         decision(says("challenge", "challenge_required", "none", "degraded", 0), `"cause":"throttled"`, `"challenge":`+puzzle),
-		"let through":              decision(says("allow", "degraded_allow", "none", "degraded", 2), `"cause":"upstream_fault"`),
-		"over budget":              decision(says("deny", "degraded_deny", "none", "degraded", 0), `"cause":"budget_spent"`, `"degraded_by":"recovering"`),
-		"forced normal":            decision(says("deny", "degraded_deny", "none", "normal", 0), `"cause":"circuit_open"`),
-		"unknown, allowed":         decision(says("allow", "outcome_unknown", "none", "degraded", 2), `"cause":"upstream_fault"`, reused),
-		"unknown, to challenge":    decision(says("challenge", "outcome_unknown", "none", "degraded", 2), `"cause":"upstream_fault"`, reused, `"challenge":`+puzzle),
-		"unknown, and over budget": decision(says("deny", "outcome_unknown", "none", "degraded", 1), `"cause":"budget_spent"`, `"degraded_by":"upstream_fault"`, reused),
+		"verified":                  decision(says("allow", "verified", "full", "normal", 1), answered),
+		"rejected by the API":       decision(says("deny", "rejected", "none", "normal", 1), reused),
+		"passed, and let in before": decision(says("deny", "rejected", "none", "normal", 1), answered),
+		"rejected unasked":          decision(says("deny", "rejected", "none", "normal", 0)),
+		"let through before":        decision(says("deny", "rejected", "none", "degraded", 0), `"cause":"circuit_open"`),
+		"malicious":                 decision(says("deny", "malicious", "none", "normal", 1), strings.Replace(answered, `level":0`, `level":100`, 1)),
+		"solved":                    decision(says("allow", "challenge_solved", "reduced", "degraded", 0), `"cause":"circuit_open"`),
+		"solved after a fault":      decision(says("allow", "challenge_solved", "reduced", "degraded", 0), `"cause":"upstream_fault"`),
+		"failed":                    decision(says("deny", "challenge_failed", "none", "normal", 0)),
+		"failed while degraded":     decision(says("deny", "challenge_failed", "none", "degraded", 0), `"cause":"forced"`),
+		"to be challenged":          decision(says("challenge", "challenge_required", "none", "degraded", 0), `"cause":"throttled"`, `"challenge":`+puzzle),
+		"let through":               decision(says("allow", "degraded_allow", "none", "degraded", 2), `"cause":"upstream_fault"`),
+		"over budget":               decision(says("deny", "degraded_deny", "none", "degraded", 0), `"cause":"budget_spent"`, `"degraded_by":"recovering"`),
+		"forced normal":             decision(says("deny", "degraded_deny", "none", "normal", 0), `"cause":"circuit_open"`),
+		"unknown, allowed":          decision(says("allow", "outcome_unknown", "none", "degraded", 2), `"cause":"upstream_fault"`, reused),
+		"unknown, to challenge":     decision(says("challenge", "outcome_unknown", "none", "degraded", 2), `"cause":"upstream_fault"`, reused, `"challenge":`+puzzle),
+		"unknown, and over budget":  decision(says("deny", "outcome_unknown", "none", "degraded", 1), `"cause":"budget_spent"`, `"degraded_by":"upstream_fault"`, reused),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if heard := verdicts(t, body); len(heard) != 0 {
@@ -97,7 +98,7 @@ func TestCheck_RefusesDecisionsThatContradictThemselves(t *testing.T) {
 		"malicious at level 0":           decision(says("deny", "malicious", "none", "normal", 1), answered),
 		"malicious and allowed":          decision(says("allow", "malicious", "none", "normal", 1), strings.Replace(answered, `level":0`, `level":100`, 1)),
 		"verified at level 100":          decision(says("allow", "verified", "full", "normal", 1), strings.Replace(answered, `level":0`, `level":100`, 1)),
-		"rejected by a good code":        decision(says("deny", "rejected", "none", "normal", 1), answered),
+		"rejected by system busy":        decision(says("deny", "rejected", "none", "normal", 1), strings.Replace(answered, `"code":1`, `"code":26`, 1)),
 		"rejected by a busy API":         decision(says("deny", "rejected", "none", "normal", 1), strings.Replace(answered, `code":1`, `code":26`, 1)),
 		"solved with full assurance":     decision(says("allow", "challenge_solved", "full", "degraded", 0), `"cause":"forced"`),
 		"solved without a cause":         decision(says("allow", "challenge_solved", "reduced", "degraded", 0)),
@@ -193,7 +194,9 @@ const status = `{"mode":"degraded",
 "breaker":{"state":"open","since":"2026-01-02T03:04:05Z","evidence":"10 in a row","requests":20,"failures":10,"slow":0,"consecutive_failures":10,
 "next_probe_at":"2026-01-02T03:04:06Z","transitions":[{"at":"2026-01-02T03:04:05Z","from":"closed","to":"open","evidence":"10 in a row"}]},
 "account":{"state":"refused","since":"2026-01-02T03:04:05Z","code":"AuthFailure.SecretIdNotFound"},
-"upstream":{"in_flight":0,"p50_ms":18.5,"p99_ms":212,"addresses":[{"address":"192.0.2.1:443","connections":2,"failed_at":null}]},"replicas":[],"store":{"kind":"bolt","healthy":true}}`
+"upstream":{"in_flight":0,"p50_ms":18.5,"p99_ms":212,"addresses":[{"address":"192.0.2.1:443","connections":2,"failed_at":null}],"throttled":null},
+"budgets":[],"script":{"state":"up","since":"2026-01-02T03:04:05Z","problem":""},"fleet":{"alive":2,"ill":1,"state":"open","redis":"up","trouble":["1 of 2 instances have another scenes"]},
+"replicas":[{"id":"0011aabb","this":true,"host":"web-1","listen":"10.0.0.7:8080","version":"devel","state":"open","age_ms":120,"clock_lag_ms":-3}],"store":{"kind":"bolt","healthy":true,"trouble":null},"version":"devel"}`
 
 func TestCheck_HoldsTheStatusToItsForm(t *testing.T) {
 	quiet := strings.NewReplacer(`"refused"`, `"ok"`, `AuthFailure.SecretIdNotFound`, "",

@@ -23,7 +23,7 @@ func Tickets(ctx context.Context, addr string, n int) ([]Ticket, error) {
 	return out, err
 }
 
-// Call makes one call to a control or an operators' API of this machine and
+// Call makes one call to the controls of a simulated API of this machine and
 // reads its JSON answer into into, which may be nil.
 func Call(ctx context.Context, method, url, body string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader([]byte(body)))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"captchagate/admin"
 	"captchagate/simulator"
 )
 
@@ -14,7 +15,7 @@ import (
 const config = `listen: %s
 admin:
   listen: %s
-  token_file: ""
+  token_file: %s
 upstream:
   endpoint: http://%s
   secret_id: %s
@@ -51,7 +52,8 @@ func (r *Rig) StartGateway(ctx context.Context, program, api string, more ...str
 		return nil, err
 	}
 	name := filepath.Join(r.Folder, fmt.Sprintf("gateway-%d", len(r.running)))
-	text := fmt.Sprintf(config, listen, operators, api, simulator.DefaultSecretID, simulator.DefaultSecretKey,
+	token := admin.Config{File: name + ".token"}
+	text := fmt.Sprintf(config, listen, operators, token.File, api, simulator.DefaultSecretID, simulator.DefaultSecretKey,
 		simulator.DefaultAppID, simulator.DefaultAppSecretKey, name+".db")
 	if err := os.WriteFile(name+".yaml", []byte(text), 0o600); err != nil {
 		return nil, err
@@ -61,9 +63,11 @@ func (r *Rig) StartGateway(ctx context.Context, program, api string, more ...str
 		args = append([]string{"serve"}, args...)
 	}
 	p, err := r.Start(ctx, program, listen, args...)
-	if p != nil {
-		p.Admin = operators
+	if err != nil {
+		return p, err
 	}
+	p.Admin = operators
+	p.Token, err = token.FileToken()
 	return p, err
 }
 

@@ -74,6 +74,7 @@ func (r *Rig) StopAll() {
 type Process struct {
 	Addr  string // of its listener
 	Admin string // of the operators' listener; ours only
+	Token string // of its operators
 	cmd   *exec.Cmd
 	ended chan struct{}
 	log   *os.File

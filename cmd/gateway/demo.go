@@ -27,7 +27,12 @@ import (
 )
 
 // demo is where the parts of a demonstration listen.
-type demo struct{ listen, admin, simulator string }
+type demo struct {
+	listen, admin, simulator string
+
+	instances int
+	token     string // of operators; "" for one instance, which needs none
+}
 
 func newDemo() *cobra.Command {
 	var at demo
@@ -36,9 +41,16 @@ func newDemo() *cobra.Command {
 		Short: "The whole thing on this machine, with a simulated Captcha API",
 		Long: `demo runs a gateway and a simulated Captcha API in one process, without
 configuration. It prints addresses, tickets and commands to try, also those that
-break the API. Nothing is kept: the store is in a temporary folder.`,
+break the API. Nothing is kept: the store is in a temporary folder.
+
+With --instances 3 it runs a fleet: three gateways and a Redis, each a process of its
+own, behind a load balancer. The page shows which of them answered, and kills them and
+starts them again. It needs redis-server on PATH.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if at.instances < 1 || at.instances > mostInstances {
+				return fmt.Errorf("%w: --instances must be from 1 to %d, is %d", errUsage, mostInstances, at.instances)
+			}
 			// A terminal that is closed ends the demo too, and its folder.
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
 			defer stop()
@@ -48,6 +60,7 @@ break the API. Nothing is kept: the store is in a temporary folder.`,
 	cmd.Flags().StringVar(&at.listen, "listen", "127.0.0.1:8080", "address of the gateway")
 	cmd.Flags().StringVar(&at.admin, "admin-listen", "127.0.0.1:8081", "address of the operators' API")
 	cmd.Flags().StringVar(&at.simulator, "simulator-listen", "127.0.0.1:8082", "address of the simulated Captcha API")
+	cmd.Flags().IntVar(&at.instances, "instances", 1, "gateways behind a load balancer, with a Redis")
 	return cmd
 }
 
@@ -68,9 +81,14 @@ func (d demo) run(ctx context.Context, out io.Writer) error {
 	select {
 	case d.simulator = <-addresses:
 	case err := <-ended:
-		return err
+		return takenFlag(err, "simulator", "--simulator-listen")
 	}
-	err = d.gateway(ctx, log, folder, sim, out)
+	if d.instances > 1 {
+		err = d.fleet(ctx, folder, sim, out)
+		err = takenFlag(takenFlag(err, "listen", "--listen"), "admin.listen", "--admin-listen")
+	} else {
+		err = d.gateway(ctx, log, folder, sim, out)
+	}
 	cancel()
 	return errors.Join(err, <-ended)
 }
@@ -91,7 +109,10 @@ func (d demo) gateway(ctx context.Context, log *slog.Logger, folder string, sim 
 			(*h).ServeHTTP(w, r)
 		}
 	}))
-	return g.Run(ctx, func(listen, admin string) {
+	for _, path := range []string{"/", "/demo"} {
+		g.Mount(path, http.RedirectHandler("/demo/", http.StatusFound))
+	}
+	err = g.Run(ctx, func(listen, admin string) {
 		d.listen, d.admin = listen, admin
 		shown, err := webdemo.New(webdemo.Config{
 			Gateway: "http://" + listen, Admin: "http://" + admin, Simulator: "http://" + d.simulator,
@@ -106,6 +127,15 @@ func (d demo) gateway(ctx context.Context, log *slog.Logger, folder string, sim 
 		go shown.Run(ctx)
 		d.explain(out, sim)
 	})
+	return takenFlag(takenFlag(err, "listen", "--listen"), "admin.listen", "--admin-listen")
+}
+
+// takenFlag names the flag to change if err says that an address cannot be opened.
+func takenFlag(err error, key, flag string) error {
+	if err == nil || !strings.HasPrefix(err.Error(), key+": ") {
+		return err
+	}
+	return fmt.Errorf("%w, for instance %s 127.0.0.1:0 (any free port)", err, flag)
 }
 
 // config loads configs/demo.yaml, as "gateway serve" would from a file.
@@ -118,6 +148,8 @@ func (d demo) config(folder string) (config.Config, error) {
 		"DEMO_LISTEN=" + d.listen, "DEMO_ADMIN_LISTEN=" + d.admin,
 		"DEMO_SIMULATOR_LISTEN=" + d.simulator, "DEMO_FOLDER=" + folder,
 	})
+	cfg.Admin.Demo = true
+	cfg.Store.Patience = 20 // whoever tries it may have a busy machine
 	return cfg, d.inFlags(err)
 }
 
@@ -132,7 +164,11 @@ func (d demo) inFlags(err error) error {
 	flags := map[string]string{"listen": "--listen", "admin.listen": "--admin-listen"}
 	var told []error
 	for _, m := range mistakes {
-		told = append(told, fmt.Errorf("%w: %s: %s", errUsage, cmp.Or(flags[m.Key], m.Key), given.Replace(m.Text)))
+		text := given.Replace(m.Text)
+		if m.Key == "listen" && strings.Contains(text, "api_keys") {
+			text = "the demo has no keys, so it is for this machine alone: give a port of 127.0.0.1, and reach it from another machine over SSH (ssh -L 8080:127.0.0.1:8080 HOST)"
+		}
+		told = append(told, fmt.Errorf("%w: %s: %s", errUsage, cmp.Or(flags[m.Key], m.Key), text))
 	}
 	return errors.Join(told...)
 }
@@ -162,28 +198,51 @@ Tickets are good once and for 5 minutes. Paste these into another terminal:
 # 3. break the API: it hangs
 curl -s -X PUT http://%s/_sim/fault -d '{"kind":"hang"}'
 
-# 4. the same question now: challenge, upstream_fault (it takes up to 2 s: one user is no outage yet)
+# 4. the same question now: challenge, degraded (it takes about a second, in which the gateway makes sure by a probe of its own)
 %s
 
 # 5. a scene that lets through within its budget: allow, degraded_allow
 %s
 
-# 6. mend the API, and it is verified again
+# 6. mend the API
 curl -s -X DELETE http://%s/_sim/fault
+
+# 7. two seconds later it is verified again
 %s
 
 # more tickets
 curl -s -X POST http://%s/_sim/tickets -d '{"kind":"valid","count":3}'
 
 # the switch, and how things stand
-curl -s -X PUT http://%s/admin/v1/mode -H 'Content-Type: application/json' -d '{"mode":"degraded","reason":"trying it out","for":"1m"}'
-curl -s http://%s/admin/v1/status
-
+curl -s -X PUT http://%s/admin/v1/mode%s -H 'Content-Type: application/json' -d '{"mode":"degraded","reason":"trying it out","for":"1m"}'
+curl -s http://%s/admin/v1/status%s
+%s
 Ctrl-C ends the demo.
 `, d.listen, d.listen, d.admin, d.simulator,
 		d.curl(good[0], "login"), d.curl(bad[0], "login"), d.simulator,
 		d.curl(good[1], "login"), d.curl(good[2], "comment"), d.simulator,
-		d.curl(good[3], "login"), d.simulator, d.admin, d.admin)
+		d.curl(good[3], "login"), d.simulator, d.admin, d.bearer(), d.admin, d.bearer(), d.more())
+}
+
+// bearer is what curl needs to be an operator.
+func (d demo) bearer() string {
+	if d.token == "" {
+		return ""
+	}
+	return " -H 'Authorization: Bearer " + d.token + "'"
+}
+
+// more is what there is to try with a fleet.
+func (d demo) more() string {
+	if d.token == "" {
+		return ""
+	}
+	return fmt.Sprintf(`
+%d gateways and a Redis answer here, each a process of its own; both addresses lead to
+those that run. The page kills them and starts them again. How they stand:
+
+GATEWAY_ADMIN_TOKEN=%s gateway status --admin-url http://%s
+`, d.instances, d.token, d.admin)
 }
 
 // curl is a command that asks the gateway about a ticket.

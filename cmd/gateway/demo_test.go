@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,33 +69,62 @@ func TestDemo_PrintsCommandsThatDoWhatTheySay(t *testing.T) {
 		{"1. a good ticket: allow, verified", decision{"allow", "verified", "full", "normal", "", 1}},
 		{"2. a forged ticket: deny, rejected", decision{"deny", "rejected", "none", "normal", "", 1}},
 		{"3. break the API", decision{}},
-		{"4. the same question now: challenge, upstream_fault", decision{"challenge", "challenge_required", "none", "degraded", "upstream_fault", 0}},
-		{"5. a scene that lets through within its budget: allow, degraded_allow", decision{"allow", "degraded_allow", "none", "degraded", "upstream_fault", 0}},
-		{"6. mend the API, and it is verified again", decision{"allow", "verified", "full", "normal", "", 1}},
+		{"4. the same question now: challenge, degraded", decision{"challenge", "challenge_required", "none", "degraded", "", 0}},
+		{"5. a scene that lets through within its budget: allow, degraded_allow", decision{"allow", "degraded_allow", "none", "degraded", "", 0}},
+		{"6. mend the API", decision{}},
+		{"7. two seconds later it is verified again", decision{"allow", "verified", "full", "normal", "", 1}},
 		{"more tickets", decision{}},
 		{"the switch", decision{}},
 	} {
-		var got decision
-		for _, command := range stepsOf(t, steps, row.begins) {
-			status, body := command.perform(t)
-			if status != http.StatusOK || !json.Valid(body) {
-				t.Fatalf("%s: %s %s: %d: %s", row.begins, command.method, command.url, status, body)
-			}
-			if strings.HasSuffix(command.url, "/v1/verify") {
-				got = decisionOf(t, status, body)
-			}
+		if strings.HasPrefix(row.begins, "7") {
+			eventually(t, "users are back", func() bool { return circuitOf(t, steps) == "closed" })
 		}
-		if row.want.Mode == "degraded" {
-			if got.Attempts < 1 {
-				t.Errorf("%s: the API was not asked", row.begins)
+		got := performed(t, row.begins, stepsOf(t, steps, row.begins))
+		for range 20 { // a demo has the usual deadlines, which a busy machine misses
+			if got == row.want || row.want.Mode == "" {
+				break
 			}
-			got.Attempts = 0 // how often is not the subject
+			t.Logf("%s: %+v", row.begins, got)
+			<-time.After(500 * time.Millisecond)
+			got = performed(t, row.begins, stepsOf(t, steps, row.begins))
 		}
 		if got != row.want {
 			t.Errorf("%s: %+v, want %+v", row.begins, got, row.want)
 		}
 	}
 	wantForced(t, stepsOf(t, steps, "the switch"))
+}
+
+// performed is what the last command says, of a degraded answer without what hangs on
+// whether the circuit is open yet.
+func performed(t *testing.T, step string, commands []curl) (got decision) {
+	t.Helper()
+	for _, command := range commands {
+		status, body := command.perform(t)
+		if status != http.StatusOK || !json.Valid(body) {
+			t.Fatalf("%s: %s %s: %d: %s", step, command.method, command.url, status, body)
+		}
+		if strings.HasSuffix(command.url, "/v1/verify") {
+			got = decisionOf(t, status, body)
+		}
+	}
+	if got.Cause == "circuit_open" || got.Cause == "upstream_fault" {
+		got.Cause, got.Attempts = "", 0
+	}
+	return got
+}
+
+// circuitOf asks for the status, by the demo's last command, and returns how the
+// circuit is.
+func circuitOf(t *testing.T, steps map[string][]curl) string {
+	t.Helper()
+	commands := stepsOf(t, steps, "the switch")
+	_, body := commands[len(commands)-1].perform(t)
+	var status struct{ Breaker struct{ State string } }
+	if err := json.Unmarshal(body, &status); err != nil {
+		t.Fatalf("the status is %s (%v)", body, err)
+	}
+	return status.Breaker.State
 }
 
 // wantForced looks at the status that the last command asks for.
@@ -119,7 +149,7 @@ func TestDemo_EndsAndLeavesNothingBehind(t *testing.T) {
 			if left := entries(t, temporary); len(left) != 1 {
 				t.Fatalf("the demo runs and its temporary folder is not where this test looks: %q", left)
 			}
-			p.signal(t, end.signal, 0, 10*time.Second)
+			p.signal(t, end.signal, 0, patience)
 			if left := entries(t, temporary); len(left) != 0 {
 				t.Errorf("the demo left %q behind", left)
 			}
@@ -134,4 +164,38 @@ func entries(t *testing.T, folder string) []string {
 		t.Fatal(err)
 	}
 	return names
+}
+
+// Whoever leaves out the page's path comes there, and others use the shop whether
+// somebody looks at the page or not.
+func TestDemo_GoesOnByItself(t *testing.T) {
+	t.Parallel()
+	_, printed, _ := startDemo(t)
+	address := func(name string) string {
+		t.Helper()
+		found := regexp.MustCompile(`(?m)^  ` + name + ` +(http://[0-9.:]+)`).FindStringSubmatch(printed)
+		if found == nil {
+			t.Fatalf("no %s in %s", name, printed)
+		}
+		return found[1]
+	}
+	for _, path := range []string{"/", "/demo"} {
+		w, err := http.Get(address("page") + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = w.Body.Close()
+		if w.StatusCode != http.StatusOK || w.Request.URL.Path != "/demo/" {
+			t.Errorf("%s leads to %s: %d", path, w.Request.URL, w.StatusCode)
+		}
+	}
+	eventually(t, "others are verified", func() bool {
+		w, err := http.Get(address("simulator") + "/_sim/stats")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Body.Close()
+		var stats struct{ Requests int }
+		return json.NewDecoder(w.Body).Decode(&stats) == nil && stats.Requests > 20
+	})
 }

@@ -44,6 +44,9 @@ func run(args []string) int {
 		return 2
 	}
 	fmt.Fprintln(os.Stderr, "gateway:", strings.TrimPrefix(err.Error(), "usage: "))
+	if _, refused := errors.AsType[*api.Problem](err); refused && wrongUsage(err) {
+		return 2 // the gateway has said what is wrong
+	}
 	if !ran || wrongUsage(err) {
 		fmt.Fprintln(os.Stderr, `Run "gateway --help" or "gateway COMMAND --help" to see what there is.`)
 		return 2
@@ -55,7 +58,7 @@ func run(args []string) int {
 // that, or the running gateway, which alone knows its scenes.
 func wrongUsage(err error) bool {
 	problem, refused := errors.AsType[*api.Problem](err)
-	return errors.Is(err, errUsage) || errors.Is(err, admin.ErrAddress) || refused && problem.Status == http.StatusBadRequest
+	return errors.Is(err, errUsage) || errors.Is(err, admin.ErrAddress) || refused && (problem.Status == http.StatusBadRequest || problem.Status == http.StatusUnprocessableEntity)
 }
 
 func newRoot() *cobra.Command {
@@ -69,14 +72,33 @@ opens and every scene does what you chose for it: let through within a budget,
 ask for an alternate challenge, or deny. It recovers by itself.
 
 To see all of it on this machine, without configuration:  gateway demo`,
+		Args:          noCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Version:       gateway.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newDemo(), newServe(), newCheck(), newMode(), newStatus())
+	root.AddCommand(newDemo(), newServe(), newCheck(), newMode(), newStatus(), newWho(), newReload(), newVersion(), newDemoProcess())
 	return root
+}
+
+// noCommand refuses what is no command.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	if meant := strictyaml.Nearest(args[0], names); meant != "" {
+		return fmt.Errorf("%w: there is no command %q; did you mean %s?", errUsage, args[0], meant)
+	}
+	return fmt.Errorf("%w: there is no command %q; there are %s", errUsage, args[0], strings.Join(names, ", "))
 }
 
 // flagError has a length of time that is none corrected in words of this

@@ -2,8 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,35 +15,51 @@ import (
 	"captchagate/admin"
 	"captchagate/config"
 	"captchagate/control"
+	"captchagate/strictyaml"
 )
 
 // adminFlags say how to reach the operators' API.
-type adminFlags struct{ url, config string }
+type adminFlags struct {
+	url, config string
+	urlGiven    func() bool
+}
 
 func (f *adminFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.url, "admin-url", "http://127.0.0.1:8081", "operators' listener of the gateway; the token comes from GATEWAY_ADMIN_TOKEN, else from admin.token_file of --config")
-	cmd.Flags().StringVar(&f.config, "config", "", "configuration `FILE` of the gateway, for its admin.token_file")
+	cmd.Flags().StringVar(&f.url, "admin-url", "http://127.0.0.1:8081", "operators' listener of the gateway, unless --config names it; the token comes from GATEWAY_ADMIN_TOKEN, else from admin.token_file of --config")
+	cmd.Flags().StringVar(&f.config, "config", "", "configuration `FILE` of the gateway, for its admin.listen and admin.token_file")
+	f.urlGiven = func() bool { return cmd.Flags().Changed("admin-url") }
 }
 
 // client is one with a token from the environment, or else from the token file of
 // the configuration, if there is either.
 func (f *adminFlags) client() (*admin.Client, error) {
 	c := &admin.Client{URL: f.url, Token: os.Getenv(admin.TokenVariable)}
-	if c.Token != "" || f.config == "" {
+	if f.config == "" {
 		return c, nil
 	}
-	cfg, err := config.Load(f.config, os.Environ())
-	if err != nil || cfg.Admin.File == "" || len(cfg.Admin.Tokens) > 0 {
-		return c, err
+	cfg, err := config.LoadAdmin(f.config, os.Environ())
+	if err != nil {
+		return nil, err
 	}
-	c.Token, err = cfg.Admin.FileToken()
+	if url := cfg.URL(); !f.urlGiven() && url != "" {
+		c.URL = url
+	}
+	switch {
+	case c.Token != "":
+		c.From = admin.TokenVariable + ", which goes before --config (unset it to use that),"
+	case len(cfg.Tokens) > 0:
+		c.From = "admin.tokens of --config"
+	default:
+		c.From = "admin.token_file of --config"
+		c.Token, err = cfg.FileToken()
+	}
 	return c, err
 }
 
 func newMode() *cobra.Command {
 	var at adminFlags
 	var change control.Change
-	var share float64
+	var share part
 	cmd := &cobra.Command{
 		Use:   "mode [auto|degraded|normal]",
 		Short: "Show or set who decides: the breaker, or you",
@@ -50,7 +70,7 @@ func newMode() *cobra.Command {
   normal    never let through or challenge instead of the Captcha API
 
 A reason is required and goes into the audit. Without --for it stands until
-changed. With --scene only that scene is degraded, a drill; --share drills a
+changed, normal in the next outage too. With --scene only that scene is degraded, a drill; --share drills a
 part of its users, always the same ones. auto with --scene ends it.`,
 		Example: `  gateway mode degraded --reason "maintenance at Tencent" --for 30m
   gateway mode degraded --scene login --share 0.05 --for 10m --reason drill
@@ -67,7 +87,7 @@ part of its users, always the same ones. auto with --scene ends it.`,
 				return showUnlessSetting(cmd, &at)
 			}
 			if err := change.Mode.UnmarshalText([]byte(args[0])); err != nil {
-				return fmt.Errorf("%w: mode %w", errUsage, err)
+				return fmt.Errorf("%w: mode %w%s", errUsage, err, meant(args[0]))
 			}
 			if change.Reason == "" {
 				return fmt.Errorf("%w: say why with --reason TEXT; it goes into the audit", errUsage)
@@ -76,7 +96,7 @@ part of its users, always the same ones. auto with --scene ends it.`,
 				return err
 			}
 			if cmd.Flags().Changed("share") {
-				change.Share = &share
+				change.Share = (*float64)(&share)
 			}
 			client, err := at.client()
 			if err != nil {
@@ -86,15 +106,47 @@ part of its users, always the same ones. auto with --scene ends it.`,
 			if err != nil {
 				return err
 			}
-			return admin.WriteStatus(cmd.OutOrStdout(), st)
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), admin.Sentence(change, st))
+			return err
 		},
 	}
 	at.add(cmd)
 	cmd.Flags().StringVar(&change.Reason, "reason", "", "why, for the audit (required to set)")
 	cmd.Flags().DurationVar(&change.For, "for", time.Duration(0), "how long, for instance 30m (default: until changed)")
 	cmd.Flags().StringVar(&change.Scene, "scene", "", "only this scene (a drill)")
-	cmd.Flags().Float64Var(&share, "share", 1, "of the scene's users, 0 to 1")
+	cmd.Flags().Var(&share, "share", "of the scene's users, for instance 0.05 or 5% (default: all)")
 	return cmd
+}
+
+// meant guesses at a mode that is none.
+func meant(word string) string {
+	if mode := strictyaml.Nearest(word, []string{"auto", "degraded", "normal"}); mode != "" {
+		return "; did you mean " + mode + "?"
+	}
+	return ""
+}
+
+// A part of all, as a number up to 1 or in per cent.
+type part float64
+
+// String is the number.
+func (p *part) String() string { return strconv.FormatFloat(float64(*p), 'g', -1, 64) }
+
+// Type is what help calls it.
+func (*part) Type() string { return "part" }
+
+// Set reads 0.05 or 5%.
+func (p *part) Set(text string) error {
+	number, percent := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(n >= 0) || !percent && n > 1 || n > 100 {
+		return errors.New("it is no part of all; write for instance 0.05 or 5%")
+	}
+	if percent {
+		n /= 100
+	}
+	*p = part(n)
+	return nil
 }
 
 // showUnlessSetting shows the switch. Who gives what only goes with a mode has
@@ -105,7 +157,7 @@ func showUnlessSetting(cmd *cobra.Command, at *adminFlags) error {
 			return fmt.Errorf("%w: --%s sets a mode, and none is named; say auto, degraded or normal", errUsage, name)
 		}
 	}
-	return show(cmd, at)
+	return show(cmd, at, admin.WriteSwitch)
 }
 
 // checkGiven refuses what would be taken for not given, and so do more than was
@@ -113,6 +165,9 @@ func showUnlessSetting(cmd *cobra.Command, at *adminFlags) error {
 func checkGiven(cmd *cobra.Command, change control.Change) error {
 	if cmd.Flags().Changed("for") && change.For <= 0 {
 		return fmt.Errorf("%w: --for must be longer than 0, is %v; leave it out for a mode that stands until changed", errUsage, change.For)
+	}
+	if share := cmd.Flags().Lookup("share"); share.Changed && share.Value.String() == "0" && change.Mode == control.Degraded {
+		return fmt.Errorf("%w: --share 0 is a drill of nobody; give a part of the users, or end a drill with \"gateway mode auto --scene S\"", errUsage)
 	}
 	if cmd.Flags().Changed("scene") && change.Scene == "" {
 		return fmt.Errorf("%w: --scene is empty; leave it out for all scenes", errUsage)
@@ -130,7 +185,7 @@ func newStatus() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !asJSON {
-				return show(cmd, &at)
+				return show(cmd, &at, admin.WriteStatus)
 			}
 			client, err := at.client()
 			if err != nil {
@@ -150,7 +205,7 @@ func newStatus() *cobra.Command {
 	return cmd
 }
 
-func show(cmd *cobra.Command, at *adminFlags) error {
+func show(cmd *cobra.Command, at *adminFlags, write func(io.Writer, admin.Status) error) error {
 	client, err := at.client()
 	if err != nil {
 		return err
@@ -159,5 +214,5 @@ func show(cmd *cobra.Command, at *adminFlags) error {
 	if err != nil {
 		return err
 	}
-	return admin.WriteStatus(cmd.OutOrStdout(), st)
+	return write(cmd.OutOrStdout(), st)
 }

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
 	"captchagate/config"
@@ -20,13 +21,13 @@ func newServe() *cobra.Command {
 		Short: "Run the gateway",
 		Long: `serve runs the gateway of a configuration file. Logs go to standard error.
 
-SIGTERM and SIGINT drain: requests in flight end, for 10 s at most.
+SIGTERM and SIGINT end it: /readyz says 503 and all goes on for shutdown.delay, then
+requests in flight end, for shutdown.timeout at most.
 SIGHUP loads scenes, api_keys, disaster_tickets and challenge.secret again; a
 file with mistakes changes nothing.`,
 		Example: "  gateway serve --config configs/gateway.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			load := func() (config.Config, error) { return config.Load(path, os.Environ()) }
-			return serve(cmd.Context(), load)
+			return serve(cmd.Context(), path)
 		},
 	}
 	configFlag(cmd, &path)
@@ -50,17 +51,20 @@ func configFlag(cmd *cobra.Command, path *string) {
 	}
 }
 
-func serve(ctx context.Context, load func() (config.Config, error)) error {
+func serve(ctx context.Context, path string) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // first of all: until then the signal ends the process
 	defer signal.Stop(hup)
-	cfg, err := load()
+	cfg, err := config.Load(path, os.Environ())
 	if err != nil {
 		return err
 	}
-	gateway.TuneGC()
-	log := gateway.NewLogger(os.Stderr, cfg.Log)
-	g, err := gateway.New(ctx, cfg, nil, load, log)
+	defer gateway.TuneGC(memlimit.FromCgroup)()
+	lines := gateway.NewLogWriter(os.Stderr)
+	defer lines.Close() // last of all
+	log := gateway.NewLogger(lines, cfg.Log)
+	again := func() (config.Config, error) { return config.LoadSettled(ctx, path, os.Environ()) }
+	g, err := gateway.New(ctx, cfg, nil, again, log)
 	if err != nil {
 		return err
 	}
@@ -81,35 +85,4 @@ func reloads(ctx context.Context, g *gateway.Gateway, hup <-chan os.Signal) {
 			_ = g.Reload(ctx) // what comes of it is in the log and the audit
 		}
 	}
-}
-
-func newCheck() *cobra.Command {
-	var path string
-	cmd := &cobra.Command{
-		Use:   "check --config FILE",
-		Short: "Check a configuration and print what it amounts to",
-		Long: `check prints the effective configuration as YAML: your file over the defaults,
-overridden by GATEWAY__SECTION__KEY from the environment, secrets as [redacted].
-Where something is wrong it lists every mistake as "file:line: key: what to do"
-and ends with 2. What is only odd, such as a short key, it says in the same form
-on standard error, and ends with 0.`,
-		Example: "  gateway check --config configs/gateway.yaml",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(path, os.Environ())
-			if err != nil {
-				return err
-			}
-			for _, odd := range cfg.Warnings() {
-				fmt.Fprintln(cmd.ErrOrStderr(), odd)
-			}
-			text, err := cfg.YAML()
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprint(cmd.OutOrStdout(), string(text))
-			return err
-		},
-	}
-	configFlag(cmd, &path)
-	return cmd
 }

@@ -57,28 +57,17 @@ func TestServe_VerifiesTicketsAndAnswersWithoutTheAPI(t *testing.T) {
 func TestServe_KeepsAModeOverKillUntilItLapses(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	h.run("mode", "degraded", "--for", "3s", "--reason", "to be killed")
-	before := h.status().Override
-	if before == nil || before.Until == nil {
-		t.Fatalf("the mode was not set: %+v", before)
+	lasts := 10 * time.Second
+	until := h.keepsAMode(lasts)
+	for until.IsZero() && lasts < patience/2 { // a busy machine
+		lasts *= 2
+		until = h.keepsAMode(lasts)
 	}
-	h.gateway.kill(t)
-	h.start()
-
-	after := h.status()
-	if time.Now().After(*before.Until) {
-		t.Fatal("the restart took longer than the mode was to last: this machine is too slow to tell")
+	if until.IsZero() {
+		t.Fatalf("a restart took longer than %v: this machine is too slow to tell", lasts)
 	}
-	if after.Override == nil || after.Override.Until == nil || !after.Override.Until.Equal(*before.Until) ||
-		after.Override.Reason != "to be killed" || after.Mode != "degraded" {
-		t.Fatalf("after kill -9 and a restart: %+v, want %+v", after.Override, before)
-	}
-	if got := h.verify(h.ticket("valid"), "login"); got.Cause != "forced" || got.Attempts != 0 {
-		t.Errorf("before it lapses: %+v", got)
-	}
-
 	eventually(t, "the mode lapses", func() bool { return h.status().Override == nil })
-	if late := time.Since(*before.Until); late < 0 || late > 1500*time.Millisecond {
+	if late := time.Since(until); late < 0 || late > patience/3 {
 		t.Errorf("it lapsed %v after its time", late)
 	}
 	if got := h.verify(h.ticket("valid"), "login"); got.Cause == "forced" {
@@ -86,11 +75,40 @@ func TestServe_KeepsAModeOverKillUntilItLapses(t *testing.T) {
 	}
 }
 
+// keepsAMode forces a mode and looks whether it is in force after kill -9 and a restart. It
+// returns until when, or zero if the mode has lapsed by then.
+func (h *house) keepsAMode(lasts time.Duration) (until time.Time) {
+	h.t.Helper()
+	set := time.Now()
+	h.run("mode", "degraded", "--for", lasts.String(), "--reason", "to be killed")
+	before := h.status().Override
+	h.gateway.kill(h.t)
+	h.start()
+	after := h.status()
+	got := h.verify(h.ticket("valid"), "login")
+	switch {
+	case time.Since(set) > lasts:
+		return time.Time{}
+	case before == nil || before.Until == nil:
+		h.t.Fatalf("the mode was not set: %+v", before)
+	}
+	if after.Override == nil || after.Override.Until == nil || !after.Override.Until.Equal(*before.Until) ||
+		after.Override.Reason != "to be killed" || after.Mode != "degraded" {
+		h.t.Fatalf("after kill -9 and a restart: %+v, want %+v", after.Override, before)
+	}
+	if got.Cause != "forced" || got.Attempts != 0 {
+		h.t.Errorf("before it lapses: %+v", got)
+	}
+	return *before.Until
+}
+
+// The API stands still until the gateway drains, and no call stands for too long in a
+// house: neither hangs on how fast this machine is.
 func TestServe_DrainsOnSIGTERM(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, "GATEWAY__UPSTREAM__ATTEMPT_TIMEOUT=1900ms")
-	h.fault(`{"kind":"slow","latency":"1s"}`)
+	h := newHouse(t, "GATEWAY__SHUTDOWN__TIMEOUT=1m")
 	body := verifyBody(h.ticket("valid"), "login")
+	h.api.send(t, syscall.SIGSTOP)
 	type reply struct {
 		status int
 		body   []byte
@@ -104,9 +122,7 @@ func TestServe_DrainsOnSIGTERM(t *testing.T) {
 	}()
 	eventually(t, "the request is in flight", func() bool { return h.status().Upstream.InFlight == 1 })
 
-	if err := h.gateway.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	h.gateway.send(t, syscall.SIGTERM)
 	eventually(t, "the gateway is not ready", func() bool {
 		status, _, err := tryAsk(t, http.MethodGet, "http://"+h.gateway.listen+"/readyz", "")
 		return err != nil || status == http.StatusServiceUnavailable
@@ -117,7 +133,8 @@ func TestServe_DrainsOnSIGTERM(t *testing.T) {
 	default:
 	}
 
-	h.gateway.signal(t, syscall.SIGTERM, 0, 10*time.Second) // once more changes nothing
+	h.api.send(t, syscall.SIGCONT)
+	h.gateway.signal(t, syscall.SIGTERM, 0, patience) // once more changes nothing
 	r := <-answered
 	if r.err != nil {
 		t.Fatalf("the request in flight was cut: %v", r.err)
@@ -140,9 +157,7 @@ func TestServe_ReloadsOnSIGHUP(t *testing.T) {
 	}
 	reload := func(config string) {
 		h.write(config)
-		if err := h.gateway.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-			t.Fatal(err)
-		}
+		h.gateway.send(t, syscall.SIGHUP)
 	}
 	const strict, mild, wrong = "payment:\n    degraded: deny", "payment:\n    degraded: challenge", "payment:\n    degraded: perhaps"
 	if !strings.Contains(h.shipped(), strict) || action() != "deny" {
@@ -169,7 +184,7 @@ func TestServe_LogsJSONAndNothingSecret(t *testing.T) {
 	t.Parallel()
 	const shopKey, opsToken, challengeKey = "shop-key-0123456789abcdef", "ops-token-0123456789abcdef", "challenge-key-0123456789abcdef"
 	h := newHouse(t, "GATEWAY__LOG__LEVEL=debug", "GATEWAY_ADMIN_TOKEN="+opsToken)
-	h.gateway.signal(t, os.Interrupt, 0, 10*time.Second)
+	h.gateway.signal(t, os.Interrupt, 0, patience)
 	h.write(h.shipped() + "api_keys: [{name: shop, key: " + shopKey + "}]\nchallenge: {secret: " + challengeKey + "}\n")
 	h.write(strings.Replace(mustRead(t, h.config()), "  listen: 127.0.0.1:0\n", "  listen: 127.0.0.1:0\n  tokens: [{name: ops, role: operator, token: "+opsToken+"}]\n", 1))
 	h.start()
@@ -191,13 +206,11 @@ func TestServe_LogsJSONAndNothingSecret(t *testing.T) {
 	ask(t, http.MethodGet, "http://"+h.gateway.admin+"/admin/v1/status", "", "Authorization: Bearer wrong-token-0123456789")
 	h.run("mode", "degraded", "--reason", "to have it logged")
 	h.write("challenge: {secret: " + challengeKey + ", cost: many}\napi_keys: " + shopKey + "\n")
-	if err := h.gateway.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	h.gateway.send(t, syscall.SIGHUP)
 	if _, err := h.gateway.await(h.gateway.stderr, `not reloaded`); err != nil {
 		t.Fatal(err)
 	}
-	h.gateway.signal(t, os.Interrupt, 0, 10*time.Second)
+	h.gateway.signal(t, os.Interrupt, 0, patience)
 	wantCleanLog(t, h.gateway.stderr.String(), secrets)
 }
 
@@ -228,4 +241,32 @@ func mustRead(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// After SIGTERM a load balancer sees that the gateway is not ready while it still
+// takes new connections: nobody is sent into a listener that is closed.
+func TestServe_IsNotReadyBeforeItCloses(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "GATEWAY__SHUTDOWN__DELAY=6s")
+	h.gateway.send(t, syscall.SIGTERM)
+	if _, err := h.gateway.await(h.gateway.stderr, `not ready from now on, and serving on`); err != nil {
+		t.Fatal(err)
+	}
+	ready := "http://" + h.gateway.listen + "/readyz"
+	for _, method := range []string{http.MethodHead, http.MethodGet} { // each on a connection of its own
+		if status, _, err := tryAsk(t, method, ready, ""); err != nil || status != http.StatusServiceUnavailable {
+			t.Errorf("%s /readyz: %d %v, want 503", method, status, err)
+		}
+	}
+	if got := h.verify(h.ticket("valid"), "login"); got.Reason != "verified" {
+		t.Errorf("a user in the meantime got %+v", got)
+	}
+	select {
+	case <-h.gateway.ended:
+	case <-time.After(patience):
+		t.Fatalf("the gateway has not ended: %s", h.gateway.stderr)
+	}
+	if _, _, err := tryAsk(t, http.MethodGet, ready, ""); err == nil {
+		t.Error("the listener is still open")
+	}
 }

@@ -37,7 +37,7 @@ func run(args []string) int {
 	root.SetArgs(args)
 	ran := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { ran = true }
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
@@ -50,7 +50,7 @@ func run(args []string) int {
 	}
 	fmt.Fprintln(os.Stderr, "loadtest:", strings.ReplaceAll(err.Error(), "usage: ", ""))
 	if !ran || errors.Is(err, errUsage) || errors.Is(err, loadtest.ErrScenario) {
-		fmt.Fprintln(os.Stderr, `Run "loadtest --help" to see what there is.`)
+		fmt.Fprintf(os.Stderr, "Run \"%s --help\" to see what there is.\n", cmd.CommandPath())
 		return 2
 	}
 	return 1
@@ -94,7 +94,7 @@ or the scenario is wrong.`,
 	f.StringArrayVar(&p.admins, "target-admin", nil, "the operators' listener of a target, as `[NAME=]URL`")
 	f.StringArrayVar(&p.simulators, "simulator", nil, "the simulator behind a target, as `[NAME=]URL`")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newCompare(), newGateway(), newSimulator())
+	root.AddCommand(newCompare(), newGateway(), newSimulator(), newRedis())
 	return root
 }
 

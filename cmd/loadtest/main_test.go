@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,45 +55,134 @@ func here(t *testing.T, path string) string {
 	return path
 }
 
-// Real processes, real sockets, a real kill: short stories with numbers that
-// hold on a busy machine too. Whether the rate was kept says how busy it is,
-// and is not asked here; "make outages" asks.
+// Real processes, real sockets, a real kill: short stories with numbers that hold on a
+// busy machine too. On one that is too busy to keep the rate they prove nothing, and are
+// played again: nobody may be taken for another even then, but the rest is not asked for
+// after three times. "make outages" asks whether the rate was kept.
 func TestLoadtest_PlaysOutages(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
-	for _, name := range []string{"hang", "restart", "script", "brownout"} {
+	for _, name := range []string{"hang", "restart", "script", "brownout", "heal", "far", "instances", "fleet"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd, out, said := command(t, "--scenario", here(t, "testdata/"+name+".yaml"))
-			err := cmd.Run()
-			runs, broken := loadtest.ReadJSON(filepath.Join(cmd.Dir, "loadtest.json"))
-			if broken != nil {
-				t.Fatalf("exit %d, %v\n%s%s", code(err), broken, out, said)
+			if _, err := exec.LookPath("redis-server"); err != nil && name == "fleet" && os.Getenv("CI") != "true" {
+				t.Skip("redis-server is not on PATH")
 			}
-			r := runs[0]
-			for _, o := range r.Targets[0].Objectives {
-				if !o.Met {
-					t.Errorf("missed: %s; found %s", o.Text, o.Found)
+			for range 3 {
+				if tells(t, here(t, "testdata/"+name+".yaml")) {
+					return
 				}
 			}
-			if passed := code(err) == 0; passed != r.Passed {
-				t.Errorf("exit %d, and passed is %t", code(err), r.Passed)
-			}
-			if r.Passed != (r.Targets[0].Kept.OK && !t.Failed()) {
-				t.Errorf("passed is %t, kept %+v", r.Passed, r.Targets[0].Kept)
-			}
-			for _, file := range []string{"loadtest.html", "loadtest.md"} {
-				if text, err := os.ReadFile(filepath.Join(cmd.Dir, file)); err != nil || len(text) < 500 {
-					t.Errorf("%s: %d bytes, %v", file, len(text), err)
-				}
-			}
-			if t.Failed() {
-				t.Logf("%s%s", out, said)
-			}
+			tooBusy(t)
 		})
 	}
+}
+
+// tells plays a scenario, and reports whether that told something.
+func tells(t *testing.T, path string) (told bool) {
+	t.Helper()
+	cmd, out, said := command(t, "--scenario", path)
+	err := cmd.Run()
+	runs, broken := loadtest.ReadJSON(filepath.Join(cmd.Dir, "loadtest.json"))
+	if broken != nil && (strings.Contains(said.String(), "Client.Timeout exceeded") || strings.Contains(said.String(), "i/o timeout")) {
+		t.Logf("steering it took too long:\n%s", said)
+		return false
+	}
+	if broken != nil {
+		t.Fatalf("exit %d, %v\n%s%s", code(err), broken, out, said)
+	}
+	r := runs[0]
+	if passed := code(err) == 0; passed != r.Passed {
+		t.Errorf("exit %d, and passed is %t", code(err), r.Passed)
+	}
+	for _, file := range []string{"loadtest.html", "loadtest.md"} {
+		if text, err := os.ReadFile(filepath.Join(cmd.Dir, file)); err != nil || len(text) < 500 {
+			t.Errorf("%s: %d bytes, %v", file, len(text), err)
+		}
+	}
+	told = meets(t, r)
+	if t.Failed() || !told {
+		t.Logf("%s%s", out, said)
+	}
+	return told || t.Failed()
+}
+
+// missed are the objectives that a target missed. Of a run that did not keep its rate it
+// is those about wrong answers alone: the others prove nothing.
+func missed(target loadtest.Target) (missed []loadtest.Objective) {
+	for _, o := range target.Objectives {
+		wrong := strings.HasPrefix(o.Text, "good tickets rejected") || strings.HasPrefix(o.Text, "bad tickets allowed")
+		if !o.Met && (wrong || target.Kept.OK) {
+			missed = append(missed, o)
+		}
+	}
+	return missed
+}
+
+// meets fails for each objective that was missed. It reports whether the run told of all:
+// they were met, or the rate was kept.
+func meets(t *testing.T, r loadtest.Run) bool {
+	t.Helper()
+	target := r.Targets[0]
+	for _, o := range missed(target) {
+		t.Errorf("missed: %s; found %s", o.Text, o.Found)
+	}
+	met := !slices.ContainsFunc(target.Objectives, func(o loadtest.Objective) bool { return !o.Met })
+	if r.Passed != (target.Kept.OK && met) {
+		t.Errorf("passed is %t, kept %+v", r.Passed, target.Kept)
+	}
+	return met || target.Kept.OK
+}
+
+// tooBusy ends a test that this machine was too busy for: in CI that is a failure.
+func tooBusy(t *testing.T) {
+	t.Helper()
+	end := t.Skip
+	if os.Getenv("CI") == "true" {
+		end = t.Fatal
+	}
+	end("three times this machine was too busy to tell")
+}
+
+// Requests go round by weight, none to an instance that is killed, and some again once it
+// is back; all of that is told. A machine too busy to keep the rate plays it again.
+func TestLoadtest_PlaysInstances(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "two.yaml")
+	text := "name: two\ntitle: x\ninstances: 2\nbalance: [3, 1]\nobjectives: [useful >= 90%]\nphases:\n" +
+		"  - {name: both, for: 2s, rate: 40/s}\n  - {name: one, for: 2s, rate: 40/s, kill: {instance: 2}}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		cmd, out, said := command(t, "--scenario", path)
+		err := cmd.Run()
+		runs, broken := loadtest.ReadJSON(filepath.Join(cmd.Dir, "loadtest.json"))
+		if broken != nil {
+			t.Fatalf("exit %d, %v\n%s%s", code(err), broken, out, said)
+		}
+		target := runs[0].Targets[0]
+		m := target.Members
+		if len(m) != 2 || m[0].Sent+m[1].Sent != 160 || len(m[1].Away()) != 1 {
+			t.Fatalf("160 requests to two, one of whom was killed: %+v", m)
+		}
+		for _, want := range []string{"\n  instance 1: 1", "\n  instance 2: ", ", down from "} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("the summary lacks %q:\n%s", want, out)
+			}
+		}
+		asTold := m[0].Sent >= 125 && m[0].Sent <= 141 && len(m[0].Away()) == 0
+		if !asTold && target.Kept.OK {
+			t.Errorf("of 80 requests to both by 3 to 1, and 80 to one when the other was gone: %+v", m)
+		}
+		if asTold || target.Kept.OK {
+			return
+		}
+		t.Logf("not kept: %+v, %+v", target.Kept, m)
+	}
+	tooBusy(t)
 }
 
 // Ctrl-C writes what was until then, ends with 1 and leaves nothing behind. A
@@ -151,11 +241,13 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no scenario":              {nil, "--scenario FILE"},
-		"a word":                   {[]string{"hang"}, "--scenario"},
-		"an unknown flag":          {[]string{"--speed", "9"}, "unknown flag"},
-		"no such file":             {[]string{"--scenario", "none.yaml"}, "none.yaml: cannot be read"},
-		"mistakes in it":           {[]string{"--scenario", wrong}, "wrong.yaml:2: phases: must be a list"},
+		"no scenario":     {nil, "--scenario FILE"},
+		"a word":          {[]string{"hang"}, "--scenario"},
+		"an unknown flag": {[]string{"--speed", "9"}, "unknown flag"},
+		"no such file":    {[]string{"--scenario", "none.yaml"}, "none.yaml: cannot be read"},
+		"mistakes in it":  {[]string{"--scenario", wrong}, "wrong.yaml:2: phases: must be a list"},
+		"a fleet of those that run": {[]string{"--scenario", here(t, "testdata/fleet.yaml"), "--target", "http://127.0.0.1:1", "--simulator", "http://127.0.0.1:2", "--target-admin", "http://127.0.0.1:3"},
+			"its gateway has instances or a Redis of its own, and target was started without; leave --target out"},
 		"a gateway that cannot be": {[]string{"--scenario", badGateway}, "upstream.max_attempts"},
 		"a target elsewhere":       {[]string{"--scenario", hang, "--target", "http://192.0.2.1:80", "--simulator", "http://127.0.0.1:1"}, "loopback"},
 		"a target with a path":     {[]string{"--scenario", hang, "--target", "http://127.0.0.1:1/v1"}, "[NAME=]URL"},
@@ -169,13 +261,14 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 			"hang.yaml:18: \"circuit changes >= 4\" asks for what nobody tells of target; give --target-admin target=URL, or"},
 		"a shared simulator": {[]string{"--scenario", hang, "--target", "a=http://127.0.0.1:1", "--target", "b=http://127.0.0.1:2",
 			"--simulator", "a=http://127.0.0.1:3", "--simulator", "b=http://127.0.0.1:3"}, "share a simulator"},
-		"a folder that is not":  {[]string{"--scenario", hang, "--html", "none/x.html"}, "none/x.html cannot be written"},
-		"one name for two":      {[]string{"--scenario", hang, "--html", "x.md"}, "x.md would be written over"},
-		"one name for both":     {[]string{"--scenario", hang, "--html", "x.html", "--json", "x.md"}, "the JSON needs a name of its own"},
-		"nothing to compare":    {[]string{"compare"}, "needs the files"},
-		"a file that is gone":   {[]string{"compare", "a.json"}, "loadtest: a.json cannot be read: no such file or directory\n"},
-		"files that are no run": {[]string{"compare", wrong, hang}, "wrong.yaml is not what loadtest --json wrote: it is not JSON at byte"},
-		"a file given twice":    {[]string{"compare", hang, wrong, filepath.Dir(hang) + "/./hang.yaml"}, "are the same file"},
+		"a folder that is not":        {[]string{"--scenario", hang, "--html", "none/x.html"}, "none/x.html cannot be written"},
+		"one name for two":            {[]string{"--scenario", hang, "--html", "x.md"}, "x.md would be written over"},
+		"one name for both":           {[]string{"--scenario", hang, "--html", "x.html", "--json", "x.md"}, "the JSON needs a name of its own"},
+		"nothing to compare":          {[]string{"compare"}, "needs the files"},
+		"a flag that compare has not": {[]string{"compare", "--speed", "9"}, `Run "loadtest compare --help" to see`},
+		"a file that is gone":         {[]string{"compare", "a.json"}, "loadtest: a.json cannot be read: no such file or directory\n"},
+		"files that are no run":       {[]string{"compare", wrong, hang}, "wrong.yaml is not what loadtest --json wrote: it is not JSON at byte"},
+		"a file given twice":          {[]string{"compare", hang, wrong, filepath.Dir(hang) + "/./hang.yaml"}, "are the same file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd, _, said := command(t, c.args...)
@@ -189,6 +282,20 @@ func TestLoadtest_RefusesWrongUsage(t *testing.T) {
 				t.Errorf("it wrote %v", left)
 			}
 		})
+	}
+}
+
+// Who has no redis-server reads so before anything is sent, and how to get one.
+func TestLoadtest_SaysThatRedisIsMissing(t *testing.T) {
+	t.Parallel()
+	cmd, _, said := command(t, "--scenario", here(t, "testdata/fleet.yaml"))
+	cmd.Env = append(cmd.Env, "PATH="+t.TempDir())
+	err := cmd.Run()
+	if code(err) != 2 || !strings.Contains(said.String(), "it needs redis-server on PATH, and there is none; install it, for instance with apt-get install redis-server") {
+		t.Errorf("exit %d\n%s", code(err), said)
+	}
+	if left, _ := os.ReadDir(cmd.Dir); len(left) > 0 {
+		t.Errorf("it wrote %v", left)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -33,13 +34,9 @@ that, here and on top of the page.`,
 			if err := files.Writable(); err != nil {
 				return fmt.Errorf("%w: %w", errUsage, err)
 			}
-			var runs []loadtest.Run
-			for _, path := range args {
-				r, err := loadtest.ReadJSON(path)
-				if err != nil {
-					return fmt.Errorf("%w: %w", errUsage, err)
-				}
-				runs = append(runs, r...)
+			runs, err := readAll(args)
+			if err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
 			}
 			if len(runs) < 2 {
 				return fmt.Errorf("%w: compare needs two runs or more, and %s holds one", errUsage, args[0])
@@ -56,6 +53,33 @@ that, here and on top of the page.`,
 	}
 	cmd.Flags().StringVar(&files.HTML, "html", "compare.html", "write the page to this `FILE`, and Markdown beside it")
 	return cmd
+}
+
+// readAll reads the runs of all files, and names each by its file: without the
+// folder where no other file is called so.
+func readAll(paths []string) (runs []loadtest.Run, err error) {
+	called := map[string]int{}
+	for _, path := range paths {
+		called[filepath.Base(path)]++
+	}
+	for _, path := range paths {
+		some, err := loadtest.ReadJSON(path)
+		if err != nil {
+			return nil, err
+		}
+		name := path
+		if called[filepath.Base(path)] == 1 {
+			name = filepath.Base(path)
+		}
+		for i := range some {
+			some[i].File = name
+			if len(some) > 1 {
+				some[i].File = fmt.Sprintf("%s, run %d", name, i+1)
+			}
+		}
+		runs = append(runs, some...)
+	}
+	return runs, nil
 }
 
 // eachOnce refuses a file that is given twice, under whatever names: a run that

@@ -27,7 +27,8 @@ func (p *play) gateways() ([]loadtest.Gateway, error) {
 	var out []loadtest.Gateway
 	taken := map[string]string{}
 	for _, t := range targets {
-		g := loadtest.Gateway{Name: t.name, Address: t.host, Admin: pick(admins, t.name), Token: token, Simulator: pick(simulators, t.name)}
+		one := loadtest.Instance{Address: t.host, Admin: pick(admins, t.name), Token: token}
+		g := loadtest.Gateway{Name: t.name, Instances: []loadtest.Instance{one}, Simulator: pick(simulators, t.name)}
 		if g.Simulator == "" {
 			return nil, fmt.Errorf("%w: %s needs the simulator behind it; add --simulator %s", errUsage, called(t.name), value(t.name))
 		}

@@ -64,7 +64,17 @@ for tests only.
 
   PUT    /_sim/fault    {"kind":"hang","for":"30s"}: break it; DELETE mends it
   POST   /_sim/tickets  {"kind":"valid","count":3}: tickets to verify
-  GET    /_sim/stats    what was asked`,
+  GET    /_sim/stats    what was asked
+
+Kinds of faults:
+  ` + inLines(simulator.Kinds()) + `.
+
+Kinds of tickets:
+  ` + inLines(simulator.TicketKinds()) + `.
+
+Fields of a fault besides kind: share (0..1 of the calls), for ("15s", else until
+mended), latency ("500ms"), consume (a call that fails uses its ticket up),
+spare_disaster (disaster tickets are answered, so that probes look healthy).`,
 		Example: `  simulator --listen 127.0.0.1:8082
   curl -s -X POST http://127.0.0.1:8082/_sim/tickets -d '{"kind":"forged"}'
   curl -s -X PUT http://127.0.0.1:8082/_sim/fault -d '{"kind":"internal_error","share":0.5}'`,
@@ -145,6 +155,9 @@ func serve(ctx context.Context, cfg simulator.Config, listen string, out io.Writ
 // flagError has a length of time that is none corrected in words of this
 // program, not of Go.
 func flagError(_ *cobra.Command, err error) error {
+	if strings.HasSuffix(err.Error(), "must be formatted as key=value") {
+		return errors.New("--app: must be ID=KEY (CaptchaAppId=AppSecretKey), for instance 190000001=KEY")
+	}
 	if what, _, ok := strings.Cut(err.Error(), ": time: "); ok {
 		return fmt.Errorf("%s: it is no time; write for instance 30s or 5m", what)
 	}
@@ -158,4 +171,23 @@ func version() string {
 		return info.Main.Version
 	}
 	return "devel"
+}
+
+// inLines lists words in lines that fit a terminal.
+func inLines[T ~string](words []T) string {
+	var text strings.Builder
+	column := 0
+	for i, word := range words {
+		switch {
+		case i == 0:
+		case column+len(word) > 70:
+			text.WriteString(",\n  ")
+			column = 0
+		default:
+			text.WriteString(", ")
+		}
+		text.WriteString(string(word))
+		column += len(word) + len(", ")
+	}
+	return text.String()
 }

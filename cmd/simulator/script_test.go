@@ -10,12 +10,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"captchagate/simulator"
 )
 
 // noLinger has the command under the race detector end at once, and not a
@@ -145,6 +148,28 @@ func wantJSON(t *testing.T, logs []byte) {
 	for line := range bytes.Lines(logs) {
 		if !json.Valid(line) {
 			t.Errorf("this line of the log is no JSON: %s", line)
+		}
+	}
+}
+
+// Who reads the help knows every kind of fault and of ticket, and --help fits a terminal.
+func TestSimulator_HelpListsTheKinds(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	cmd := command(&out, io.Discard)
+	cmd.SetArgs([]string{"--help"})
+	cmd.SetOut(&out)
+	if err := cmd.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	kinds := simulator.TicketKinds()
+	for _, kind := range simulator.Kinds() {
+		kinds = append(kinds, string(kind))
+	}
+	words := strings.FieldsFunc(out.String(), func(r rune) bool { return strings.ContainsRune(" ,.\n", r) })
+	for _, kind := range kinds {
+		if !slices.Contains(words, kind) {
+			t.Errorf("%s is missing in %s", kind, out.String())
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
+	"flag"
+	"fmt"
 	"html/template"
 	"log"
 	"net"
@@ -45,6 +47,10 @@ func login(w http.ResponseWriter, r *http.Request) {
 }
 
 func main() {
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "A login form and its backend on http://127.0.0.1:8090/. It has no flags, and needs a gateway at "+gateway.String()+": go run ./cmd/gateway demo")
+	}
+	flag.Parse()
 	own := httputil.NewSingleHostReverseProxy(gateway) // the page's part of the gateway, under the shop's own origin
 	for _, path := range []string{"GET /client/", "GET /v1/mode", "GET /v1/challenge", "POST /v1/client-events"} {
 		http.Handle(path, own)

@@ -97,10 +97,10 @@ func answersText(s step) string {
 // latencyChart draws percentiles over time; a line breaks while nobody asked.
 func latencyChart(a chart.Axis, steps []step, slowest float64) chart.Chart {
 	lines := []chart.Line{
-		{Class: "max", Label: "slowest"}, {Class: "p99", Label: "99 in 100 within (p99)"}, {Class: "p50", Label: "half within (p50)"},
+		{Class: "p50", Label: "half within (p50)"}, {Class: "p99", Label: "99 in 100 within (p99)"}, {Class: "max", Label: "slowest"}, // dotted, over p99 where both are one
 	}
 	for _, s := range steps {
-		values := []float64{s.Max, s.P99, s.P50}
+		values := []float64{s.P50, s.P99, s.Max}
 		for i := range lines {
 			if s.Sent == 0 || s.Max == 0 {
 				values[i] = math.NaN()
@@ -138,14 +138,12 @@ func callsChart(a chart.Axis, steps []step, top float64) chart.Chart {
 	return c
 }
 
-// statesChart draws mode and circuit, and under them when events happened.
+// statesChart draws mode and circuit, of a fleet those of each instance and Redis,
+// and under them when events happened.
 func statesChart(a chart.Axis, t *loadtest.Target) chart.Chart {
 	var rows []chart.Row
 	var told []string
-	for _, one := range []struct {
-		name  string
-		bands []loadtest.Band
-	}{{"mode", t.Mode}, {"circuit", t.Circuit}} {
+	for _, one := range stateRows(t) {
 		r := chart.Row{Name: one.name, Empty: "not told by this target"}
 		for _, b := range one.bands {
 			r.Spans = append(r.Spans, chart.Span{From: b.From, Until: b.Until, Class: chart.StateClass(b.State), Label: label(b.State)})
@@ -165,9 +163,31 @@ func statesChart(a chart.Axis, t *loadtest.Target) chart.Chart {
 	return c
 }
 
+// A stateRow is what went through states.
+type stateRow struct {
+	name  string
+	bands []loadtest.Band
+}
+
+func stateRows(t *loadtest.Target) (rows []stateRow) {
+	if len(t.Members) == 0 {
+		rows = []stateRow{{"mode", t.Mode}, {"circuit", t.Circuit}}
+	}
+	for i, m := range t.Members {
+		rows = append(rows, stateRow{fmt.Sprint("mode ", i+1), m.Mode})
+	}
+	for i, m := range t.Members {
+		rows = append(rows, stateRow{fmt.Sprint("circuit ", i+1), m.Circuit})
+	}
+	if len(t.Redis) > 0 {
+		rows = append(rows, stateRow{"Redis", t.Redis})
+	}
+	return rows
+}
+
 func eventClass(kind string) string {
 	switch kind {
-	case "fault", "kill", "script":
+	case "fault", "kill", "script", "redis":
 		return "harm"
 	}
 	return "plain"

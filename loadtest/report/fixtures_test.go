@@ -69,6 +69,28 @@ func gateway() loadtest.Target {
 	return t
 }
 
+// fleet loses its Redis in the outage, and one of its three instances.
+func fleet() loadtest.Run {
+	run := hang()
+	t := &run.Targets[0]
+	t.Address = "http://127.0.0.1:41601, http://127.0.0.1:41603, http://127.0.0.1:41605"
+	died := func(bands []loadtest.Band) []loadtest.Band {
+		return append(bands[:1:1], loadtest.Band{State: bands[1].State, From: 6.2, Until: 12}, loadtest.Band{State: "down", From: 12, Until: 38})
+	}
+	t.Members = []loadtest.Member{
+		{Sent: 4600, Circuit: t.Circuit, Mode: t.Mode}, {Sent: 1200, Circuit: died(t.Circuit), Mode: died(t.Mode)}, {Sent: 5600, Circuit: t.Circuit, Mode: t.Mode},
+	}
+	t.Redis = []loadtest.Band{{State: "up", Until: 8}, {State: "stopped", From: 8, Until: 18}, {State: "up", From: 18, Until: 38}}
+	t.Events = []loadtest.Event{
+		{At: 6, Kind: "fault", Text: "hang"},
+		{At: 6.2, Kind: "transition", Text: "instance 1: closed → open: 10 calls in a row failed in 180 ms"},
+		{At: 8, Kind: "redis", Text: "Redis stopped, as SIGSTOP does"},
+		{At: 12, Kind: "kill", Text: "instance 2 killed, as kill -9 does"},
+		{At: 18, Kind: "start", Text: "Redis goes on"},
+	}
+	return run
+}
+
 // sixtyLines waits for time-outs and never tells its state.
 func sixtyLines() loadtest.Target {
 	t := gateway()
@@ -171,6 +193,7 @@ func hostile() loadtest.Run {
 	t.Name, t.Address, t.Version = bad, bad, bad
 	t.Objectives = []loadtest.Objective{{Text: bad, Found: bad}}
 	t.Circuit[0].State, t.Mode[0].State = bad, bad
+	t.Redis = []loadtest.Band{{State: bad, Until: 38}}
 	t.Events = []loadtest.Event{{At: 1, Kind: bad, Text: bad}}
 	t.Kept.OK, t.Kept.Why = false, bad
 	t.Counts = []loadtest.Count{{User: bad, Scene: bad, Decision: bad, Reason: bad, Cause: bad}}

@@ -10,7 +10,7 @@ import (
 // A page is what the templates draw.
 type page struct {
 	Title      string
-	Verdict    string   // passed, missed, early, empty: also a class
+	Verdict    string   // passed, missed, early, busy, empty: also a class
 	Headline   string   // in one or two words
 	Warnings   []string // why the columns may not compare
 	Columns    []column
@@ -18,6 +18,7 @@ type page struct {
 	Runs       []loadtest.Run
 	Compares   bool // several columns
 	Many       bool // too many for a sentence each: a table says it at the top
+	Fleet      bool // a column has instances or a Redis to tell of
 }
 
 // maxSentences can be read one after the other.
@@ -33,6 +34,7 @@ type column struct {
 	Sentence string
 	Phases   []phaseRow
 	Outages  []outageRow
+	Members  []memberRow
 	Axis     chart.Axis
 	Charts   []chart.Chart
 }
@@ -63,6 +65,7 @@ func newPage(runs []loadtest.Run) page {
 		}
 	}
 	p.Compares, p.Many = len(p.Columns) > 1, len(p.Columns) > maxSentences
+	p.Fleet = slices.ContainsFunc(p.Columns, func(c column) bool { return len(c.Members) > 0 })
 	p.Objectives = objectives(p.Columns)
 	p.Title = title(runs)
 	p.Verdict, p.Headline = overall(p.Columns)
@@ -73,7 +76,7 @@ func newPage(runs []loadtest.Run) page {
 func newColumn(run *loadtest.Run, target *loadtest.Target, several bool) column {
 	c := column{Name: target.Name, Run: run, Target: target}
 	if several {
-		c.Name = target.Name + " · " + run.Scenario + " " + run.Began.UTC().Format("15:04:05")
+		c.Name = target.Name + " · " + runName(run)
 	}
 	for i, ph := range run.Phases {
 		if i < len(target.Phases) {
@@ -83,6 +86,7 @@ func newColumn(run *loadtest.Run, target *loadtest.Target, several bool) column 
 	for i := range target.Outages {
 		c.Outages = append(c.Outages, newOutageRow(run, target, i))
 	}
+	c.Members = memberRows(target)
 	c.Verdict, c.Headline = judge(run, target)
 	c.Sentence = sentence(run, target)
 	return c

@@ -39,7 +39,6 @@ func HTML(w io.Writer, runs ...loadtest.Run) error {
 func Markdown(w io.Writer, runs ...loadtest.Run) error {
 	functions := text.FuncMap(helpers())
 	functions["md"] = markdown
-	functions["degraded"] = func(a loadtest.Answers) string { return chart.Count(a.Allowed + a.Challenged + a.Denied) }
 	t, err := text.New("report.md").Funcs(functions).ParseFS(files, "template/report.md")
 	if err == nil {
 		err = t.Execute(w, newPage(runs))

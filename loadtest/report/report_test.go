@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func stories() []story {
 	return []story{
 		{"passed", []loadtest.Run{hang()}},
 		{"missed", []loadtest.Run{missedRun()}},
+		{"fleet", []loadtest.Run{fleet()}},
 		{"early", []loadtest.Run{endedEarly()}},
 		{"targets", []loadtest.Run{comparison()}},
 		{"runs", []loadtest.Run{hang(), missedRun()}},
@@ -162,6 +164,8 @@ func TestHTML_OfALongRunStaysSmall(t *testing.T) {
 func TestReport_OpensWithTheVerdict(t *testing.T) {
 	unkept := hang()
 	unkept.Passed, unkept.Targets[0].Kept = false, loadtest.Kept{Why: "the machine was busy"}
+	stoppedLate := endedEarly()
+	stoppedLate.Targets[0].Kept = unkept.Targets[0].Kept
 	almost := hang()
 	almost.Targets[0].Total.Useful = 99.9999
 	long := missedRun()
@@ -178,9 +182,11 @@ func TestReport_OpensWithTheVerdict(t *testing.T) {
 		runs []loadtest.Run
 		says string
 	}{
-		"one of two stopped": {[]loadtest.Run{hang(), endedEarly()}, "## ⚠ 1 of 2 passed, 1 stopped early: "},
-		"both stopped":       {[]loadtest.Run{endedEarly(), endedEarly()}, "## ⚠ All 2 stopped early: "},
-		"one missed":         {[]loadtest.Run{hang(), endedEarly(), missedRun()}, "## ✗ 1 of 3 passed, 1 stopped early: "},
+		"one of two stopped":          {[]loadtest.Run{hang(), endedEarly()}, "## ⚠ 1 of 2 passed, 1 stopped early – "},
+		"both stopped":                {[]loadtest.Run{endedEarly(), endedEarly()}, "## ⚠ All 2 stopped early – "},
+		"one sent late":               {[]loadtest.Run{hang(), unkept}, "## ⚠ 1 of 2 passed, 1 did not keep the rate – "},
+		"both sent late, one stopped": {[]loadtest.Run{unkept, stoppedLate}, "## ⚠ 0 of 2 passed, 1 stopped early, 2 did not keep the rate – "},
+		"one missed":                  {[]loadtest.Run{hang(), endedEarly(), missedRun()}, "## ✗ 1 of 3 passed, 1 stopped early – "},
 	} {
 		if got := render(t, report.Markdown, c.runs); !strings.HasPrefix(got, c.says) {
 			t.Errorf("%s: it is headed %.80s, want %s", name, got, c.says)
@@ -191,19 +197,19 @@ func TestReport_OpensWithTheVerdict(t *testing.T) {
 		run  loadtest.Run
 		says []string
 	}{
-		{"passed", hang(), []string{"✓ Passed", "100\u202f% got a useful answer", "within 136\u202fms", "normal again 10.7\u202fs after it"}},
+		{"passed", hang(), []string{"✓ Passed – played: The Captcha API takes every call and never answers\n", "verified 42.25\u202f%, let through 0\u202f%, challenged 51.97\u202f%, denied 0\u202f%, rightly rejected 5.77\u202f%. 100\u202f% got a useful answer", "within 136\u202fms", "normal again 10.7\u202fs after it"}},
 		{"missed", missedRun(), []string{"✗ Missed 3 of 3 objectives", "240 got a wrong one", "in the outage 0\u202f% did, 99 in 100 were over, useful or not, within 5.01\u202fs", "normal service did not return within the 17\u202fs that were watched after it", "| not within 15\u202fs | not told |", "| not within 17\u202fs |"}},
 		{"quick errors are no service", calm, []string{"61.49\u202f% got a useful answer and 240 got a wrong one; 99 in 100 were over, useful or not, within 5.01\u202fs, the slowest after 5.03\u202fs."}},
 		{"an outage soon after another", long, []string{"in the worst of 2 outages 0\u202f% did", "did not return within the 4\u202fs that were watched after outage 1", "| not within 4\u202fs |"}},
 		{"an outage to the end", toTheEnd, []string{"the run ended before the outage did", "| not watched |"}},
 		{"ended early", endedEarly(), []string{
-			"## ⚠ Stopped early, after 15 s of 38 s, in outage (phase 2 of 3): ", "the run ended before the outage did",
+			"## ⚠ Stopped early, after 15 s of 38 s, in outage (phase 2 of 3) – played: The Captcha API takes every call", "the run ended before the outage did",
 			"2 of 4 objectives had no time to show; missed whatever the rest had shown: 1.",
 			"| opens after &lt;= 100ms | 200ms | ✗ |", "| useful &gt;= 100% | 100% so far | not judged |",
 			"| 14 | not seen (stopped early) | not seen (stopped early) |",
 		}},
-		{"two targets ended early", both, []string{"## ⚠ Stopped early, after 15 s of 38 s, in outage (phase 2 of 3): ", "not judged: 100% so far"}},
-		{"rate not kept", unkept, []string{"✗ Rate not kept", "prove nothing: the machine was busy"}},
+		{"two targets ended early", both, []string{"## ⚠ Stopped early, after 15 s of 38 s, in outage (phase 2 of 3) – played: The Captcha API takes every call", "not judged: 100% so far"}},
+		{"rate not kept", unkept, []string{"⚠ Rate not kept: proves nothing – ", "\n\nThe load test did not keep its rate, so its figures prove nothing: the machine was busy. Of "}},
 		{"nothing sent", nothing(), []string{"⚠ Nothing was sent"}},
 		{"two targets", comparison(), []string{"✗ 1 of 2 passed"}},
 		{"almost all is not all", almost, []string{"&gt;\u202f99.99\u202f% got a useful answer"}},
@@ -216,6 +222,34 @@ func TestReport_OpensWithTheVerdict(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Where the slowest and p99 are one its dots lie over the line, in a colour of their own.
+func TestHTML_ShowsTheSlowest(t *testing.T) {
+	page := render(t, report.HTML, []loadtest.Run{hang()})
+	p99, slowest := strings.Index(page, `<path class="line p99" d="M3.3 `), strings.Index(page, `<path class="line max" d="M3.3 `)
+	if p99 < 0 || slowest < p99 {
+		t.Errorf("p99 is drawn at %d of the page, the slowest at %d", p99, slowest)
+	}
+	for _, line := range regexp.MustCompile(`--p99: (#\w+); --max: (#\w+);`).FindAllStringSubmatch(page, -1) {
+		if line[1] == line[2] {
+			t.Errorf("both are %s", line[1])
+		}
+	}
+}
+
+// Who compares has named runs by their files, and finds them by those again.
+func TestReport_NamesRunsByFile(t *testing.T) {
+	before, after := hang(), unlike()
+	before.File, after.File = "before.json", "after.json, run 2"
+	for _, write := range []func(io.Writer, ...loadtest.Run) error{report.HTML, report.Markdown} {
+		got := render(t, write, []loadtest.Run{before, after})
+		for _, want := range []string{"captchagate · before.json", "captchagate · after.json, run 2", "after.json, run 2 was stopped early"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%q is missing", want)
+			}
+		}
 	}
 }
 

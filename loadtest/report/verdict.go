@@ -14,6 +14,7 @@ const (
 	passed = "passed"
 	missed = "missed"
 	early  = "early" // stopped before the end
+	busy   = "busy"  // the load was not what it should be, so its figures prove nothing
 	empty  = "empty" // nothing to judge by
 )
 
@@ -26,12 +27,12 @@ func judge(run *loadtest.Run, t *loadtest.Target) (verdict, headline string) {
 		return early, "Stopped early, " + run.Stopped()
 	case t.Total.Sent == 0:
 		return empty, "Nothing was sent"
-	case n > 0 && !t.Kept.OK:
-		return missed, fmt.Sprintf("Missed %d of %d objectives, rate not kept", n, len(t.Objectives))
+	case !t.Kept.OK && n > 0:
+		return busy, fmt.Sprintf("Rate not kept: proves nothing; missed %d of %d objectives", n, len(t.Objectives))
+	case !t.Kept.OK:
+		return busy, "Rate not kept: proves nothing"
 	case n > 0:
 		return missed, fmt.Sprintf("Missed %d of %d objectives", n, len(t.Objectives))
-	case !t.Kept.OK:
-		return missed, "Rate not kept"
 	case len(run.Targets) == 1 && !run.Passed:
 		return missed, "Not passed"
 	case len(t.Objectives) == 0:
@@ -60,7 +61,8 @@ func overall(columns []column) (verdict, headline string) {
 		return columns[0].Verdict, columns[0].Headline
 	}
 	is := func(verdict string) int { return number(columns, func(c column) bool { return c.Verdict == verdict }) }
-	good, stopped := is(passed), is(early)
+	good, stopped, proveNothing := is(passed), is(early), is(busy)
+	unkept := number(columns, func(c column) bool { return !c.Target.Kept.OK && c.Target.Total.Sent > 0 }) // also of those that were stopped
 	switch {
 	case good == len(columns):
 		return passed, fmt.Sprintf("All %d passed", good)
@@ -68,12 +70,21 @@ func overall(columns []column) (verdict, headline string) {
 		return early, columns[0].Headline
 	case stopped == len(columns):
 		return early, fmt.Sprintf("All %d stopped early", stopped)
-	case good+stopped == len(columns):
-		return early, fmt.Sprintf("%d of %d passed, %d stopped early", good, len(columns), stopped)
-	case stopped > 0:
-		return missed, fmt.Sprintf("%d of %d passed, %d stopped early", good, len(columns), stopped)
 	}
-	return missed, fmt.Sprintf("%d of %d passed", good, len(columns))
+	headline = fmt.Sprintf("%d of %d passed", good, len(columns))
+	if stopped > 0 {
+		headline += fmt.Sprintf(", %d stopped early", stopped)
+	}
+	if unkept > 0 {
+		headline += fmt.Sprintf(", %d did not keep the rate", unkept)
+	}
+	switch len(columns) - good {
+	case stopped:
+		return early, headline
+	case stopped + proveNothing:
+		return busy, headline
+	}
+	return missed, headline
 }
 
 // sentence tells the run to somebody who reads nothing else.
@@ -82,10 +93,13 @@ func sentence(run *loadtest.Run, t *loadtest.Target) string {
 		return "No request left, so there is nothing to judge. " + notKept(t.Kept)
 	}
 	var b strings.Builder
+	if !t.Kept.OK {
+		b.WriteString(notKept(t.Kept) + " ")
+	}
 	if run.EndedEarly {
 		b.WriteString(untilThen(t.Objectives))
 	}
-	fmt.Fprintf(&b, "Of %s requests in %s, %s got a useful answer", chart.Count(t.Total.Sent), chart.Seconds(run.Seconds), chart.Percent(t.Total.Useful))
+	fmt.Fprintf(&b, "Of %s requests in %s: %s. %s got a useful answer", chart.Count(t.Total.Sent), chart.Seconds(run.Seconds), split(t.Total), chart.Percent(t.Total.Useful))
 	if bad := t.Total.Answers.Wrong; bad > 0 {
 		fmt.Fprintf(&b, " and %s got a wrong one", chart.Count(bad))
 	}
@@ -94,10 +108,19 @@ func sentence(run *loadtest.Run, t *loadtest.Target) string {
 	} else {
 		b.WriteString("; " + inOutages(run, t))
 	}
-	if !t.Kept.OK {
-		b.WriteString(" " + notKept(t.Kept))
-	}
 	return b.String()
+}
+
+// split tells what became of users: the four things that can first, also where
+// there were none, then what else there was.
+func split(t loadtest.Tally) string {
+	var parts []string
+	for i, o := range outcomes() {
+		if n := *o.of(&t.Answers); n > 0 || i < 4 {
+			parts = append(parts, o.label+" "+chart.Percent(100*float64(n)/float64(t.Sent)))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // untilThen tells what a run that was stopped has shown of its objectives.

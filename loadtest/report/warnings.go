@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,7 +40,10 @@ func Warnings(runs ...loadtest.Run) []string {
 	return all
 }
 
-func runName(r *loadtest.Run) string { return r.Scenario + " " + r.Began.UTC().Format("15:04:05") }
+// runName is the file's, which is what somebody who compares has named it by.
+func runName(r *loadtest.Run) string {
+	return cmp.Or(r.File, r.Scenario+" "+r.Began.UTC().Format("15:04:05"))
+}
 
 // names are those of a run's targets.
 func names(r *loadtest.Run) (all []string) {

@@ -18,6 +18,9 @@ import (
 const (
 	MaxLength   = 4 * time.Minute
 	MaxRequests = 500_000
+
+	maxAddresses = 8
+	maxInstances = 9
 )
 
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
@@ -45,6 +48,8 @@ func (s Scenario) check(unread func(key string) bool) error {
 	if s.API.Latency < 0 || s.API.Jitter < 0 || s.API.Capacity < 0 {
 		c.add("api", "must have no negative value")
 	}
+	c.network(s)
+	c.fleet(s)
 	c.callers(s.Callers)
 	c.weights("users", s.Users, Kinds())
 	c.weights("scenes", s.Scenes, SceneNames())
@@ -54,6 +59,44 @@ func (s Scenario) check(unread func(key string) bool) error {
 	c.steps(s)
 	c.objectives(s)
 	return errors.Join(c.mistakes...)
+}
+
+// network checks the way to the API, and what steps make of it.
+func (c *checker) network(s Scenario) {
+	a := s.API
+	if a.Addresses < 0 || a.Addresses > maxAddresses {
+		c.add("api.addresses", "must be between 1 and %d, is %d", maxAddresses, a.Addresses)
+	}
+	if a.RoundTrip < 0 || a.IdleClose < 0 || a.RoundTrip > time.Minute {
+		c.add("api", "must have a round_trip up to 1m and an idle_close over 0s")
+	}
+	if a.TLS != "" && a.TLS != "1.2" && a.TLS != "1.3" {
+		c.add("api.tls", "must be \"1.2\" or \"1.3\", is %q", a.TLS)
+	}
+	c.roads("api.network", a.Network, a)
+	if a.Network.ForgetFlows {
+		c.add("api.network.forget_flows", "has nothing to forget at the beginning; make it a step")
+	}
+	for i, step := range s.Steps {
+		if step.Network != nil {
+			c.roads(fmt.Sprintf("steps[%d].network", i), *step.Network, a)
+		}
+	}
+}
+
+func (c *checker) roads(key string, n Network, a API) {
+	err := simulator.Network{Addresses: n.Addresses, BlackHole: n.BlackHole, Resolver: simulator.Resolver(n.Resolver)}.Validate()
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			field, text, _ := strings.Cut(line, ": ")
+			c.add(key+"."+field, "%s", text)
+		}
+	}
+	for _, number := range slices.Concat(n.Addresses, n.BlackHole) {
+		if number > max(a.Addresses, 1) {
+			c.add(key, "names address %d of %d; give api.addresses more", number, max(a.Addresses, 1))
+		}
+	}
 }
 
 func (c *checker) callers(k Callers) {
@@ -125,6 +168,9 @@ func (c *checker) phases(s Scenario) {
 			c.weights(at+".scenes", p.Scenes, SceneNames())
 		}
 		c.fault(at+".fault", p.Fault)
+		if p.Fault != nil && p.Fault.Address > max(s.API.Addresses, 1) {
+			c.add(at+".fault.address", "is %d of %d; give api.addresses more", p.Fault.Address, max(s.API.Addresses, 1))
+		}
 	}
 	if total > MaxRequests {
 		c.add("phases", "send %d requests together and may send %d; lower the rates or the times", total, MaxRequests)
@@ -137,6 +183,7 @@ func (c *checker) fault(key string, f *Fault) {
 	}
 	err := simulator.Fault{
 		Kind: simulator.Kind(f.Kind), Share: f.Share, Latency: f.Latency, Consume: f.Consume, SpareDisaster: f.SpareDisaster,
+		Address: f.Address, Instances: f.Instances, Limit: f.Limit, RetryAfter: f.RetryAfter, Capacity: f.Capacity,
 	}.Validate()
 	if err == nil {
 		return

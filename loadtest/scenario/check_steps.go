@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -9,32 +8,27 @@ import (
 	"captchagate/simulator"
 )
 
-// gatewayState is whether the gateway runs after a step. After a step that is
-// wrong nobody knows, and no later one is blamed for it.
-type gatewayState int
-
-const (
-	running gatewayState = iota
-	killed
-	unknown
-)
-
 func (c *checker) steps(s Scenario) {
-	now, last := running, time.Duration(0)
-	for i, step := range s.Steps {
-		at := fmt.Sprintf("steps[%d]", i)
-		inTime := c.time(at+".at", step.At, last, s)
-		if inTime {
-			last = step.At
+	f, last := newFleetState(s, c), time.Duration(0)
+	for _, m := range s.moments() {
+		inTime := m.ofPhase || c.time(m.key+".at", m.At, last, s)
+		if inTime && !m.ofPhase {
+			last = m.At
 		}
-		after := c.step(at, step, now)
-		if !inTime && after != now {
-			after = unknown
+		before := slices.Clone(f.now)
+		c.step(m, f)
+		for i := range f.now {
+			if !inTime && f.now[i] != before[i] {
+				f.now[i] = unknown
+			}
 		}
-		now = after
 	}
-	if now == killed {
-		c.add("steps", "leave the gateway killed; start it again")
+	if !slices.ContainsFunc(f.now, func(g gatewayState) bool { return g != killed }) {
+		what := "the gateway killed; start it again"
+		if len(f.now) > 1 {
+			what = "every instance killed; start one again"
+		}
+		c.add("steps", "leave %s", what)
 	}
 }
 
@@ -58,54 +52,37 @@ func (c *checker) lengthIsKnown(s Scenario) bool {
 	return c.isRead(s, "for") && !slices.ContainsFunc(s.Phases, func(p Phase) bool { return p.For <= 0 })
 }
 
-func (c *checker) step(at string, step Step, now gatewayState) gatewayState {
+// step checks one, and notes what runs after it.
+func (c *checker) step(m moment, f *fleetState) {
 	given := 0
-	for _, is := range []bool{step.Switch != nil, step.Kill != "", step.Start != "", step.Script != ""} {
+	for _, is := range []bool{m.Switch != nil, m.Kill != nil, m.Start != nil, m.Script != "", m.Network != nil, m.Redis != nil} {
 		if is {
 			given++
 		}
 	}
 	switch {
-	case given == 0 && c.unread(at):
-		return unknown
+	case given == 0 && c.unread(m.key):
+		f.lose()
+		return
 	case given != 1:
-		c.add(at, "must have exactly one of switch, kill, start and script")
-		return unknown
-	case step.Kill != "":
-		return c.kill(at+".kill", step.Kill, now)
-	case step.Start != "":
-		return c.start(at+".start", step.Start, now)
-	case step.Script != "":
-		if err := (simulator.ScriptFault{Kind: simulator.ScriptKind(step.Script)}).Validate(); err != nil {
+		c.add(m.key, "must have exactly one of switch, kill, start, script, network and redis")
+		f.lose()
+		return
+	case m.Kill != nil:
+		c.kill(m.key+".kill", *m.Kill, f)
+	case m.Start != nil:
+		c.start(m.key+".start", *m.Start, f)
+	case m.Redis != nil:
+		c.redis(m.key+".redis", m, f)
+	case m.Script != "":
+		if err := (simulator.ScriptFault{Kind: simulator.ScriptKind(m.Script)}).Validate(); err != nil {
 			_, text, _ := strings.Cut(err.Error(), ": ")
-			c.add(at+".script", "%s", text)
+			c.add(m.key+".script", "%s", text)
 		}
+	case m.Network != nil: // its network looked at
 	default:
-		c.toggle(at+".switch", *step.Switch)
+		c.toggle(m.key+".switch", *m.Switch)
 	}
-	return now
-}
-
-func (c *checker) kill(key, what string, now gatewayState) gatewayState {
-	if what != "gateway" {
-		c.add(key, "must be gateway, for nothing else can be killed; is %q", what)
-		return unknown
-	}
-	if now == killed {
-		c.add(key, "kills a gateway that was killed before; start it in between")
-	}
-	return killed
-}
-
-func (c *checker) start(key, what string, now gatewayState) gatewayState {
-	if what != "gateway" {
-		c.add(key, "must be gateway, for nothing else can be started; is %q", what)
-		return unknown
-	}
-	if now == running {
-		c.add(key, "starts a gateway that runs; it must come after a kill")
-	}
-	return running
 }
 
 func (c *checker) toggle(key string, w Switch) {

@@ -51,12 +51,12 @@ func Measures() []Measure {
 		{"attempts per request", Number, true, "calls to the API that the answers tell of"},
 		{"upstream calls", Number, true, "calls that reached the API, probes included"},
 		{"upstream calls after opening", Number, false, "calls that reached the API while the circuit was open; the worst outage"},
-		{"opens after", Milliseconds, false, "from the outage's beginning until the circuit was open; the worst outage"},
+		{"opens after", Milliseconds, false, "from the outage's beginning until the circuit was open, of a fleet the last one's; the worst outage"},
 		{"fast again after", Milliseconds, false, "from the outage's beginning until answers were useful and under 100 ms; the worst outage"},
 		{"first verified after recovery", Milliseconds, false, "from the outage's end to the first full verdict; the worst outage"},
 		{"normal after recovery", Milliseconds, false, "from the outage's end until 99 % of a second's answers were full verdicts; the worst outage"},
-		{"transitions", Number, true, "changes of the process mode between normal and degraded"},
-		{"circuit changes", Number, true, "changes of the circuit's state"},
+		{"transitions", Number, true, "changes of the process mode between normal and degraded; of a fleet the sum"},
+		{"circuit changes", Number, true, "changes of the circuit's state; of a fleet the sum"},
 		{"sent late p99", Milliseconds, false, "how much later than intended the load test itself sent"},
 	}
 }

@@ -15,6 +15,7 @@ func TestRead_TellsAMistakeOnce(t *testing.T) {
 	const (
 		healthy = "phases: [{name: only, for: 2s, rate: 10/s}]\n"
 		useful  = "objectives: [useful >= 100%]\n"
+		three   = "instances: 3\n"
 	)
 	for _, c := range []struct {
 		name, text string
@@ -38,6 +39,23 @@ func TestRead_TellsAMistakeOnce(t *testing.T) {
 		{"left killed, and a script too late", healthy + useful + "steps: [{at: 1s, kill: gateway}, {at: 1m, script: ok}]", []string{"steps[1].at: must lie within the phases", "steps: leave the gateway killed"}},
 		{"killed twice", healthy + useful + "steps: [{at: 0s, kill: gateway}, {at: 1s, kill: gateway}, {at: 2s, start: gateway}]", []string{"steps[1].kill: kills a gateway that was killed before"}},
 		{"started while it runs", healthy + useful + "steps: [{at: 0s, start: gateway}]", []string{"steps[0].start: starts a gateway that runs"}},
+		{"one instance of one", healthy + useful + "steps: [{at: 0s, kill: {instance: 1}}]", []string{"steps[0].kill: must be gateway, for there is one; give instances, such as instances: 3"}},
+		{"nobody to say which", three + healthy + useful + "steps: [{at: 0s, kill: gateway}]", []string{"steps[0].kill: must be {instance: N} with N from 1 to 3"}},
+		{"one too many", three + useful + "phases: [{name: only, for: 2s, rate: 10/s, kill: {instance: 4}}]", []string{"phases[0].kill: must be {instance: N} with N from 1 to 3"}},
+		{"a typing mistake for instance", three + healthy + useful + "steps: [{at: 0s, kill: {instanc: 2}}, {at: 1s, start: {instance: 2}}]", []string{"steps[0].kill.instanc: is not a key; did you mean instance?"}},
+		{"an instance killed twice", three + useful + "phases: [{name: only, for: 2s, rate: 10/s, kill: {instance: 2}}]\nsteps: [{at: 1s, kill: {instance: 2}}]", []string{"steps[0].kill: kills an instance that was killed before"}},
+		{"an instance that runs is started", three + useful + "phases: [{name: only, for: 2s, rate: 10/s, kill: {instance: 2}}]\nsteps: [{at: 1s, start: {instance: 1}}]", []string{"steps[0].start: starts an instance that runs"}},
+		{"all left killed", "instances: 2\n" + useful + "phases: [{name: only, for: 2s, rate: 10/s, kill: {instance: 1}}, {name: two, for: 1s, rate: 1/s, kill: {instance: 2}}]", []string{"steps: leave every instance killed; start one again"}},
+		{"no fleet at all", "instances: 0\nbalance: [1]\n" + healthy + useful, []string{"instances: must be between 1 and 9, is 0"}},
+		{"too large a fleet", "instances: 10\n" + healthy + useful, []string{"instances: must be between 1 and 9, is 10"}},
+		{"a balance for others", three + "balance: [80, 20]\n" + healthy + useful, []string{"balance: must have a weight for each of the 3 instances, such as [80, 15, 5] for 3, has 2"}},
+		{"a balance of nothing", three + "balance: [80, 20, 0]\n" + healthy + useful, []string{"balance: must have weights over 0, has 0; leave the instance out"}},
+		{"something about Redis", "redis: {port: 1}\n" + healthy + useful, []string{"redis.port: is not a key; there are none here"}},
+		{"no fault of Redis", useful + "phases: [{name: only, for: 2s, rate: 10/s, redis: {fault: stopp, for: 1s}}]", []string{`phases[0].redis.fault: is no fault of Redis: "stopp"; did you mean stop?`}},
+		{"a fault of Redis that lasts too long", useful + "phases: [{name: only, for: 2s, rate: 10/s, redis: {fault: stop, for: 3s}}]", []string{"phases[0].redis.for: must end with the last phase, in 2s, is 3s"}},
+		{"one that does not say how long", healthy + useful + "steps: [{at: 1s, redis: {fault: kill}}]", []string{"steps[0].redis.for: must be over 0s, is 0s"}},
+		{"one that is over at once", healthy + useful + "steps: [{at: 1s, redis: {fault: flush, for: 1s}}]", []string{"steps[0].redis.for: is for stop, kill and slow; flush is over at once"}},
+		{"two at once", useful + "phases: [{name: only, for: 2s, rate: 10/s, redis: {fault: stop}}]\nsteps: [{at: 1s, redis: {fault: flush}}, {at: 2s, redis: {fault: flush}}]", []string{"steps[0].redis: comes while another fault of Redis lasts, until 2s"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := scenario.Read("x.yaml", []byte("name: x\ntitle: x\n"+c.text))

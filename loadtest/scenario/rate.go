@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -12,12 +13,13 @@ const MaxRate = 20_000
 
 // A Rate says how often requests leave, in words:
 //
-//	500/s                              constant
+//	500/s, 2/m                         constant
 //	100/s to 900/s                     a ramp over the phase
 //	100/s, 900/s from 2s to 5s         a spike
 //	200/s +- 150/s every 20s           a sine that begins at its trough
 type Rate struct {
 	text       string
+	per        time.Duration // of a constant rate; 0 = a second
 	first      int           // constant, or what it begins with, or the sine's middle
 	second     int           // what the ramp ends with, the spike's height, the sine's amplitude
 	from, till time.Duration // of the spike
@@ -35,7 +37,7 @@ const (
 )
 
 var rateForms = map[shape]*regexp.Regexp{
-	constant: regexp.MustCompile(`^(\d+)/s$`),
+	constant: regexp.MustCompile(`^(\d+)/[sm]$`),
 	ramp:     regexp.MustCompile(`^(\d+)/s to (\d+)/s$`),
 	spike:    regexp.MustCompile(`^(\d+)/s, (\d+)/s from (\S+) to (\S+)$`),
 	sine:     regexp.MustCompile(`^(\d+)/s \+- (\d+)/s every (\S+)$`),
@@ -56,7 +58,7 @@ func (r *Rate) UnmarshalText(text []byte) error {
 		*r = read
 		return nil
 	}
-	return fmt.Errorf(`must be a rate: "500/s", "100/s to 900/s", "100/s, 900/s from 2s to 5s" or "200/s +- 150/s every 20s"; is %q`, text)
+	return fmt.Errorf(`must be a rate: "500/s", "2/m", "100/s to 900/s", "100/s, 900/s from 2s to 5s" or "200/s +- 150/s every 20s"; is %q`, text)
 }
 
 func (r *Rate) take(parts []string) error {
@@ -64,6 +66,8 @@ func (r *Rate) take(parts []string) error {
 	switch {
 	case err != nil:
 		return err
+	case r.shape == constant && strings.HasSuffix(r.text, "/m"):
+		r.per = time.Minute
 	case r.shape == spike && times[0] >= times[1]:
 		return fmt.Errorf("must have a spike that ends after it begins, has %v to %v", times[0], times[1])
 	case r.shape == spike:

@@ -158,7 +158,7 @@ func TestRead_RefusesRatesOutOfRange(t *testing.T) {
 		"0/s":                        "must be between 1/s and 20000/s, is 0/s",
 		"20001/s":                    "must be between 1/s and 20000/s, is 20001/s",
 		"100000/s":                   "must be between 1/s and 20000/s, is 100000/s",
-		"99999999999999999999/s":     "must be between 1/s and 20000/s, is 99999999999999999999/s",
+		"99999999999999999999/s":     "must be between 1/s and 20000/s, is [redacted]", // as long as a secret
 		"0/s to 10/s":                "must be between 1/s and 20000/s, is 0/s",
 		"10/s to 0/s":                "must be between 1/s and 20000/s, is 0/s",
 		"10/s to 100000/s":           "must be between 1/s and 20000/s, is 100000/s",
@@ -195,7 +195,7 @@ func TestDocs_TellTheLimits(t *testing.T) {
 
 func TestRate_RefusesWhatIsNone(t *testing.T) {
 	for _, text := range []string{
-		"", "500", "0/s", "20001/s", "-5/s", "5/m", "100/s to", "100/s, 900/s from 5s to 2s",
+		"", "500", "0/s", "20001/s", "-5/s", "5/h", "100/s to", "100/s, 900/s from 5s to 2s",
 		"100/s, 900/s from a to b", "100/s +- 100/s every 5s", "100/s +- 50/s every 0s",
 	} {
 		var r scenario.Rate

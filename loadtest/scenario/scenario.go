@@ -5,6 +5,7 @@
 package scenario
 
 import (
+	"slices"
 	"time"
 
 	"captchagate/simulator"
@@ -18,6 +19,10 @@ type Scenario struct {
 	Seed    uint64            `yaml:"seed"`    // of everything random; default 1
 	API     API               `yaml:"api"`     // the simulated Captcha API in good health
 	Gateway map[string]string `yaml:"gateway"` // values over the gateway's defaults, by dotted key
+
+	Instances int       `yaml:"instances"` // of the gateway, behind a load balancer; default 1
+	Balance   []float64 `yaml:"balance"`   // each one's share of the requests, by weight; default all alike
+	Redis     *Redis    `yaml:"redis"`     // that they share; default none, but where a phase or step breaks it
 
 	Callers   Callers `yaml:"callers"`   // how patient the backends are
 	Users     Weights `yaml:"users"`     // kinds of user by weight; default valid only
@@ -41,6 +46,22 @@ type API struct {
 	Latency  time.Duration `yaml:"latency"`  // default 20ms
 	Jitter   time.Duration `yaml:"jitter"`   // at most this much on top; default 5ms
 	Capacity float64       `yaml:"capacity"` // calls a second, those above wait in line; 0 = unlimited
+
+	// With one of these the gateway resolves a name, and the API is behind it.
+	Addresses int           `yaml:"addresses"`  // that the API listens on; default 1
+	RoundTrip time.Duration `yaml:"round_trip"` // of each exchange, connecting and TLS included; default none
+	TLS       string        `yaml:"tls"`        // the version, 1.2 or 1.3; default plain HTTP
+	IdleClose time.Duration `yaml:"idle_close"` // after which the API closes idle connections; default 5m
+	Network   Network       `yaml:"network"`    // at the beginning
+}
+
+// Network is what lies between the gateway and the API, as PUT /_sim/network
+// takes it. Addresses are told by their numbers, from 1.
+type Network struct {
+	Addresses   []int  `yaml:"addresses"`    // that the API's name has; default all
+	BlackHole   []int  `yaml:"black_hole"`   // where nothing that is sent arrives
+	Resolver    string `yaml:"resolver"`     // ok, fail or hang; default ok
+	ForgetFlows bool   `yaml:"forget_flows"` // every connection that stands is lost, and nobody is told
 }
 
 // Callers says how the backends that ask behave.
@@ -68,6 +89,9 @@ type Phase struct {
 	Users  Weights       `yaml:"users"`  // in place of the scenario's
 	Scenes Weights       `yaml:"scenes"` // in place of the scenario's
 	Outage *bool         `yaml:"outage"` // whether nobody can verify; default as the fault says
+
+	Redis *RedisFault `yaml:"redis"` // what Redis meets as the phase begins
+	Kill  *Process    `yaml:"kill"`  // what is killed as the phase begins
 }
 
 // A Fault is how the API fails, as PUT /_sim/fault takes it.
@@ -77,15 +101,23 @@ type Fault struct {
 	Latency       time.Duration `yaml:"latency"`
 	Consume       *bool         `yaml:"consume"`
 	SpareDisaster bool          `yaml:"spare_disaster"`
+	Address       int           `yaml:"address"`     // only calls to this one, by its number
+	Instances     int           `yaml:"instances"`   // only one of so many behind an address
+	Limit         float64       `yaml:"limit"`       // calls a second that are served all the same
+	RetryAfter    time.Duration `yaml:"retry_after"` // of http_429
+	Capacity      float64       `yaml:"capacity"`    // calls a second that can be worked off meanwhile
 }
 
 // A Step happens at one moment; it has exactly one of what follows At.
 type Step struct {
 	At     time.Duration `yaml:"at"` // from the beginning of the traffic
 	Switch *Switch       `yaml:"switch"`
-	Kill   string        `yaml:"kill"`   // gateway: as kill -9 does
-	Start  string        `yaml:"start"`  // gateway: after a kill
+	Kill   *Process      `yaml:"kill"`   // as kill -9 does
+	Start  *Process      `yaml:"start"`  // after a kill
 	Script string        `yaml:"script"` // what the page script does from now on: ok, not_found, hang, …
+	Redis  *RedisFault   `yaml:"redis"`  // what Redis meets
+
+	Network *Network `yaml:"network"` // what lies between from now on
 }
 
 // A Switch is thrown over the operators' API, as PUT /admin/v1/mode takes it.
@@ -118,12 +150,15 @@ func (s Scenario) Starts() []time.Duration {
 // Kills reports whether the gateway is killed in it: then it must be one that
 // the load test has started itself.
 func (s Scenario) Kills() bool {
-	for _, step := range s.Steps {
-		if step.Kill != "" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Moments(), func(step Step) bool { return step.Kill != nil })
+}
+
+// OnNetwork reports whether the API is behind a name, with addresses of its own:
+// then it must be one that the load test has started itself.
+func (s Scenario) OnNetwork() bool {
+	a := s.API
+	return a.Addresses > 0 || a.RoundTrip > 0 || a.TLS != "" || a.IdleClose > 0 ||
+		slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Network != nil })
 }
 
 // IsOutage reports whether nobody can verify in the phase: every call is hit by
@@ -133,6 +168,8 @@ func (p Phase) IsOutage() bool {
 	case p.Outage != nil:
 		return *p.Outage
 	case p.Fault == nil || p.Fault.Share != nil && *p.Fault.Share < 1:
+		return false
+	case p.Fault.Address > 0 || p.Fault.Instances > 1 || p.Fault.Limit > 0:
 		return false
 	}
 	switch simulator.Kind(p.Fault.Kind) {
@@ -148,8 +185,8 @@ func (p Phase) IsOutage() bool {
 // defaults is what holds if a file says nothing.
 func defaults() Scenario {
 	return Scenario{
-		Seed: 1,
-		API:  API{Latency: 20 * time.Millisecond, Jitter: 5 * time.Millisecond},
+		Seed: 1, Instances: 1,
+		API: API{Latency: 20 * time.Millisecond, Jitter: 5 * time.Millisecond},
 		Callers: Callers{
 			GiveUp: 10 * time.Second, RetryAfter: time.Second, Tries: 3,
 			HangUp: 50 * time.Millisecond, Slow: time.Second,

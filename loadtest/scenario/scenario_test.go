@@ -3,8 +3,10 @@ package scenario_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +34,50 @@ func TestRead_FillsInWhatIsLeftOut(t *testing.T) {
 	}
 	if s.Length() != 2*time.Second || s.Kills() || s.Phases[0].IsOutage() {
 		t.Errorf("a healthy phase of 2s is read as %+v", s)
+	}
+}
+
+// What a phase begins with is a step among the others, in the order of time.
+func TestRead_PutsWhatPhasesBeginWithAmongTheSteps(t *testing.T) {
+	s, err := scenario.Read("fleet.yaml", []byte(`
+name: fleet
+title: A fleet
+instances: 3
+balance: [80, 15, 5]
+phases:
+  - {name: well, for: 2s, rate: 10/s}
+  - {name: away, for: 3s, rate: 10/s, redis: {fault: stop}}
+  - {name: dies, for: 3s, rate: 10/s, kill: {instance: 2}, redis: {fault: flush}}
+  - {name: back, for: 3s, rate: 10/s, redis: {fault: kill, for: 1s}}
+steps:
+  - {at: 1s, script: ok}
+  - {at: 6s, start: {instance: 2}}
+  - {at: 10s, redis: {fault: slow, for: 1s}}
+objectives: [useful >= 100%]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, step := range s.Moments() {
+		switch {
+		case step.Redis != nil:
+			got = append(got, fmt.Sprintf("%v %s %v", step.At, step.Redis.Kind, step.Redis.For))
+		case step.Kill != nil:
+			got = append(got, fmt.Sprintf("%v kill %d", step.At, step.Kill.Instance))
+		case step.Start != nil:
+			got = append(got, fmt.Sprintf("%v start %d", step.At, step.Start.Instance))
+		default:
+			got = append(got, fmt.Sprintf("%v script", step.At))
+		}
+	}
+	want := []string{"1s script", "2s stop 3s", "5s kill 2", "5s flush 0s", "6s start 2", "8s kill 1s", "10s slow 1s"}
+	if !slices.Equal(got, want) || !s.Kills() || !s.HasRedis() {
+		t.Errorf("got %q, want %q; kills %t, has Redis %t", got, want, s.Kills(), s.HasRedis())
+	}
+	alone, err := scenario.Read("small.yaml", []byte(small+"redis: {}\n"))
+	if err != nil || !alone.HasRedis() || alone.Instances != 1 || alone.Kills() {
+		t.Errorf("one with a Redis is read as %+v, %v", alone, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"math"
 	"sort"
 	"time"
@@ -14,6 +15,10 @@ const slack = 0.5e-9
 func (r Rate) Requests(length time.Duration) int {
 	if length <= 0 || r.first < 1 {
 		return 0
+	}
+	if r.shape == constant {
+		per := cmp.Or(r.per, time.Second)
+		return int((time.Duration(r.first)*length + per - 1) / per)
 	}
 	last := r.due(length-1, length) // what is due with the end itself is the next phase's
 	return 1 + int(math.Floor(last+slack))
@@ -50,5 +55,5 @@ func (r Rate) due(at, length time.Duration) float64 {
 		turn := 2 * math.Pi / float64(r.period)
 		area -= float64(r.second) * math.Sin(turn*t) / turn
 	}
-	return area / float64(time.Second)
+	return area / float64(cmp.Or(r.per, time.Second))
 }

@@ -6,6 +6,7 @@ package send
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -86,6 +87,9 @@ func appendRequest(b []byte, r Request) []byte {
 	return append(b, r.Body...)
 }
 
+// errUnreached says that there was no connection, and so nothing was sent.
+var errUnreached = errors.New("no connection")
+
 // Close closes the connection.
 func (c *Conn) Close() { _ = c.conn.Close() }
 
@@ -132,7 +136,7 @@ func (p *Pool) get(ctx context.Context, deadline time.Time) (*Conn, int, error) 
 	dialer := net.Dialer{Deadline: deadline}
 	conn, err := dialer.DialContext(ctx, "tcp", p.Address)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("%w: %w", errUnreached, err)
 	}
 	return &Conn{conn: conn, r: bufio.NewReaderSize(conn, 4<<10)}, generation, nil
 }

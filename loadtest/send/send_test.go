@@ -208,3 +208,61 @@ func TestPool_ReachesLoopbackOnly(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Requests go round by weight; who takes no connection more is tried once, nobody's
+// request is lost by it, and it gets none until it is ready.
+func TestBalancer_SpreadsAndLosesWhoIsGone(t *testing.T) {
+	var got [3]atomic.Int32
+	var doors []*door
+	var addresses []string
+	for i := range got {
+		d := open(t, func(http.ResponseWriter, *http.Request) { got[i].Add(1) })
+		doors, addresses = append(doors, d), append(addresses, d.Listener.Addr().String())
+	}
+	b := send.NewBalancer(addresses, []float64{3, 2, 1})
+	defer b.Forget()
+	ask := func(n int) {
+		for range n {
+			if at, status, _, err := b.Do(t.Context(), send.Request{Path: "/", Deadline: time.Now().Add(time.Minute)}); err != nil || status != http.StatusOK {
+				t.Errorf("instance %d answered %d, %v", at, status, err)
+			}
+		}
+	}
+	want := func(counts ...int32) {
+		t.Helper()
+		for i, n := range counts {
+			if got[i].Swap(0) != n {
+				t.Errorf("instance %d did not get %d requests", i, n)
+			}
+		}
+	}
+	ask(60)
+	want(30, 20, 10)
+	doors[1].Close()
+	b.Lose(1) // its connections were seen to end
+	b.Ready(1)
+	ask(40)
+	if !b.IsOut(1) {
+		t.Error("who takes no connection is still in")
+	}
+	want(30, 0, 10)
+}
+
+// A request that had reached an instance is not sent again: nobody knows what became
+// of it. A caller that leaves takes nobody out.
+func TestBalancer_RepeatsNothingThatArrived(t *testing.T) {
+	var asked atomic.Int32
+	ctx, leave := context.WithCancel(t.Context())
+	cut := open(t, func(http.ResponseWriter, *http.Request) { asked.Add(1); panic(http.ErrAbortHandler) })
+	stuck := open(t, func(_ http.ResponseWriter, r *http.Request) { asked.Add(1); leave(); <-r.Context().Done() })
+	b := send.NewBalancer([]string{cut.Listener.Addr().String(), stuck.Listener.Addr().String()}, nil)
+	defer b.Forget()
+	for i := range 2 {
+		if at, _, _, err := b.Do(ctx, send.Request{Path: "/", Deadline: time.Now().Add(time.Minute)}); err == nil || at != i {
+			t.Errorf("the request went to %d: %v", at, err)
+		}
+	}
+	if asked.Load() != 2 || !b.IsOut(0) || b.IsOut(1) {
+		t.Errorf("%d requests arrived, the broken one is out: %t, the slow one: %t", asked.Load(), b.IsOut(0), b.IsOut(1))
+	}
+}

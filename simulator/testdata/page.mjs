@@ -16,7 +16,8 @@ class Element {
 
 const body = new Element("body");
 globalThis.window = globalThis;
-globalThis.document = { baseURI: address, currentScript: { src: address }, body, createElement: (name) => new Element(name) };
+globalThis.Document = class { get currentScript() { return { src: address }; } };
+globalThis.document = { baseURI: address, body, createElement: (name) => new Element(name) };
 const out = { calls: [], shown: "" };
 const realFetch = globalThis.fetch;
 const answer = await realFetch(address);

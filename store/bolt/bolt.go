@@ -17,12 +17,12 @@ import (
 	"captchagate/store"
 )
 
-// errStuck says that the disk did not answer within patience.
-var errStuck = fmt.Errorf("store: no answer from the disk within %v; whether the write happened is not known; check the disk", patience)
+// errStuck says that the disk did not answer within the store's patience.
+var errStuck = errors.New("store: no answer from the disk in time; whether the write happened is not known; check the disk")
 
-// patience is how long a call waits for the disk. A disk that hangs must cost
+// usualPatience is how long a call waits for the disk. A disk that hangs must cost
 // the callers an error, never their lives.
-const patience = time.Second
+const usualPatience = time.Second
 
 // Store is a store.Store in a bbolt file.
 //
@@ -32,18 +32,23 @@ const patience = time.Second
 // of power: users in an outage wait for these writes, and a sync costs them
 // milliseconds. PutWithEntry, which no user waits for, does sync.
 type Store struct {
-	db     *bbolt.DB
-	file   *os.File
-	log    *slog.Logger
-	jobs   chan *job
-	quit   chan struct{} // closed by Close: no more jobs
-	done   chan struct{} // closed by the writer when it has ended
-	closed sync.Once
-	failed atomic.Bool    // the last write did
-	counts map[string]int // entries per log; the writer's own
+	db       *bbolt.DB
+	patience time.Duration
+	file     *os.File
+	log      *slog.Logger
+	jobs     chan *job
+	quit     chan struct{} // closed by Close: no more jobs
+	done     chan struct{} // closed by the writer when it has ended
+	closed   sync.Once
+	failed   atomic.Bool    // the last write did
+	counts   map[string]int // entries per log; the writer's own
 }
 
 var _ store.Store = (*Store)(nil)
+
+// Wait has calls wait for the disk so many times as long as usual, a second; 0 is once.
+// It must be called before any of them.
+func (s *Store) Wait(times int) { s.patience = time.Duration(max(times, 1)) * usualPatience }
 
 // Kind is "bolt".
 func (s *Store) Kind() string { return "bolt" }

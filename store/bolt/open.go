@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,8 @@ func Open(path string, log *slog.Logger) (*Store, error) {
 		quit:   make(chan struct{}),
 		done:   make(chan struct{}),
 		counts: map[string]int{},
+
+		patience: usualPatience,
 	}
 	if err := s.open(path); err != nil {
 		return nil, openError(path, err)
@@ -103,8 +106,10 @@ func (s *Store) lookOver(deadline time.Time) error {
 }
 
 func openError(path string, err error) error {
-	path = fmt.Sprintf("%q", path)
+	unquoted, path := path, fmt.Sprintf("%q", path)
 	switch {
+	case errors.Is(err, private.ErrExposed) && errors.Is(Look(unquoted), ErrNoStore):
+		return fmt.Errorf("store: %w", Look(unquoted))
 	case errors.Is(err, private.ErrExposed):
 		return fmt.Errorf("store: %s cannot be opened: %w", path, err)
 	case errors.Is(err, bolterrors.ErrTimeout):
@@ -115,4 +120,36 @@ func openError(path string, err error) error {
 	default:
 		return fmt.Errorf("store: %s cannot be opened: %w; set store.path to a file that can be read and written", path, err)
 	}
+}
+
+// ErrNoStore says that a file is no store, and was none.
+var ErrNoStore = errors.New("is no store of a gateway; set store.path to a file of the gateway's own, or to one that is not there yet")
+
+// magic is what bbolt writes behind the head of its first two pages.
+const (
+	magic     = 0xED0CDAED
+	magicAt   = 16
+	usualPage = 4096
+)
+
+// Look says of a file that is there and can be read whether it may be a store, or one
+// that was damaged, by what it begins with. The error is an ErrNoStore, with the path, or
+// nil, also of a file that it cannot tell about. It changes nothing.
+func Look(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	for _, page := range []int64{0, usualPage, int64(os.Getpagesize())} {
+		var word [4]byte
+		if _, err := file.ReadAt(word[:], page+magicAt); err == nil && binary.NativeEndian.Uint32(word[:]) == magic {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q %w", path, ErrNoStore)
 }

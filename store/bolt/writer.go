@@ -26,9 +26,9 @@ type job struct {
 // write hands apply to the writer and waits until it is committed. On an error
 // the write may still happen if the context or patience ended first.
 func (s *Store) write(ctx context.Context, apply func(tx *bbolt.Tx) error) error {
-	if until, ok := ctx.Deadline(); !ok || time.Until(until) > patience { // else the caller's is enough
+	if until, ok := ctx.Deadline(); !ok || time.Until(until) > s.patience { // else the caller's is enough
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, patience, errStuck)
+		ctx, cancel = context.WithTimeoutCause(ctx, s.patience, errStuck)
 		defer cancel()
 	}
 	j := &job{apply: apply, done: make(chan error, 1)}
@@ -149,15 +149,15 @@ func (s *Store) report(err error) {
 		return
 	}
 	if err != nil {
-		s.log.Error("the store cannot be written", "error", err)
+		s.log.Error("the store cannot be written", "about", "store", "error", err)
 		return
 	}
-	s.log.Info("the store can be written again")
+	s.log.Info("the store can be written again", "about", "store")
 }
 
 // sync waits until all that was written is on the disk.
 func (s *Store) sync(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errStuck)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.patience, errStuck)
 	defer cancel()
 	synced := make(chan error, 1)
 	go func() { synced <- s.file.Sync() }()
@@ -181,7 +181,7 @@ func (s *Store) Close() error {
 		close(s.quit)
 		select {
 		case <-s.done:
-		case <-time.After(patience):
+		case <-time.After(s.patience):
 			err = errStuck
 			return
 		}

@@ -31,9 +31,6 @@ var states = []struct {
 	{"degraded-challenge", "degraded", func(s *site) { s.throws("degraded") }, nil},
 	{"degraded-solving", "solving", nil, func(p *page) { p.do("void " + endless); p.clicks(puzzleBox) }},
 	{"degraded-verified", "verified", func(s *site) { s.throws("degraded") }, func(p *page) { p.clicks(puzzleBox) }},
-	{"degraded-insecure", "unavailable", nil, func(p *page) {
-		p.do(`Object.defineProperty(crypto, "subtle", { value: undefined }); void ` + endless)
-	}},
 	{"degraded-ticket", "degraded", func(s *site) { s.breaksScript(simulator.ScriptNotFound, 0) }, func(p *page) { p.clicks(box) }},
 	{"unavailable", "unavailable", func(s *site) { s.breaksScript(simulator.ScriptNotFound, 0); s.away.Store(true) }, nil},
 }
@@ -48,18 +45,20 @@ func TestAccess_EveryState(t *testing.T) {
 	}
 	b := openBrowser(t)
 	s := openSite(t, nil)
+	p := b.tab(t, s)
 	top := map[string]float64{}
 	for _, lang := range []string{"en", "zh-CN"} {
 		for _, state := range states {
 			t.Run(lang+"/"+state.name, func(t *testing.T) {
-				s.t = t
+				p.next(t)
+				p.looks(390, "light")
 				s.away.Store(false)
 				s.breaksScript(simulator.ScriptOK, 0)
 				s.throws("normal")
 				if state.before != nil {
 					state.before(s)
 				}
-				p := b.opens(s, "lang="+lang)
+				p.visit(s.shop.URL + "/shop?lang=" + lang)
 				if state.there != nil {
 					state.there(p)
 				}

@@ -3,10 +3,13 @@ package browsertest_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	goruntime "runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -56,6 +59,10 @@ func openBrowser(t *testing.T) browser {
 
 // TestMain ends what the tests shared.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(goruntime.GOMAXPROCS(0)) {
+		_ = parallel.Value.Set(strconv.Itoa(2 * goruntime.GOMAXPROCS(0))) // pages mostly wait
+	}
 	code := m.Run()
 	shared.Lock()
 	for _, end := range slices.Backward(shared.ends) {
@@ -114,9 +121,23 @@ type page struct {
 // opens opens the shop in a new tab; query is what is different about it.
 func (b browser) opens(s *site, query string) *page {
 	s.t.Helper()
+	return b.opensAfter(s, "", query)
+}
+
+// opensAfter does so after a script of the test's own has changed the browser.
+func (b browser) opensAfter(s *site, script, query string) *page {
+	s.t.Helper()
 	p := b.tab(s.t, s)
+	p.before(script)
 	p.visit(s.shop.URL + "/shop?" + query)
 	return p
+}
+
+// before has every page run a script before its own.
+func (p *page) before(script string) {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	p.must(err)
 }
 
 // watchShifts notes what moves without the user having done anything.
@@ -125,15 +146,14 @@ new PerformanceObserver((list) => {
   for (const e of list.getEntries()) if (!e.hadRecentInput) shifts.push(e.value + " " + e.sources.map((s) => [s.node?.nodeName, s.node?.parentElement?.outerHTML.slice(0, 99), JSON.stringify(s.previousRect), JSON.stringify(s.currentRect)]));
 }).observe({ type: "layout-shift", buffered: true });`
 
-// holdTimers keeps timers of a minute and more from running until the test lets
-// their time pass, and lets no request time out: so no test waits for one, or
-// meets one because the machine was slow.
+// holdTimers keeps timers of ten seconds and more from running until the test
+// lets their time pass: so no test waits for one, or meets one because the
+// machine was slow.
 const holdTimers = `{
-  AbortSignal.timeout = () => new AbortController().signal;
   const set = setTimeout, clear = clearTimeout, held = new Map();
   window.setTimeout = (f, ms, ...rest) => {
     const id = set(f, ms, ...rest);
-    if (ms >= 60000) { clear(id); held.set(id, [f, ms]); }
+    if (ms >= 10000) { clear(id); held.set(id, [f, ms]); }
     return id;
   };
   window.clearTimeout = (id) => { held.delete(id); clear(id); };
@@ -149,10 +169,20 @@ func (b browser) tab(t *testing.T, s *site) *page {
 	p.must(chromedp.Listen(ctx, p.hear))
 	_, err := chromedp.Call(ctx, log.Enable, cdp.Empty{})
 	p.must(err)
-	_, err = chromedp.Call(ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: watchShifts + holdTimers})
-	p.must(err)
+	p.before(watchShifts + holdTimers)
 	p.must(chromedp.Do(ctx, chromedp.EmulateViewport(390, 700)))
 	return p
+}
+
+// next has the tab go on in another test, for opening one costs three times what a
+// page does. What it complained about before is forgotten.
+func (p *page) next(t *testing.T) {
+	t.Helper()
+	p.t, p.site.t = t, t
+	p.visit("about:blank")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.errors = nil
 }
 
 func (p *page) must(err error) {

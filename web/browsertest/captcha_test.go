@@ -13,18 +13,25 @@ import (
 func TestCaptcha_DecidesOnTicketAndErrorCode(t *testing.T) {
 	t.Parallel()
 	b, s := openBrowser(t), openSite(t, nil)
+	p := b.tab(t, s)
 	for _, row := range []struct{ name, answer, want string }{
 		{"a ticket", `{ ret: 0, ticket: "tr03x", randstr: "@r", errorCode: undefined }`, `verified,tr03x,packed,null,[]`},
 		{"a ticket whatever ret", `{ ret: 7, ticket: "tr03x", randstr: "@r" }`, `verified,tr03x,packed,null,[]`},
 		{"closed", `{ ret: 2, ticket: null }`, `ready,,,null,[]`},
-		{"nothing at all", `undefined`, `ready,,,null,[]`},
+		{"closed, and nothing more", `{ ret: 2 }`, `ready,,,null,[]`},
+		{"nothing at all", `undefined`, `degraded,trerror_1001_190000001_N,the ticket,1001,[1001]`},
+		{"null", `null`, `degraded,trerror_1001_190000001_N,the ticket,1001,[1001]`},
+		{"no object", `"busy"`, `degraded,trerror_1001_190000001_N,the ticket,1001,[1001]`},
+		{"an error code that is no number", `{ errorCode: "busy" }`, `degraded,trerror_1001_190000001_N,the ticket,1001,[1001]`},
+		{"a ticket beyond Latin-1", `{ ret: 0, ticket: "tr03票", randstr: "@é" }`, `verified,tr03票,packed,null,[]`},
+		{"a ticket that is no text, without a randstr", `{ ret: 0, ticket: 77, randstr: null }`, `verified,77,packed,null,[]`},
 		{"an error code with its ticket", `{ ret: 0, ticket: "trerror_1006_190000001_1700000000_x", randstr: "@r", errorCode: 1006 }`, `degraded,trerror_1006_190000001_1700000000_x,the ticket,1006,[1006]`},
 		{"a disaster ticket that says no code", `{ ret: 0, ticket: "terror_1001_190000001_1700000000", randstr: "@r" }`, `degraded,terror_1001_190000001_1700000000,the ticket,1001,[1001]`},
 		{"an error code without a ticket", `{ ret: 0, ticket: null, errorCode: 1013 }`, `degraded,trerror_1013_190000001_N,the ticket,1013,[1013]`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s.t = t
-			p := b.opens(s, "")
+			p.next(t)
+			p.visit(s.shop.URL + "/shop")
 			p.waits(`window.TencentCaptcha`) // so that it does not take the place of this one
 			p.do(`window.TencentCaptcha = class { constructor(a, f) { this.f = f; } show() { setTimeout(() => this.f(` + row.answer + `)); } }`)
 			got := eval[string](p, `Captchagate.show().then((r) => {

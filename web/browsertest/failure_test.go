@@ -62,11 +62,12 @@ func TestCaptcha_FailuresGiveADisasterTicket(t *testing.T) {
 	for _, code := range []int{1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1085} {
 		rows = append(rows, row{name: fmt.Sprint("error code ", code), kind: simulator.ScriptErrorCode, code: code, want: code})
 	}
+	p := b.tab(t, s)
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			s.t = t
+			p.next(t)
 			s.breaksScript(row.kind, row.code)
-			p := b.opens(s, row.query)
+			p.visit(s.shop.URL + "/shop?" + row.query)
 			p.do(`document.querySelector("#user").value = "anna"`)
 			if !strings.HasPrefix(row.name, "embedded") { // which shows itself
 				p.clicks(box)

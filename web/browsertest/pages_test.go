@@ -22,10 +22,14 @@ func (b browser) visits(s *site, address string) *page {
 
 // serves adds a page to the shop.
 func (s *site) serves(path, html string) {
-	routes := s.shop.Config.Handler
+	s.answers("GET "+path, text("text/html", `<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,"><script>window.failures = []; addEventListener("error", (e) => { failures.push(e.message); e.preventDefault(); });</script>`+html))
+}
+
+// answers adds something else to the shop.
+func (s *site) answers(pattern string, h http.HandlerFunc) {
 	m := http.NewServeMux()
-	m.Handle("/", routes)
-	m.HandleFunc("GET "+path, text("text/html", `<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,"><script>window.failures = []; addEventListener("error", (e) => { failures.push(e.message); e.preventDefault(); });</script>`+html))
+	m.Handle("/", s.shop.Config.Handler)
+	m.HandleFunc(pattern, h)
 	s.shop.Config.Handler = m
 }
 
@@ -49,6 +53,7 @@ func TestPage_IsWrittenInManyWays(t *testing.T) {
 	b := openBrowser(t)
 	make1 := `const c = document.createElement("div"); c.id = "c"; const o = { appId: 190000001, scene: "login" };`
 	s := openSite(t, nil)
+	p := b.tab(t, s)
 	for i, row := range []struct{ name, html, failure string }{
 		{name: "script in the head", html: head + form},
 		{name: "deferred", html: `<script src="/client/captcha.js" defer></script>` + form},
@@ -70,10 +75,10 @@ func TestPage_IsWrittenInManyWays(t *testing.T) {
 		{name: "with a callback that throws", html: head + strings.Replace(form, "data-scene", `data-callback="boom" data-scene`, 1) + `<script>function boom() { throw new Error("of the page"); }</script>`, failure: "of the page"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s.t = t
+			p.next(t)
 			path := fmt.Sprint("/own/", i)
 			s.serves(path, row.html)
-			p := b.visits(s, s.shop.URL+path)
+			p.visit(s.shop.URL + path)
 			p.presses(box)
 			p.presses(human)
 			p.stands("verified")

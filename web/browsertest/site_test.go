@@ -77,13 +77,17 @@ func openSite(t *testing.T, change func(*config.Config, *web.Config)) *site {
 	cfg.Upstream.Endpoint = s.simulate
 	cfg.Upstream.SecretID, cfg.Upstream.SecretKey = simulator.DefaultSecretID, simulator.DefaultSecretKey
 	cfg.Upstream.Apps = []upstream.App{{CaptchaAppID: simulator.DefaultAppID, AppSecretKey: simulator.DefaultAppSecretKey}}
-	cfg.Scenes = map[string]policy.Scene{"default": {Degraded: policy.Challenge}, "login": {Degraded: policy.Challenge}, "payment": {Degraded: policy.Deny}}
-	cfg.Store.Path, cfg.Admin.File = filepath.Join(t.TempDir(), "gateway.db"), ""
+	cfg.Scenes = map[string]policy.Scene{
+		"default": {Degraded: policy.Challenge}, "login": {Degraded: policy.Challenge}, "payment": {Degraded: policy.Deny},
+		"comment": {Degraded: policy.Allow, Budget: policy.Budget{Total: policy.Rate{N: 1000, Per: time.Second}, For: time.Hour}, OverBudget: policy.Beyond(policy.Challenge)},
+	}
+	cfg.Store.Path, cfg.Admin.Demo = filepath.Join(t.TempDir(), "gateway.db"), true
 	cfg.ScriptProbe.URL = ""
 	cfg.Challenge.Cost = 500
 	// On a busy machine the simulated API is slow, and still not away.
 	cfg.Upstream.AttemptTimeout, cfg.Upstream.Deadline, cfg.Breaker.Window = patience, patience, 2*patience
 	cfg.Breaker.SlowCall, cfg.Breaker.Probe.Timeout = patience, patience
+	cfg.Store.Patience = 20 // nor is its disk
 	page := web.Config{Script: s.simulate + "/TJCaptcha.js", LoadTimeout: loadTimeout, Reports: 1}
 	if change != nil {
 		change(&cfg, &page)
@@ -168,8 +172,7 @@ var shopStyle string
 
 // page is the shop's login page. The query says what is different about it:
 // lang, plain (no script of the shop's own), block (a policy without Tencent's
-// host), cache (the browser may keep the page for the back button), and
-// data-* attributes of the element.
+// host), csp (more of a policy), and data-* attributes of the element.
 func (s *site) page(w http.ResponseWriter, r *http.Request) { s.render(w, r, nil) }
 
 func (s *site) render(w http.ResponseWriter, r *http.Request, d *decision) {
@@ -177,6 +180,9 @@ func (s *site) render(w http.ResponseWriter, r *http.Request, d *decision) {
 	csp := s.client.Policy("")
 	if q.Has("block") {
 		csp = strings.ReplaceAll(csp, s.simulate, "")
+	}
+	if q.Has("csp") {
+		csp += "; " + q.Get("csp")
 	}
 	w.Header().Set("Content-Security-Policy", csp+"; report-uri /csp")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -11,15 +11,40 @@ import (
 )
 
 // throws sets the operators' switch: "degraded", "normal" or "auto".
-func (s *site) throws(mode string) {
+func (s *site) throws(mode string) { s.t.Helper(); s.orders(`{"mode":"` + mode + `","reason":"test"}`) }
+
+// drills has all users of a scene meet an outage.
+func (s *site) drills(scene string) {
 	s.t.Helper()
-	r := httptest.NewRequestWithContext(s.t.Context(), "PUT", "/admin/v1/mode", strings.NewReader(`{"mode":"`+mode+`","reason":"test"}`))
-	r.Header.Set("Content-Type", "application/json")
-	r.RemoteAddr, r.Host = net.JoinHostPort("127.0.0.1", "40000"), "127.0.0.1:8081"
+	s.orders(`{"mode":"degraded","scene":"` + scene + `","reason":"test"}`)
+}
+
+func (s *site) orders(change string) {
+	s.t.Helper()
+	for start := time.Now(); ; {
+		r := httptest.NewRequestWithContext(s.t.Context(), "PUT", "/admin/v1/mode", strings.NewReader(change))
+		r.Header.Set("Content-Type", "application/json")
+		r.RemoteAddr, r.Host = net.JoinHostPort("127.0.0.1", "40000"), "127.0.0.1:8081"
+		w := httptest.NewRecorder()
+		s.gateway.AdminHandler().ServeHTTP(w, r)
+		if w.Code == http.StatusOK {
+			return
+		}
+		if w.Code != http.StatusServiceUnavailable || time.Since(start) > patience { // a busy disk takes longer than the gateway waits for it
+			s.t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+}
+
+// issues is a challenge as a page gets it, in JSON.
+func (s *site) issues() string {
+	s.t.Helper()
 	w := httptest.NewRecorder()
-	if s.gateway.AdminHandler().ServeHTTP(w, r); w.Code != http.StatusOK {
+	s.gateway.Handler().ServeHTTP(w, httptest.NewRequestWithContext(s.t.Context(), "GET", "/v1/challenge?scene=login", nil))
+	if w.Code != http.StatusOK {
 		s.t.Fatalf("%d %s", w.Code, w.Body)
 	}
+	return w.Body.String()
 }
 
 // breaksScript makes Tencent's script fail.
@@ -50,7 +75,7 @@ func (s *site) reported() string {
 
 // awaitReport gives a report its time to come if one is wanted.
 func (s *site) awaitReport(wanted bool) (got string) {
-	for range 200 {
+	for range 6000 { // as long as patience
 		if got = s.reported(); got != "" || !wanted {
 			return got
 		}

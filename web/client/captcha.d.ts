@@ -2,9 +2,9 @@
  * Captchagate's page script, captcha.js: Tencent's captcha where it works, and
  * what stands in for it where it does not.
  *
- * Every element with `data-captchagate` is rendered when the page is parsed;
- * its options are `data-` attributes (`data-app-id`, `data-scene`, …). On the
- * script's own tag:
+ * Every element with `data-captchagate` is rendered when the page is parsed, or
+ * when it comes into the page later; its options are `data-` attributes
+ * (`data-app-id`, `data-scene`, …). On the script's own tag:
  *
  * - `data-gateway`: where the gateway is, else where the script came from
  * - `data-script`: the address of Tencent's script, else the gateway's `client.script`
@@ -53,7 +53,7 @@ export interface Challenge {
   signature: string;
 }
 
-/** A function, or the name of a global one ("shop.onCaptcha"). */
+/** A function, or the name of a global one ("onCaptcha"), without dots. */
 type Callback<F> = F | string;
 
 export interface Options {
@@ -67,7 +67,7 @@ export interface Options {
   theme?: "light" | "dark" | "auto";
   /** "invisible" shows a box only where it is needed; call show(). */
   size?: "normal" | "invisible";
-  /** Where the gateway is, else where this script came from. */
+  /** Where the gateway is, else as the script's tag says. Not by an attribute of the element. */
   gateway?: string;
   /** Tencent's own options, passed through; as JSON in `data-options`. */
   options?: Record<string, any> | string;
@@ -92,16 +92,25 @@ export type Container = string | HTMLElement;
 export interface Captchagate {
   /** Renders a widget and returns its name. An element's own `data-` options hold where these say nothing. */
   render(container: Container, options?: Partial<Options>): string;
-  /** Asks the user. The promise always resolves: see Result. */
+  /** Asks the user, or gives what is there. The promise always resolves: see Result. */
   show(widget?: Container): Promise<Result>;
-  /** Shows the challenge that the backend answered with. What the user typed stays. */
+  /** Shows the challenge that the backend answered with, and solves it at once if the user ticked the box before. What the user typed stays. */
   challenge(widget: Container | undefined, challenge: Challenge | string): Promise<Result>;
-  /** Begins anew: a ticket is good once. */
+  /**
+   * Begins anew: a ticket is good once. To be called after the backend's answer
+   * by a page that sends by itself and stays. Where it sent a form of which it
+   * prevented the submit event and read the fields, the widget does so by itself,
+   * a second later.
+   */
   reset(widget?: Container): void;
   /** The value of the field `captcha-response`, "" where there is none. */
   getResponse(widget?: Container): string;
   getState(widget?: Container): State;
-  /** Takes the widget off the page. */
+  /**
+   * Takes the widget off the page. To be called for what render() made, if its
+   * element goes while the page stays; one with `data-captchagate` is forgotten by
+   * itself.
+   */
   remove(widget?: Container): void;
 }
 

@@ -5,7 +5,8 @@
  *     <captchagate-challenge src="/v1/challenge?scene=login" name="captcha-response"></captchagate-challenge>
  *
  * In a form its value is the solution, under its `name`. Colours follow the
- * page's `color-scheme`; `::part(box)` can be styled.
+ * page's `color-scheme`; `::part(box)` can be styled. It loads solver.js from
+ * beside itself. Its trusted-types policy is `captchagate-challenge`.
  */
 
 /** A challenge in the form of ALTCHA's protocol version 2. */
@@ -24,6 +25,7 @@ export interface Challenge {
     nonce: string;
     /** Hex. */
     salt: string;
+    /** The gateway's own; `issued` and `until` (unix ms) say how long it lives. */
     data?: Record<string, unknown>;
   };
   signature: string;
@@ -36,7 +38,7 @@ export interface ChallengeNews {
   state: ChallengeState;
   /** The solution, where verified. */
   response: string;
-  /** Why it is unavailable: HTTP's status, 0 without an answer, -1 without WebCrypto (no HTTPS). */
+  /** Why it is unavailable: HTTP's status, 0 without an answer, -1 if the solver cannot be had or does not work. */
   status?: number;
 }
 

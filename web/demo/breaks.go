@@ -47,6 +47,6 @@ func (d *Demo) breaks(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadGateway, "the simulator could not be told: "+err.Error())
 		return
 	}
-	d.story.tell("break", f.told)
+	d.story.tell("change", f.told)
 	writeJSON(w, http.StatusOK, map[string]string{"kind": asked.Kind})
 }

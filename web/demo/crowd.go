@@ -3,18 +3,25 @@ package demo
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
 )
 
-// One person alone opens no circuit, so others log in too: a few a second, with
-// good tickets, for as long as somebody watches.
+// One person alone opens no circuit, so there are others: a few a second, with
+// good tickets, whether somebody watches or not.
 const (
-	pace     = 50 * time.Millisecond
-	watching = 5 * time.Second
-	seconds  = 90 // of the line of time
+	pace    = 50 * time.Millisecond
+	seconds = 90 // of the line of time
+)
+
+// scenes are those of configs/demo.yaml, one for each action, in the order in
+// which the others take turns.
+var (
+	scenes = []string{"login", "comment", "payment"}
+	turns  = []string{"login", "comment", "login", "payment"}
 )
 
 // A crowd is the others, and what became of them.
@@ -22,7 +29,6 @@ type crowd struct {
 	demo *Demo
 
 	mu      sync.Mutex
-	seen    time.Time // when somebody last watched
 	tickets []ticket
 	line    []second
 }
@@ -31,12 +37,14 @@ type ticket struct{ Ticket, Randstr string }
 
 // A second of the line of time: how many were answered what.
 type second struct {
-	At        int64   `json:"at"` // unix seconds
-	Verified  int     `json:"verified"`
-	Degraded  int     `json:"degraded"` // let through without the API
-	Challenge int     `json:"challenge"`
-	Denied    int     `json:"denied"`
-	Slowest   float64 `json:"slowest_ms"`
+	At         int64 `json:"at"` // unix seconds
+	Verified   int   `json:"verified"`
+	Allowed    int   `json:"allowed"` // without the API
+	Challenged int   `json:"challenged"`
+	Denied     int   `json:"denied"`
+	Lost       int   `json:"lost"` // got no answer
+
+	By map[string]int `json:"by,omitempty"` // answers by instance, where there are several
 }
 
 // Run lets the crowd log in until ctx ends.
@@ -45,42 +53,37 @@ func (d *Demo) Run(ctx context.Context) {
 	defer wg.Wait()
 	ticks := time.NewTicker(pace)
 	defer ticks.Stop()
-	for {
+	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticks.C:
-			if d.crowd.watched() {
-				wg.Go(func() { d.crowd.one(ctx) })
-			}
+			wg.Go(func() { d.crowd.one(ctx, turns[n%len(turns)]) })
 		}
 	}
 }
 
-func (c *crowd) watched() bool {
+// soFar returns the line of time.
+func (c *crowd) soFar() []second {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Since(c.seen) < watching
+	line := append([]second{}, c.line...)
+	if n := len(line); n > 0 {
+		line[n-1].By = maps.Clone(line[n-1].By) // it is still counted in
+	}
+	return line
 }
 
-// watch returns the line of time, and keeps the crowd going.
-func (c *crowd) watch() []second {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.seen = time.Now()
-	return append([]second{}, c.line...)
-}
-
-// one is one of them. What cannot be asked is no answer and is not shown.
-func (c *crowd) one(ctx context.Context) {
+// one is one of them.
+func (c *crowd) one(ctx context.Context, scene string) {
 	t, ok := c.take(ctx)
 	if !ok {
 		return
 	}
 	ip := fmt.Sprintf("10.%d.%d.%d", rand.IntN(256), rand.IntN(256), 1+rand.IntN(254))
 	got, err := c.demo.verify(ctx, map[string]any{"scene": scene, "user_ip": ip, "ticket": t.Ticket, "randstr": t.Randstr})
-	if err == nil {
-		c.note(got)
+	if ctx.Err() == nil {
+		c.note(got, err)
 	}
 }
 
@@ -98,7 +101,7 @@ func (c *crowd) take(ctx context.Context) (ticket, bool) {
 	return t, true
 }
 
-func (c *crowd) note(got decision) {
+func (c *crowd) note(got decision, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now().Unix()
@@ -107,15 +110,22 @@ func (c *crowd) note(got decision) {
 		c.line = c.line[max(0, len(c.line)-seconds):]
 	}
 	s := &c.line[len(c.line)-1]
-	switch {
-	case got.Decision == "allow" && got.Assurance == "full":
+	if got.Instance != "" {
+		if s.By == nil {
+			s.By = map[string]int{}
+		}
+		s.By[got.Instance]++
+	}
+	switch kind := got.Kind; {
+	case err != nil:
+		s.Lost++
+	case kind == "verified":
 		s.Verified++
-	case got.Decision == "allow":
-		s.Degraded++
-	case got.Decision == "challenge":
-		s.Challenge++
+	case kind == "allowed":
+		s.Allowed++
+	case kind == "challenged":
+		s.Challenged++
 	default:
 		s.Denied++
 	}
-	s.Slowest = max(s.Slowest, got.TookMS)
 }

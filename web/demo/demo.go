@@ -23,7 +23,6 @@ var files embed.FS
 const (
 	mostBody   = 64 << 10         // bytes of any body, either way
 	patience   = 10 * time.Second // for any call to gateway or simulator
-	scene      = "login"
 	mostEvents = 30
 )
 
@@ -34,6 +33,8 @@ type Config struct {
 	Admin     string // its operators' listener
 	Simulator string // the simulated Captcha API
 	Policy    string // Content-Security-Policy of the page; "" = none
+	Token     string // of an operator; "" where none is asked for
+	Fleet     Fleet  // nil for one instance
 }
 
 // Validate lists every mistake in c, each as "key: what is wrong".
@@ -72,6 +73,8 @@ func New(cfg Config) (*Demo, error) {
 	m.HandleFunc("POST /demo/login", d.login)
 	m.HandleFunc("PUT /demo/break", d.breaks)
 	m.HandleFunc("GET /demo/status", d.status)
+	m.HandleFunc("POST /demo/auto", d.auto)
+	m.HandleFunc("PUT /demo/process", d.process)
 	d.routes = http.NewCrossOriginProtection().Handler(m)
 	return d, nil
 }
@@ -94,32 +97,41 @@ func (d *Demo) guarded(h http.Handler) http.Handler {
 
 // call asks one of the others and decodes its JSON answer.
 func (d *Demo) call(ctx context.Context, method, address string, body, answer any) error {
+	_, err := d.ask(ctx, method, address, body, answer)
+	return err
+}
+
+// ask does so, and returns which instance answered, where there are several.
+func (d *Demo) ask(ctx context.Context, method, address string, body, answer any) (instance string, err error) {
 	var content io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {
-			return err
+			return "", err
 		}
 		content = strings.NewReader(string(text))
 	}
 	r, err := http.NewRequestWithContext(ctx, method, address, content)
 	if err != nil {
-		return err
+		return "", err
 	}
 	r.Header.Set("Content-Type", "application/json")
+	if d.cfg.Token != "" && strings.HasPrefix(address, d.cfg.Admin) {
+		r.Header.Set("Authorization", "Bearer "+d.cfg.Token)
+	}
 	w, err := d.http.Do(r)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer w.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(w.Body, mostBody))
 	if err != nil {
-		return err
+		return "", err
 	}
 	if w.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %d: %s", address, w.StatusCode, text)
+		return "", fmt.Errorf("%s answered %d: %s", address, w.StatusCode, text)
 	}
-	return json.Unmarshal(text, answer)
+	return w.Header.Get(InstanceHeader), json.Unmarshal(text, answer)
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {

@@ -71,12 +71,12 @@ func run(ctx context.Context, o options) ([]row, error) {
 	}
 	fmt.Fprintln(os.Stderr, "load average before:", rig.Load())
 	var rows []row
-	for _, part := range parts {
+	for i, part := range parts {
 		if !o.wants(part.letter) {
 			continue
 		}
 		fmt.Fprintln(os.Stderr, part.name, "…")
-		more, err := part.run(ctx, &stage{rig: r, o: o})
+		more, err := part.run(ctx, &stage{rig: r, o: o, n: 100 * i})
 		r.StopAll()
 		if err != nil {
 			return rows, fmt.Errorf("%s: %w", part.name, err)

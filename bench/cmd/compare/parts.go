@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"time"
 
+	"captchagate/admin"
 	"captchagate/bench/drive"
 	"captchagate/bench/rig"
+	"captchagate/control"
 )
 
 const busy, crowded = 64, 256 // connections
@@ -205,5 +207,7 @@ func degraded(ctx context.Context, s *stage) ([]row, error) {
 
 // degrade throws the gateway's switch.
 func degrade(ctx context.Context, g *rig.Process) error {
-	return drive.Call(ctx, http.MethodPut, "http://"+g.Admin+"/admin/v1/mode", `{"mode":"degraded","reason":"benchmark"}`, nil)
+	operators := admin.Client{URL: "http://" + g.Admin, Token: g.Token}
+	_, err := operators.SetMode(ctx, control.Change{Mode: control.Degraded, Reason: "benchmark"})
+	return err
 }

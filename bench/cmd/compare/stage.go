@@ -16,7 +16,7 @@ import (
 type stage struct {
 	rig *rig.Rig
 	o   options
-	n   int // rounds so far, so that no ticket comes twice
+	n   int // of the round; each part counts from its own hundred on, so that no ticket comes twice
 }
 
 // A side is one of the compared, and what its rounds came to.

@@ -156,7 +156,8 @@ func start(ctx context.Context, r *rig.Rig, name string) (loadtest.Gateway, erro
 	if err != nil {
 		return loadtest.Gateway{}, err
 	}
-	return loadtest.Gateway{Name: name, Address: p.Addr, Admin: p.Admin, Simulator: api.Addr}, nil
+	one := loadtest.Instance{Address: p.Addr, Admin: p.Admin, Token: p.Token}
+	return loadtest.Gateway{Name: name, Instances: []loadtest.Instance{one}, Simulator: api.Addr}, nil
 }
 
 func (p plan) scenario(kind simulator.Kind) (scenario.Scenario, error) {

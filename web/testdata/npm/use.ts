@@ -3,7 +3,7 @@ import type { Result, State } from "./client/captcha";
 
 async function page(box: HTMLElement): Promise<string> {
   const name = Captchagate.render(box, { appId: 190000001, scene: "login", callback: (response, result) => send(response, result), stateCallback: (s: State) => void s });
-  Captchagate.render("#second", { appId: "190000001", callback: "shop.onCaptcha", options: { needFeedBack: false } });
+  Captchagate.render("#second", { appId: "190000001", callback: "onCaptcha", options: { needFeedBack: false } });
   const result = await Captchagate.show(name);
   if (result.ticket && !result.errorCode) return result.ticket;
   await Captchagate.challenge(box, { parameters: {}, signature: "" });

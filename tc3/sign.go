@@ -1,8 +1,6 @@
-// Package tc3 signs requests to Tencent Cloud's API with TC3-HMAC-SHA256.
 package tc3
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
@@ -28,10 +26,10 @@ type Signer struct {
 
 // A signingDay is what the signatures of one day (UTC) share.
 type signingDay struct {
-	number       int64  // of the day, since 1970
-	scope        string // 2006-01-02/service/tc3_request
-	lead         string // the Authorization header, up to the signature
-	inner, outer [sha256.BlockSize]byte
+	number int64  // of the day, since 1970
+	scope  string // 2006-01-02/service/tc3_request
+	lead   string // the Authorization header, up to the signature
+	key    signingKey
 }
 
 // NewSigner returns a signer of POST requests to / for the account with the
@@ -56,7 +54,7 @@ func (s *Signer) Authorization(body []byte, unix int64) string {
 	text = append(text, '\n')
 	text = append(text, day.scope...)
 	text = append(text, '\n')
-	signature := day.sign(hex.AppendEncode(text, request[:]))
+	signature := day.key.sign(hex.AppendEncode(text, request[:]))
 	return string(hex.AppendEncode(append(space[:0], day.lead...), signature[:]))
 }
 
@@ -80,30 +78,8 @@ func (s *Signer) day(unix int64) *signingDay {
 func (s *Signer) newDay(number int64) *signingDay {
 	date := time.Unix(number*secondsPerDay, 0).UTC().Format(time.DateOnly)
 	scope := date + "/" + s.service + "/tc3_request"
-	d := &signingDay{
-		number: number, scope: scope,
+	return &signingDay{
+		number: number, scope: scope, key: newSigningKey(s.key, date, s.service),
 		lead: algorithm + " Credential=" + s.id + "/" + scope + ", SignedHeaders=" + s.signed + ", Signature=",
 	}
-	key := []byte("TC3" + s.key)
-	for _, part := range []string{date, s.service, "tc3_request"} {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(part))
-		key = mac.Sum(nil)
-	}
-	for i := range d.inner {
-		d.inner[i], d.outer[i] = 0x36, 0x5c
-	}
-	for i, b := range key {
-		d.inner[i] ^= b
-		d.outer[i] ^= b
-	}
-	return d
-}
-
-// sign returns the HMAC-SHA256 of text under the day's key. Its two pads stand
-// ready in d: crypto/hmac would hash the key anew, and allocate, for each call.
-func (d *signingDay) sign(text []byte) [sha256.Size]byte {
-	var space [sha256.BlockSize + 256]byte
-	inner := sha256.Sum256(append(append(space[:0], d.inner[:]...), text...))
-	return sha256.Sum256(append(append(space[:0], d.outer[:]...), inner[:]...))
 }

@@ -1,0 +1,308 @@
+package gateway
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"captchagate/admin"
+	"captchagate/breaker"
+	"captchagate/config"
+	"captchagate/control"
+	"captchagate/fleet"
+	"captchagate/store/redis"
+)
+
+// A group is this instance's part in a fleet: what it shares with the others, and
+// what they look like from here.
+type group struct {
+	member  *fleet.Member
+	board   *redis.Board
+	secret  fleet.Secret
+	log     *slog.Logger
+	breaker *breaker.Breaker
+	turns   chan breaker.Turn
+	digests map[string]string // of sections that all should have alike
+	ledger  *ledger
+	notes   *fleet.Notes // of tickets, for all
+	host    string
+	listen  string // once it is open, before Run
+	keeper  *keeper
+
+	troubles  *troubles
+	incidents *sharedIncidents
+
+	mu   sync.Mutex
+	seen []fleet.Seen // when it was last looked,
+	at   time.Time    // then
+	odd  string       // what was last warned of
+}
+
+// newGroup joins a fleet, or returns nil if cfg knows none. Nothing waits for Redis:
+// an instance starts and serves without it.
+func newGroup(cfg config.Config, log *slog.Logger, reg prometheus.Registerer) (*group, error) {
+	if len(cfg.Store.Redis) == 0 {
+		return nil, nil //nolint:nilnil // a single instance has none
+	}
+	at, err := cfg.Store.Redis.Parse()
+	if err != nil {
+		return nil, fmt.Errorf("store.redis: %w", err)
+	}
+	secret := fleet.Secret(cfg.Store.Secret)
+	p := cfg.Breaker.Probe
+	g := &group{
+		secret: secret, log: log, turns: make(chan breaker.Turn),
+		board:   redis.New(at, cfg.Store.Prefix, secret.Tag(), cfg.Store.Patience, log, reg),
+		digests: digests(cfg, secret.Key("digests")),
+	}
+	g.host, _ = os.Hostname() // without a name its listener tells which it is
+	rules := fleet.UsualRules(p.Timeout, p.Spacing, cfg.Breaker.Open.Initial, cfg.Breaker.Open.Max, p.Successes)
+	g.member = fleet.NewMember(g.board, rules, log)
+	g.member.Wait(cfg.Store.Patience)
+	g.notes = fleet.NewNotes(g.board, g.member.ID(), g.member.Gen)
+	g.troubles = newTroubles(g.board, g.member.ID())
+	g.registerMetrics(reg)
+	return g, nil
+}
+
+func (g *group) registerMetrics(reg prometheus.Registerer) {
+	with := promauto.With(reg)
+	gauge := func(name, help string, labels prometheus.Labels, of func(v fleet.View, up bool) float64) {
+		with.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 { return of(g.member.Status()) })
+	}
+	const help = "Instances of the fleet, as last heard."
+	gauge("captchagate_fleet_instances", help, prometheus.Labels{"view": "alive"}, func(v fleet.View, _ bool) float64 { return float64(v.Alive) })
+	gauge("captchagate_fleet_instances", help, prometheus.Labels{"view": "ill"}, func(v fleet.View, _ bool) float64 { return float64(v.Ill) })
+	gauge("captchagate_fleet_state", "State of the fleet's circuit: 0 closed, 1 half open, 2 open, 3 recovering.", nil,
+		func(v fleet.View, _ bool) float64 { return float64(v.Circuit.State) })
+	gauge("captchagate_redis_up", "1 while Redis answers.", nil, func(_ fleet.View, up bool) float64 { return truth(up) })
+}
+
+// serve says whom the group speaks for, if there is one.
+func (g *group) serve(b *breaker.Breaker, c *control.Control) {
+	if g == nil {
+		return
+	}
+	g.breaker = b
+	s := &fleetSwitch{control: c, group: g, mac: g.secret.Key("switch")}
+	c.Share(s.publish)
+	g.tellTroubles(c)
+	g.member.Serve(g, s, [fleet.Kinds]fleet.Tail{fleet.Audit: s.merge, fleet.Let: g.learnLet, fleet.Refuted: g.learnRefuted})
+}
+
+// monthKeys are the keys of the log's "who": all instances name a user alike. They are
+// nil for one instance, which has its own.
+func (g *group) monthKeys() func(month string) []byte {
+	if g == nil {
+		return nil
+	}
+	return func(month string) []byte { return g.secret.Key("names " + month) }
+}
+
+// listens says where the instance listens, before Run.
+func (g *group) listens(listen net.Addr) {
+	if g != nil {
+		g.listen = listen.String()
+	}
+}
+
+// Run is a part of the fleet until ctx ends.
+func (g *group) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { g.member.Run(ctx) })
+	wg.Go(func() { g.look(ctx) })
+	wg.Go(func() { g.notes.Run(ctx) })
+	wg.Go(func() { g.keeper.Run(ctx) })
+	wg.Go(func() { g.incidents.Run(ctx) })
+	for {
+		select {
+		case <-ctx.Done():
+			wg.Wait()
+			return
+		case t := <-g.member.Turns():
+			select {
+			case g.turns <- turn{t}:
+			case <-time.After(time.Second): // the prober is busy with what came before
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+func (g *group) close() {
+	if err := g.board.Close(); err != nil {
+		g.log.Debug("the connections to Redis could not be closed", "error", err)
+	}
+}
+
+// Report, Patience and Turns are the breaker's Peers.
+
+// Report has the fleet learn of a change of the circuit at once.
+func (g *group) Report(breaker.Transition) { g.member.Wake() }
+
+// Patience is the member's.
+func (g *group) Patience() int { return g.member.Patience() }
+
+// Turns are the member's.
+func (g *group) Turns() <-chan breaker.Turn { return g.turns }
+
+// A turn is the fleet's in the breaker's words.
+type turn struct{ *fleet.Turn }
+
+var findings = map[breaker.Finding]fleet.Finding{
+	breaker.Undecided: fleet.Undecided, breaker.Healthy: fleet.Healthy, breaker.Ill: fleet.Ill,
+}
+
+// End is the breaker's.
+func (t turn) End(f breaker.Finding) { t.Turn.End(findings[f]) }
+
+// Health, Follow and About are the fleet's Instance.
+
+// Health is how this instance finds the API.
+func (g *group) Health() fleet.Health {
+	s := g.breaker.Status()
+	return fleet.Health{
+		Voting: s.Requests > 0,
+		Open:   s.State == breaker.Open || s.State == breaker.HalfOpen,
+		Closed: s.State == breaker.Closed,
+	}
+}
+
+var states = map[fleet.State]breaker.State{
+	fleet.Closed: breaker.Closed, fleet.HalfOpen: breaker.HalfOpen,
+	fleet.Open: breaker.Open, fleet.Recovering: breaker.Recovering,
+}
+
+// Follow has the breaker do what the fleet decided.
+func (g *group) Follow(c fleet.Circuit, why string) {
+	g.breaker.Follow(states[c.State], c.Since, c.Outage, why)
+}
+
+// about is what the others see of an instance. Those of other versions may know less or
+// more.
+type about struct {
+	Host     string            `json:"host"`
+	Listen   string            `json:"listen"`
+	Version  string            `json:"version"`
+	State    string            `json:"state"`
+	ClockLag int64             `json:"clock_lag_ms"`
+	Digests  map[string]string `json:"digests"`
+}
+
+// About is what the others see of this instance.
+func (g *group) About() []byte {
+	offset, _ := g.member.Offset()
+	text, _ := json.Marshal(about{plain(g.host), plain(g.listen), Version(), g.breaker.State().String(), -offset.Milliseconds(), g.digests}) // texts and a number
+	return text
+}
+
+// mostName bounds what an instance calls itself, in bytes.
+const mostName = 64
+
+// plain is a name as others may show it: whoever can write to Redis may have made it.
+func plain(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII || !unicode.IsGraphic(r) {
+			return '?'
+		}
+		return r
+	}, name)
+	return name[:min(len(name), mostName)]
+}
+
+func readAbout(s fleet.Seen) (a about) {
+	_ = json.Unmarshal(s.About, &a) // another version's may have less
+	return a
+}
+
+// digests name what sections say without telling it.
+func digests(cfg config.Config, key []byte) map[string]string {
+	of := func(section any) string {
+		text, _ := json.Marshal(section) // configuration is texts and numbers
+		mac := hmac.New(sha256.New, key)
+		mac.Write(text)
+		return hex.EncodeToString(mac.Sum(nil)[:6])
+	}
+	return map[string]string{
+		"challenge.secret": of(cfg.Challenge.Secret), "scenes": of(cfg.Scenes), "upstream.apps": of(cfg.Upstream.Apps),
+		"breaker": of(cfg.Breaker),
+	}
+}
+
+// status is the fleet and its instances as operators see them.
+func (g *group) status() (*admin.Fleet, []admin.Replica) {
+	v, up := g.member.Status()
+	f := &admin.Fleet{Alive: v.Alive, Ill: v.Ill, State: v.Circuit.State.String(), Redis: "down", Trouble: g.troubles.texts()}
+	if up {
+		f.Redis = "up"
+	}
+	replicas := []admin.Replica{}
+	seen, passed := g.members(time.Second)
+	for _, s := range seen {
+		a := readAbout(s)
+		replicas = append(replicas, admin.Replica{
+			ID: s.ID, This: s.ID == g.member.ID(), Host: plain(a.Host), Listen: plain(a.Listen), Version: plain(a.Version), State: plain(a.State),
+			AgeMS: (s.Age + passed).Milliseconds(), ClockLagMS: a.ClockLag,
+		})
+	}
+	slices.SortFunc(replicas, func(a, b admin.Replica) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
+	return f, replicas
+}
+
+// members are the instances, looked at no longer ago than that if Redis answers, and
+// how long ago that was.
+func (g *group) members(since time.Duration) (seen []fleet.Seen, passed time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, up := g.member.Status(); up && (g.at.IsZero() || time.Since(g.at) > since) {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		if now, err := g.member.Members(ctx); err == nil {
+			g.seen, g.at = now, time.Now()
+		}
+	}
+	return g.seen, time.Since(g.at)
+}
+
+// joinFleet makes the gateway's part in a fleet, if there is one, and returns the key
+// by which users have their places: the fleet's, or one that is kept.
+func (g *Gateway) joinFleet(ctx context.Context) (placement []byte, err error) {
+	if g.group, err = newGroup(g.cfg, g.log, g.registry); err != nil {
+		return nil, err
+	}
+	if g.group == nil {
+		return keptKey(ctx, g.store, placementKey)
+	}
+	g.closers = append(g.closers, g.group.close)
+	return g.group.secret.Key("placement"), nil
+}
+
+// peers are the breaker's.
+func (g *Gateway) peers() breaker.Peers {
+	if g.group != nil {
+		return g.group
+	}
+	return breaker.Alone{}
+}
+
+// taker takes passes from budgets.
+func (g *Gateway) taker() taker {
+	if g.group != nil {
+		return &together{board: g.group.board, member: g.group.member, refused: g.tickets.refused}
+	}
+	return alone{}
+}

@@ -1,0 +1,276 @@
+package public
+
+import (
+	"crypto/hmac"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"captchagate/api"
+	"captchagate/policy"
+	"captchagate/tc3"
+)
+
+// The API's names.
+const (
+	apiVersion  = "2019-07-22"
+	actionWeb   = "DescribeCaptchaResult"
+	actionMini  = "DescribeCaptchaMiniResult"
+	captchaType = 9 // the only one there is
+)
+
+// A call is a request for the Tencent Cloud API that is signed rightly.
+type call struct {
+	policy.Request
+	appKey    string
+	userIP    string
+	extra     []byte // see captcha.Exchange
+	signature tc3.Signature
+	name      string // the same for the same signed request only
+	action    string
+	version   string
+	sent      []byte // the parameters as JSON
+}
+
+// read reads a call and checks who signed it. A call that is signed rightly comes with
+// what is wrong with it.
+func (d *dropIn) read(c *gin.Context, now time.Time) (*call, *refusal) {
+	body, err := d.server.wholeBody(c)
+	if err != nil {
+		return nil, unreadableBody
+	}
+	params, form := paramsOf(c.Request, body)
+	var signed url.Values // may hold the signature; beside a body of JSON it would leave that out
+	if form {
+		signed = params
+	}
+	signature, err := d.checker.Check(c.Request, body, signed, now)
+	if failed, ok := errors.AsType[*tc3.Refusal](err); ok {
+		return nil, refusalOf(failed)
+	}
+	q := &call{signature: signature, sent: body}
+	refused := q.readAction(c.Request, params)
+	if form {
+		sent, wrong := jsonOf(params)
+		if q.sent = sent; refused == nil {
+			refused = wrong
+		}
+	} else if kinds := c.Request.Header["Content-Type"]; refused == nil && (len(kinds) != 1 || !isJSON(kinds[0])) {
+		refused = wrongContentType
+	}
+	if refused != nil {
+		return q, refused
+	}
+	q.name = strings.Join([]string{signature.Sum, q.action, c.Request.URL.RawQuery, string(body)}, "\x00")
+	return q, q.readParameters()
+}
+
+// wholeBody reads a body to its end. One over maxBody is an error.
+func (s *Server) wholeBody(c *gin.Context) ([]byte, error) {
+	body, err := s.readBody(c)
+	if c.Request.ContentLength > maxBody || len(body) > maxBody {
+		_, _ = io.CopyN(io.Discard, c.Request.Body, maxDiscarded) // its sender gets to read the answer
+		return nil, errTooLong
+	}
+	return body, err
+}
+
+var errTooLong = errors.New("the body is longer than 64 KiB")
+
+// paramsOf returns the parameters in a form or a query, and whether the action's own are
+// among them and not in a body of JSON.
+func paramsOf(r *http.Request, body []byte) (params url.Values, form bool) {
+	text, form := r.URL.RawQuery, r.Method != http.MethodPost
+	if kinds := r.Header["Content-Type"]; !form && len(kinds) == 1 && !isJSON(kinds[0]) {
+		media, _, err := mime.ParseMediaType(kinds[0])
+		if form = err == nil && media == "application/x-www-form-urlencoded"; form {
+			text = string(body)
+		}
+	}
+	if text == "" {
+		return nil, form
+	}
+	params, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, form
+	}
+	return params, form
+}
+
+// readAction reads the action that a call names, in a header, in the form or in the
+// query. Its version may stand in any of them, too.
+func (q *call) readAction(r *http.Request, params url.Values) *refusal {
+	query := params
+	if r.Method == http.MethodPost && r.URL.RawQuery != "" {
+		query = r.URL.Query()
+	}
+	only := func(header, param string) (string, bool) {
+		named := slices.Concat(r.Header[header], params[param], query[param])
+		slices.Sort(named)
+		named = slices.Compact(named)
+		if len(named) == 0 || named[0] == "" {
+			return "", true
+		}
+		return named[0], len(named) == 1
+	}
+	var one, same bool
+	q.action, one = only("X-Tc-Action", "Action")
+	q.version, same = only("X-Tc-Version", "Version")
+	q.Ticket.Mini = q.action == actionMini
+	switch {
+	case !one || !same:
+		return namedTwice
+	case q.action == "":
+		return noAction
+	case q.action != actionWeb && q.action != actionMini:
+		return otherAction
+	case q.version == "":
+		return noVersion
+	case q.version != apiVersion:
+		return otherVersion
+	}
+	return nil
+}
+
+// commonParams stand in every form and query, whatever the action.
+var commonParams = []string{"Action", "Version", "Timestamp", "Nonce", "SecretId", "Signature", "SignatureMethod", "Region", "Language", "RequestClient", "Token"}
+
+// numbers are the parameters that are no texts.
+var numbers = []string{"CaptchaType", "CaptchaAppId", "BusinessId", "SceneId", "NeedGetCaptchaTime"}
+
+// jsonOf writes the action's parameters of a form or query as a body of JSON has them.
+func jsonOf(params url.Values) (body []byte, wrong *refusal) {
+	fields := map[string]json.RawMessage{}
+	for name, values := range params {
+		if slices.Contains(commonParams, name) {
+			continue
+		}
+		if len(values) != 1 {
+			wrong = wrongType
+		}
+		text, _ := json.Marshal(values[0]) // a string always can
+		if digits := values[0]; slices.Contains(numbers, name) && digits != "" && strings.Trim(digits, "0123456789") == "" && (digits == "0" || digits[0] != '0') {
+			text = []byte(digits)
+		}
+		fields[name] = text
+	}
+	body, _ = json.Marshal(fields) // as do numbers and strings
+	return body, wrong
+}
+
+// callBody are the parameters of both actions, and what a newer API may know besides.
+type callBody struct {
+	CaptchaType        api.Member `json:"CaptchaType"`
+	Ticket             api.Member `json:"Ticket"`
+	UserIP             api.Member `json:"UserIp"`
+	Randstr            api.Member `json:"Randstr"`
+	CaptchaAppID       api.Member `json:"CaptchaAppId"`
+	AppSecretKey       api.Member `json:"AppSecretKey"`
+	BusinessID         api.Member `json:"BusinessId"`
+	SceneID            api.Member `json:"SceneId"`
+	MacAddress         api.Member `json:"MacAddress"`
+	Imei               api.Member `json:"Imei"`
+	NeedGetCaptchaTime api.Member `json:"NeedGetCaptchaTime"`
+	Rest               api.Rest   `json:",embed"`
+}
+
+// readParameters reads what the call asks. It is exact about names and types, as the
+// API is.
+func (q *call) readParameters() *refusal {
+	var b callBody
+	if !utf8.Valid(q.sent) || api.ReadObject(q.sent, &b) != nil {
+		return unreadableBody
+	}
+	var wrong api.Mistakes
+	kind, _ := wrong.Whole("CaptchaType", b.CaptchaType)
+	q.Ticket.AppID, _ = wrong.Whole("CaptchaAppId", b.CaptchaAppID)
+	q.Ticket.Value = wrong.Foreign("Ticket", b.Ticket)
+	q.Ticket.Randstr = wrong.Foreign("Randstr", b.Randstr)
+	q.userIP, _ = wrong.Text("UserIp", b.UserIP)
+	q.appKey, _ = wrong.Text("AppSecretKey", b.AppSecretKey)
+	needed := []api.Member{b.CaptchaType, b.Ticket, b.UserIP, b.CaptchaAppID, b.AppSecretKey, b.Randstr}
+	if q.Ticket.Mini {
+		needed = needed[:5]
+	}
+	if slices.ContainsFunc(needed, func(m api.Member) bool { return !m.Given() || m.IsNull() }) {
+		return missingParameter
+	}
+	if len(wrong) > 0 || !b.Ticket.IsString() || b.Randstr.Given() && !b.Randstr.IsString() || !api.Scalars(b.Rest) {
+		return wrongType
+	}
+	if kind != captchaType {
+		return otherType
+	}
+	q.Ticket = q.Ticket.Named()
+	return q.readOptional(&b)
+}
+
+// readOptional takes over what goes to the API as it is.
+func (q *call) readOptional(b *callBody) *refusal {
+	var wrong api.Mistakes
+	for _, p := range [...]struct {
+		name   string
+		number bool
+		api.Member
+	}{
+		{"BusinessId", true, b.BusinessID}, {"SceneId", true, b.SceneID}, {"MacAddress", false, b.MacAddress},
+		{"Imei", false, b.Imei}, {"NeedGetCaptchaTime", true, b.NeedGetCaptchaTime}, {"Randstr", false, b.Randstr},
+	} {
+		if !p.Given() || p.IsNull() || p.name == "Randstr" && !q.Ticket.Mini {
+			continue
+		}
+		if p.number {
+			wrong.Whole(p.name, p.Member)
+		} else {
+			wrong.Text(p.name, p.Member)
+		}
+		q.addExtra(`"` + p.name + `":` + p.JSON())
+	}
+	if len(wrong) > 0 {
+		return wrongType
+	}
+	if q.Ticket.Mini {
+		q.Ticket.Randstr = ""
+	}
+	if rest := strings.TrimSpace(string(b.Rest)); len(rest) > 2 {
+		q.addExtra(rest[1 : len(rest)-1])
+	}
+	return nil
+}
+
+func (q *call) addExtra(members string) {
+	if strings.TrimSpace(members) == "" {
+		return
+	}
+	if len(q.extra) > 0 {
+		q.extra = append(q.extra, ',')
+	}
+	q.extra = append(q.extra, members...)
+}
+
+// check refuses what the API would refuse too, without asking it.
+func (d *dropIn) check(q *call) *refusal {
+	key, known := (*d.apps.Load())[q.Ticket.AppID]
+	if !known {
+		return unknownApp
+	}
+	if !hmac.Equal([]byte(key), []byte(q.appKey)) {
+		return wrongAppKey
+	}
+	ip, err := netip.ParseAddr(q.userIP)
+	if err != nil || ip.Zone() != "" {
+		return wrongUserIP
+	}
+	q.Ticket.UserIP, q.Scene = ip, d.SceneOf(q.Ticket.AppID)
+	return nil
+}
