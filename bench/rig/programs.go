@@ -15,7 +15,7 @@ import (
 const config = `listen: %s
 admin:
   listen: %s
-  token_file: %s
+  %s
 upstream:
   endpoint: http://%s
   secret_id: %s
@@ -35,26 +35,75 @@ scenes:
     over_budget: challenge
   payment: {degraded: deny}
 script_probe: {url: ""}
+log: {level: error}
 store:
   path: %s
-log: {level: error}
 `
+
+// fleetConfig is what an instance of a fleet has besides, in its section store and after it.
+const fleetConfig = `  redis: redis://%s/0
+  secret: %s
+challenge: {secret: %s}
+`
+
+// operator is the token of operators of a fleet, fleetSecret what its instances share.
+const (
+	operator    = "benchmark-operator"
+	fleetSecret = "the-secret-of-the-benchmark"
+)
 
 // StartGateway runs ours over the API at the address. program is Gateway or
 // Profiled.
 func (r *Rig) StartGateway(ctx context.Context, program, api string, more ...string) (*Process, error) {
+	token := admin.Config{File: r.name(Gateway) + ".token"}
+	p, err := r.startOurs(ctx, program, api, "token_file: "+token.File, "", more)
+	if err != nil {
+		return p, err
+	}
+	p.Token, err = token.FileToken()
+	return p, err
+}
+
+// StartFleet runs ours as StartGateway does, as one of three instances of a fleet. The
+// others have nothing to do but to beat. Their Redis, which is found on PATH, is the
+// fleet's own.
+func (r *Rig) StartFleet(ctx context.Context, program, api string, more ...string) (*Process, error) {
+	redis, err := r.startRedis(ctx)
+	if err != nil {
+		return nil, err
+	}
+	operators := fmt.Sprintf("tokens: [{name: bench, role: operator, token: %s}]", operator)
+	rest := fmt.Sprintf(fleetConfig, redis.Addr, fleetSecret, fleetSecret)
+	for range 2 {
+		if _, err := r.startOurs(ctx, Gateway, api, operators, rest, nil); err != nil {
+			return nil, err
+		}
+	}
+	p, err := r.startOurs(ctx, program, api, operators, rest, more)
+	if err != nil {
+		return p, err
+	}
+	p.Token = operator
+	return p, p.awaitFleet(ctx, 3)
+}
+
+func (r *Rig) name(program string) string {
+	return filepath.Join(r.Folder, fmt.Sprintf("%s-%d", program, len(r.running)))
+}
+
+// startOurs runs ours with operators in the section admin, and rest after the store's path.
+func (r *Rig) startOurs(ctx context.Context, program, api, operators, rest string, more []string) (*Process, error) {
 	listen, err := FreeAddr()
 	if err != nil {
 		return nil, err
 	}
-	operators, err := FreeAddr()
+	operate, err := FreeAddr()
 	if err != nil {
 		return nil, err
 	}
-	name := filepath.Join(r.Folder, fmt.Sprintf("gateway-%d", len(r.running)))
-	token := admin.Config{File: name + ".token"}
-	text := fmt.Sprintf(config, listen, operators, token.File, api, simulator.DefaultSecretID, simulator.DefaultSecretKey,
-		simulator.DefaultAppID, simulator.DefaultAppSecretKey, name+".db")
+	name := r.name(Gateway)
+	text := fmt.Sprintf(config, listen, operate, operators, api, simulator.DefaultSecretID, simulator.DefaultSecretKey,
+		simulator.DefaultAppID, simulator.DefaultAppSecretKey, name+".db") + rest
 	if err := os.WriteFile(name+".yaml", []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -63,11 +112,9 @@ func (r *Rig) StartGateway(ctx context.Context, program, api string, more ...str
 		args = append([]string{"serve"}, args...)
 	}
 	p, err := r.Start(ctx, program, listen, args...)
-	if err != nil {
-		return p, err
+	if err == nil {
+		p.Admin = operate
 	}
-	p.Admin = operators
-	p.Token, err = token.FileToken()
 	return p, err
 }
 

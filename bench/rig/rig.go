@@ -22,6 +22,7 @@ const (
 	LightAPI  = "lightapi"
 	Profiled  = "profiled" // ours, writing a CPU profile
 	Proxied   = "proxied"  // a backend behind HAProxy or nginx
+	Redis     = "redis-server"
 )
 
 // A Rig is a folder with the programs, and what runs of them.

@@ -3,7 +3,8 @@
 // connections (P1 to P3), and degraded answers against a handler that returns a
 // constant (P5). Rounds of both alternate, so that noise meets both alike.
 //
-// Run it in the folder bench: go run ./cmd/compare
+// Run it in the folder bench: go run ./cmd/compare. With --fleet it compares captchagate
+// as one of three instances of a fleet against captchagate alone (P1 to P3).
 package main
 
 import (
@@ -23,6 +24,7 @@ type options struct {
 	rounds  int
 	length  time.Duration
 	only    string
+	fleet   bool
 	profile string
 	conns   int
 	scene   string
@@ -34,6 +36,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 4, "rounds of each side")
 	flag.DurationVar(&o.length, "round", 3*time.Second, "length of a round")
 	flag.StringVar(&o.only, "only", "", "letters of the parts to run: s simulator, l light API, o one connection, m many connections, d degraded; empty = all")
+	flag.BoolVar(&o.fleet, "fleet", false, "compare ours as one of three instances of a fleet against ours alone; redis-server must be on PATH")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of ours under the load of P1 to this file, and measure nothing")
 	flag.IntVar(&o.conns, "conns", busy, "connections of the load that is profiled")
 	flag.StringVar(&o.scene, "scene", "", "profile degraded answers of this scene (default, allow or deny) instead of verified ones")
@@ -54,7 +57,7 @@ func main() {
 	if o.profile != "" {
 		return
 	}
-	if missed := printTable(os.Stdout, rows); *assert && missed > 0 {
+	if missed := printTable(os.Stdout, rows, o.names()); *assert && missed > 0 {
 		fmt.Fprintln(os.Stderr, "compare:", missed, "targets missed")
 		os.Exit(1)
 	}
@@ -72,7 +75,7 @@ func run(ctx context.Context, o options) ([]row, error) {
 	fmt.Fprintln(os.Stderr, "load average before:", rig.Load())
 	var rows []row
 	for i, part := range parts {
-		if !o.wants(part.letter) {
+		if !o.wants(part.letter) || o.fleet && !part.fleet {
 			continue
 		}
 		fmt.Fprintln(os.Stderr, part.name, "…")
@@ -85,6 +88,14 @@ func run(ctx context.Context, o options) ([]row, error) {
 	}
 	fmt.Fprintln(os.Stderr, "load average after:", rig.Load())
 	return rows, nil
+}
+
+// names are those of ours and of what it is compared with.
+func (o options) names() [2]string {
+	if o.fleet {
+		return [2]string{"in a fleet", "alone"}
+	}
+	return [2]string{"ours", "theirs"}
 }
 
 func (o options) wants(letter byte) bool {

@@ -14,35 +14,64 @@ import (
 
 const busy, crowded = 64, 256 // connections
 
+// fleetMost is what being in a fleet may cost at most in normal mode.
+const fleetMost = 0.05
+
 // A part is what is measured with one set of processes.
 type part struct {
 	letter byte
 	name   string
+	fleet  bool // it is asked of a fleet too
 	run    func(context.Context, *stage) ([]row, error)
 }
 
 var parts = []part{
-	{'s', "64 connections, simulator without latency", throughSimulator},
-	{'l', "64 connections, light API without latency", throughLightAPI},
-	{'o', "one connection", oneConnection},
-	{'m', "256 connections, API of 5 ms", manyConnections},
-	{'d', "degraded answers", degraded},
+	{'s', "64 connections, simulator without latency", true, throughSimulator},
+	{'l', "64 connections, light API without latency", true, throughLightAPI},
+	{'o', "one connection", true, oneConnection},
+	{'m', "256 connections, API of 5 ms", true, manyConnections},
+	{'d', "degraded answers", false, degraded},
 }
 
-// both starts an API, ours and the 60 lines over it.
+// both starts an API and the two that are compared over it: ours and the 60 lines, or
+// ours in a fleet and alone.
 func (s *stage) both(ctx context.Context, api, latency string) (a *rig.Process, ours, theirs *side, err error) {
 	if a, err = s.rig.StartAPI(ctx, api, latency); err != nil {
 		return nil, nil, nil, err
 	}
-	g, err := s.rig.StartGateway(ctx, rig.Gateway, a.Addr)
+	start := []func() (*rig.Process, error){
+		func() (*rig.Process, error) { return s.rig.StartGateway(ctx, rig.Gateway, a.Addr) },
+		func() (*rig.Process, error) { return s.rig.StartSimple(ctx, a.Addr) },
+	}
+	if s.o.fleet {
+		start[0], start[1] = func() (*rig.Process, error) { return s.rig.StartFleet(ctx, rig.Gateway, a.Addr) }, start[0]
+	}
+	first, err := start[0]()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	simple, err := s.rig.StartSimple(ctx, a.Addr)
+	second, err := start[1]()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return a, gatewaySide("ours", g), gatewaySide("the 60 lines", simple), nil
+	names := s.o.names()
+	return a, gatewaySide(names[0], first), gatewaySide(names[1], second), nil
+}
+
+// most and least are targets of ours to the other: of a fleet's instance to one that is
+// alone it is fleetMost either way.
+func (s *stage) most(ratio float64) float64 {
+	if s.o.fleet {
+		return 1 + fleetMost
+	}
+	return ratio
+}
+
+func (s *stage) least(ratio float64) float64 {
+	if s.o.fleet {
+		return 1 - fleetMost
+	}
+	return ratio
 }
 
 func throughSimulator(ctx context.Context, s *stage) ([]row, error) {
@@ -54,8 +83,8 @@ func throughSimulator(ctx context.Context, s *stage) ([]row, error) {
 		return nil, err
 	}
 	return []row{
-		compare("P1", "CPU a verified request, simulator", "µs", ours, theirs, outcome.perRequest).most(0.45),
-		compare("P2", "throughput on all cores, simulator and generator included", "/s", ours, theirs, outcome.PerSecond).least(2.2),
+		compare("P1", "CPU a verified request, simulator", "µs", ours, theirs, outcome.perRequest).most(s.most(0.45)),
+		compare("P2", "throughput on all cores, simulator and generator included", "/s", ours, theirs, outcome.PerSecond).least(s.least(2.2)),
 	}, nil
 }
 
@@ -82,8 +111,8 @@ func throughLightAPI(ctx context.Context, s *stage) ([]row, error) {
 	}
 	perSecondAndCore := func(o outcome) float64 { return 1e6 / o.perRequest() }
 	return []row{
-		compare("P1", "CPU a verified request, light API", "µs", ours, theirs, outcome.perRequest).most(0.45),
-		compare("P2", "throughput on all cores, light API and generator included", "/s", ours, theirs, outcome.PerSecond).least(2.2),
+		compare("P1", "CPU a verified request, light API", "µs", ours, theirs, outcome.perRequest).most(s.most(0.45)),
+		compare("P2", "throughput on all cores, light API and generator included", "/s", ours, theirs, outcome.PerSecond).least(s.least(2.2)),
 		compare("P2", "verified requests a second and core of the gateway", "/s", ours, theirs, perSecondAndCore),
 		connections(reuse[ours].perConnection(), reuse[theirs].perConnection(), wrongs{ours.wrong(), theirs.wrong()}),
 	}, nil
@@ -144,7 +173,7 @@ func oneConnection(ctx context.Context, s *stage) ([]row, error) {
 	p50 := func(o outcome) float64 { return micros(o.Quantile(0.5)) }
 	added := func(o outcome) float64 { return p50(o) - micros(o.floor) }
 	alone := median(figures(&side{rounds: direct}, p50))
-	return []row{compare("P3", fmt.Sprintf("added p50, one connection (the API alone: %.0f µs)", alone), "µs", &side{rounds: ours}, &side{rounds: theirs}, added).most(0.85)}, nil
+	return []row{compare("P3", fmt.Sprintf("added p50, one connection (the API alone: %.0f µs)", alone), "µs", &side{rounds: ours}, &side{rounds: theirs}, added).most(s.most(0.85))}, nil
 }
 
 // above is a side's round, over that of the API alone.
@@ -172,7 +201,7 @@ func manyConnections(ctx context.Context, s *stage) ([]row, error) {
 		p99 := func(o outcome) float64 { return float64(o.Quantile(0.99)) / float64(time.Millisecond) }
 		p50 := func(o outcome) float64 { return float64(o.Quantile(0.50)) / float64(time.Millisecond) }
 		rows = append(rows,
-			compare("P3", "p99, 256 connections, 5 ms, "+api, "ms", ours, theirs, p99).most(0.5),
+			compare("P3", "p99, 256 connections, 5 ms, "+api, "ms", ours, theirs, p99).most(s.most(0.5)),
 			compare("P3", "p50 of the same", "ms", ours, theirs, p50))
 	}
 	return rows, nil

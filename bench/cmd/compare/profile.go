@@ -19,7 +19,11 @@ func takeProfile(ctx context.Context, r *rig.Rig, o options) error {
 	if err != nil {
 		return err
 	}
-	g, err := r.StartGateway(ctx, rig.Profiled, api.Addr, "--cpuprofile", out)
+	start := r.StartGateway
+	if o.fleet {
+		start = r.StartFleet
+	}
+	g, err := start(ctx, rig.Profiled, api.Addr, "--cpuprofile", out)
 	if err != nil {
 		return err
 	}

@@ -55,9 +55,9 @@ func (r row) least(ratio float64) row {
 
 func text(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
-// printTable writes the rows as Markdown and returns how many were missed.
-func printTable(w io.Writer, rows []row) (missed int) {
-	fmt.Fprintln(w, "| row | what | ours | theirs | ratio | rounds' ratios | wrong answers, ours / theirs | target | |")
+// printTable writes the rows of the two named as Markdown and returns how many were missed.
+func printTable(w io.Writer, rows []row, names [2]string) (missed int) {
+	fmt.Fprintf(w, "| row | what | %[1]s | %[2]s | ratio | rounds' ratios | wrong answers, %[1]s / %[2]s | target | |\n", names[0], names[1])
 	fmt.Fprintln(w, "|---|---|---:|---:|---:|---|---:|---|---|")
 	for _, r := range rows {
 		if !r.Met {

@@ -34,7 +34,7 @@ func TestCompare_WrongAnswersMissWhateverTheFigure(t *testing.T) {
 			plain := compare("P1", "CPU", "µs", ours, theirs, outcome.perRequest)
 			rows := []row{plain, plain.most(0.45), connections(5000, 2, plain.Wrong)}
 			var b strings.Builder
-			missed := printTable(&b, rows)
+			missed := printTable(&b, rows, options{}.names())
 			if !strings.Contains(b.String(), c.mark) {
 				t.Errorf("the table does not say %q:\n%s", c.mark, b.String())
 			}
@@ -52,7 +52,7 @@ func TestCompare_WrongAnswersMissWhateverTheFigure(t *testing.T) {
 func TestCompare_AFigureOverItsTargetIsMissed(t *testing.T) {
 	ours, theirs := played("ours", 60*time.Microsecond, 0, 1000), played("theirs", 80*time.Microsecond, 0, 1000)
 	var b strings.Builder
-	if printTable(&b, []row{compare("P1", "CPU", "µs", ours, theirs, outcome.perRequest).most(0.45)}) != 1 || !strings.Contains(b.String(), "| missed |") {
+	if printTable(&b, []row{compare("P1", "CPU", "µs", ours, theirs, outcome.perRequest).most(0.45)}, options{}.names()) != 1 || !strings.Contains(b.String(), "| missed |") {
 		t.Errorf("0.75 is no miss of 0.45:\n%s", b.String())
 	}
 }
