@@ -272,11 +272,11 @@ func CheckStore(cfg store.Config) error { return bolt.Look(cfg.Path) }
 // newPasses makes what remembers who was let through unverified.
 func (g *Gateway) newPasses(ctx context.Context, events *recorder, transport http.RoundTripper) (*ledger, error) {
 	g.storeTrouble = &storeTrouble{audit: events.storeTrouble}
-	kept, key, err := g.queueStore(ctx)
+	kept, keys, err := g.queueStore(ctx)
 	if err != nil {
 		return nil, err
 	}
-	g.queue, err = reverify.New(ctx, g.upstream, kept, pace{g.situation, g.group}, nil, g.cfg.Reverify, key, transport, g.upstream.CountLocalTrouble, g.log, g.registry)
+	g.queue, err = reverify.New(ctx, g.upstream, kept, pace{g.situation, g.group}, nil, g.cfg.Reverify, keys, transport, g.upstream.CountLocalTrouble, g.log, g.registry)
 	if err != nil {
 		return nil, err
 	}

@@ -215,15 +215,16 @@ func (k *keeper) places(ctx context.Context) (places []string, err error) {
 	return places, nil
 }
 
-// queueStore is where the queue keeps what it holds, and the key that seals it: the fleet's,
-// so that any of its instances can read it.
-func (g *Gateway) queueStore(ctx context.Context) (s reverify.Store, key []byte, err error) {
-	if g.group == nil {
-		key, err = keptKey(ctx, g.store, sealKey)
-		return g.store, key, err
+// queueStore is where the queue keeps what it holds, and the keys that seal it: the fleet's,
+// so that any of its instances can read it, and the store's own, which sealed it before
+// this was an instance of a fleet.
+func (g *Gateway) queueStore(ctx context.Context) (s reverify.Store, keys [][]byte, err error) {
+	own, err := keptKey(ctx, g.store, sealKey)
+	if err != nil || g.group == nil {
+		return g.store, [][]byte{own}, err
 	}
 	g.group.keeper, err = newKeeper(ctx, g.store, g.group.board, g.group.gen, g.log)
-	return g.group.keeper, g.group.secret.Key("reverify"), err
+	return g.group.keeper, [][]byte{g.group.secret.Key("reverify"), own}, err
 }
 
 // gen is the generation of the board; 0 while it is away.

@@ -98,6 +98,9 @@ func (k *keeper) copy(ctx context.Context, places []string) error {
 	for _, place := range places {
 		bucket, key := reverify.PlaceOf(place)
 		value, ok, err := k.Get(ctx, bucket, key)
+		if ok { // what nobody can read is of no use there
+			value, ok = k.queue.Portable(bucket, key, value)
+		}
 		switch {
 		case err != nil:
 			return err

@@ -38,6 +38,7 @@ type colony struct {
 	text   bytes.Buffer
 	log    *slog.Logger // into text
 	folder string
+	own    map[string][]byte // keys of instances before they were of this fleet, by name
 
 	mu     sync.Mutex
 	asked  map[string]int      // how often, by ticket
@@ -77,8 +78,12 @@ func (c *colony) opens(name string) queen {
 	if err != nil {
 		c.Fatal(err)
 	}
+	keys := [][]byte{[]byte("the key of a fleet, of 32 bytes.")}
+	if own := c.own[name]; own != nil {
+		keys = append(keys, own)
+	}
 	hook := reverify.Config{Webhook: "https://shop.example/reports", Secret: "secret"}
-	q, err := reverify.New(ctx, c, kept, c, nil, hook, []byte("the key of a fleet, of 32 bytes."), c, nil, log, prometheus.NewRegistry())
+	q, err := reverify.New(ctx, c, kept, c, nil, hook, keys, c, nil, log, prometheus.NewRegistry())
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -217,6 +222,72 @@ func TestKeeper_AnInstanceThatDiesLeavesItsQueue(t *testing.T) {
 		if n := a.q.Counts("outage").Waiting; n != 0 {
 			t.Logf("it still counts %d", n) // as its own file told; nothing of them is reported
 		}
+	})
+}
+
+// What an instance that becomes one of a fleet had to ask again before, the others can go
+// on with: on the board it is sealed as the fleet's (S6).
+func TestKeeper_WhatWasOneInstancesIsTheFleets(t *testing.T) {
+	inColony(t, func(c *colony) {
+		own := []byte("the key of a single one's store.")
+		file, err := bolt.Open(filepath.Join(c.folder, "a.db"), c.log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := reverify.New(t.Context(), c, file, c, nil, reverify.Config{}, [][]byte{own}, c, nil, c.log, prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.lets(queen{q: q}, "good1")
+		c.lets(queen{q: q}, "forged1")
+		_ = file.Close()
+
+		c.own = map[string][]byte{"a": own}
+		a, b := c.opens("a"), c.opens("b")
+		defer b.dies()
+		time.Sleep(20 * time.Second)
+		a.dies()
+		time.Sleep(15 * time.Second)
+		c.is(1, false)
+		time.Sleep(20 * time.Second)
+		c.reported(2)
+	})
+}
+
+// What became of those whom an instance let in is counted once, wherever it is reported and
+// after a restart too.
+func TestKeeper_CountsWhatIsAdoptedOnce(t *testing.T) {
+	inColony(t, func(c *colony) {
+		a, b := c.opens("a"), c.opens("b")
+		c.is(1, true) // no report is acknowledged
+		time.Sleep(20 * time.Second)
+		c.lets(a, "good1")
+		c.lets(a, "forged1")
+		time.Sleep(10 * time.Second) // are in a batch
+		c.lets(a, "good2")
+		time.Sleep(time.Second) // is found, and waits for a batch
+		c.is(0, true)
+		c.lets(a, "forged2") // is not asked about
+		time.Sleep(time.Second)
+		a.dies()
+		found := a.q.Counts("outage")
+		time.Sleep(15 * time.Second)
+		c.is(1, true)
+		time.Sleep(15 * time.Second)
+		want := reverify.Tally{Confirmed: 2, Refuted: 2}
+		for range 2 {
+			here := b.q.Counts("outage")
+			if sum := (reverify.Tally{Confirmed: found.Confirmed + here.Confirmed, Refuted: found.Refuted + here.Refuted, Waiting: here.Waiting}); sum != want {
+				t.Errorf("%+v counted by the one that died and %+v by the one that goes on, want %+v", found, here, want)
+			}
+			b.dies()
+			b = c.opens("b")
+			time.Sleep(time.Second)
+		}
+		c.is(1, false)
+		time.Sleep(10 * time.Minute)
+		b.dies()
+		c.reported(4)
 	})
 }
 

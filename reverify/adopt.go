@@ -12,13 +12,25 @@ import (
 // one's process dies: those of batches first, which stand for entries.
 var Shared = []string{batchBucket, entryBucket}
 
+// Portable is a record of the store as a queue that has the first key alone can adopt it;
+// ok is false where it cannot be read here either.
+func (q *Queue) Portable(bucket, key string, sealed []byte) (_ []byte, ok bool) {
+	ring := q.records.keys
+	by, plain, err := ring.open(bucket, key, sealed)
+	if err != nil || by == ring[0] {
+		return sealed, err == nil
+	}
+	return ring[0].seal(bucket, key, plain), true
+}
+
 // Hold stops asking and sending, or has it go on: another queue may be adopting what
 // this one holds. What is on its way goes on.
 func (q *Queue) Hold(held bool) { q.held.Store(held) }
 
 // Adopt goes on with a record of another queue, unless it is here already. A ticket may
-// have been asked about by that one: that it was used proves nothing. An error means
-// that it could not be kept; then it must be given again.
+// have been asked about by that one: that it was used proves nothing. What that one found
+// is in its tally, and not in this one's. An error means that it could not be kept; then it
+// must be given again.
 func (q *Queue) Adopt(ctx context.Context, bucket, key string, sealed []byte) error {
 	switch bucket {
 	case batchBucket:
@@ -35,6 +47,7 @@ func (q *Queue) adoptBatch(ctx context.Context, key string, sealed []byte) error
 	if err != nil || known || !q.unseal(batchBucket, key, sealed, &rec) || !time.Now().Before(rec.Until) {
 		return err
 	}
+	rec.Tally = Tally{}
 	b := &batch{key: key, incident: rec.Incident, until: rec.Until}
 	var body Reports
 	if rec.Body != nil && json.Unmarshal(rec.Body, &body) == nil {
@@ -46,7 +59,6 @@ func (q *Queue) adoptBatch(ctx context.Context, key string, sealed []byte) error
 	for _, r := range body.Reports {
 		q.adopted.add(r.DecisionID)
 	}
-	q.tallies.restore(rec.Incident, rec.Tally)
 	if b.n > 0 {
 		q.capacity.take(b.n)
 		q.outbox.add(b)
@@ -60,7 +72,7 @@ func (q *Queue) adoptEntry(ctx context.Context, id string, sealed []byte) error 
 	if err != nil || known || q.adopted.has(id) || !q.unseal(entryBucket, id, sealed, &rec) || time.Since(rec.DecidedAt) >= retention {
 		return err
 	}
-	rec.Attempted = true
+	rec.Attempted, rec.Counted = true, rec.Found != nil
 	if err := q.records.putEntry(ctx, &item{id: id, decidedAt: rec.DecidedAt}, rec); err != nil {
 		return err
 	}
@@ -70,7 +82,7 @@ func (q *Queue) adoptEntry(ctx context.Context, id string, sealed []byte) error 
 }
 
 func (q *Queue) unseal(bucket, key string, sealed []byte, rec any) bool {
-	err := q.records.sealer.unseal(bucket, key, sealed, rec)
+	err := q.records.keys.unseal(bucket, key, sealed, rec)
 	if err != nil {
 		q.log.Error("a record that another instance left cannot be read; nothing will be reported of it", "error", err)
 	}

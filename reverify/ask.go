@@ -148,12 +148,21 @@ type item struct {
 	incident  string
 	decidedAt time.Time
 	found     *finding  // nil until asked
+	counted   bool      // in another queue's tally
 	failures  int       // questions without an answer
 	retryAt   time.Time // not to be asked about again before
 }
 
 // expired reports whether the API knows nothing of the item's ticket any more.
 func (it *item) expired(now time.Time) bool { return now.Sub(it.decidedAt) >= captcha.TicketLife }
+
+// tally is what an item that was found counts here.
+func (it *item) tally() (t Tally) {
+	if !it.counted {
+		t.count(it.found.Result)
+	}
+	return t
+}
 
 // A backlog holds what waits to be asked about.
 type backlog struct {

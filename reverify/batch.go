@@ -156,7 +156,7 @@ func (b *batcher) fill(ctx context.Context, open *openBatch, items []*item) (rep
 		}
 		reports = append(reports, r)
 		open.ids = append(open.ids, it.id)
-		open.rec.Tally.count(it.found.Result, 1)
+		open.rec.Tally.add(it.tally())
 		if end := it.decidedAt.Add(retention); end.After(open.until) {
 			open.until = end
 		}

@@ -74,7 +74,7 @@ func liveUntilKilled(path, address, round string) error {
 // overNetwork is a queue whose API and webhook are at an address.
 func overNetwork(s reverify.Store, address string) (*reverify.Queue, error) {
 	q, err := reverify.New(context.Background(), remoteAPI(address), s, &share{of: 1}, nil,
-		reverify.Config{Webhook: address + "/reports", Secret: secret}, key, nil, nil, quiet, prometheus.NewRegistry())
+		reverify.Config{Webhook: address + "/reports", Secret: secret}, [][]byte{key}, nil, nil, quiet, prometheus.NewRegistry())
 	if err == nil {
 		q.Hurry()
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,7 +70,7 @@ func TestQueue_KeepsNothingOfAUserInClear(t *testing.T) {
 func TestNew_RefusesWhatItCannotWorkWith(t *testing.T) {
 	kept := open(t)
 	make := func(cfg reverify.Config, key []byte, reg *prometheus.Registry, s reverify.Store) error {
-		_, err := reverify.New(t.Context(), newAPI(), s, &share{}, nil, cfg, key, nil, nil, quiet, reg)
+		_, err := reverify.New(t.Context(), newAPI(), s, &share{}, nil, cfg, [][]byte{key}, nil, nil, quiet, reg)
 		return err
 	}
 	if err := make(webhook, key, prometheus.NewRegistry(), kept); err != nil {
@@ -91,7 +92,7 @@ func TestNew_RefusesWhatItCannotWorkWith(t *testing.T) {
 func TestNew_PanicsOnARegistryThatHasTheMetricAlready(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	make := func() {
-		if _, err := reverify.New(t.Context(), newAPI(), open(t), &share{}, nil, webhook, key, nil, nil, quiet, reg); err != nil {
+		if _, err := reverify.New(t.Context(), newAPI(), open(t), &share{}, nil, webhook, [][]byte{key}, nil, nil, quiet, reg); err != nil {
 			t.Error(err)
 		}
 	}
@@ -147,4 +148,37 @@ func TestConfig_ListsEveryMistakeAndNoAddress(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What an earlier key sealed or named is still known, and what is new is the first one's.
+func TestNew_GoesOnWithWhatAnEarlierKeySealed(t *testing.T) {
+	inWorld(t, webhook, func(w *world) {
+		w.api.codes["ticket-bad"] = captcha.CodeForged
+		w.share.is(1)
+		w.lets("bad")
+		w.reported(10 * time.Second)
+		w.share.is(0)
+		w.lets("good")
+		w.stop()
+
+		later := []byte("another key of thirty-two bytes..")
+		w.keys = [][]byte{later, key}
+		w.start()
+		if home := netip.MustParseAddr("192.0.2.7"); !w.q.Refuted(home, "") || !w.q.Refuted(netip.Addr{}, "alice@shop.example") {
+			t.Error("who was refuted under the earlier key is not any more")
+		}
+		w.share.is(1)
+		if got := w.reported(10 * time.Second); got["decision-good"].Result != reverify.Confirmed {
+			t.Errorf("reported: %v", got)
+		}
+		w.share.is(0)
+		w.lets("new")
+		w.stop()
+		w.keys = [][]byte{later}
+		w.share.is(1)
+		w.start()
+		if got := w.reported(10 * time.Second); got["decision-new"].Result != reverify.Confirmed {
+			t.Errorf("what the first key sealed does not open with it: %v", got)
+		}
+	})
 }

@@ -33,6 +33,7 @@ type entryRecord struct {
 	Attempted bool            `json:"attempted,omitempty"`
 	Asking    bool            `json:"asking,omitempty"` // a question of ours began, and its end is not known
 	Found     *finding        `json:"found,omitempty"`
+	Counted   bool            `json:"counted,omitempty"` // in the tally of the queue that found it, which is not this one
 }
 
 // batchRecord is a batch in the store. Once acknowledged its body is gone and
@@ -46,9 +47,9 @@ type batchRecord struct {
 
 // records keeps entries and batches in a store, sealed.
 type records struct {
-	store  Store
-	sealer *sealer
-	log    *slog.Logger
+	store Store
+	keys  keyring
+	log   *slog.Logger
 }
 
 // entry returns an entry; ok is false if its life is over or it is damaged.
@@ -68,7 +69,7 @@ func (r *records) get(ctx context.Context, bucket, key string, v any) (bool, err
 	if err != nil || !ok {
 		return false, err
 	}
-	if err := r.sealer.unseal(bucket, key, sealed, v); err != nil {
+	if err := r.keys.unseal(bucket, key, sealed, v); err != nil {
 		r.log.Error("a record of re-verification cannot be read; nothing will be reported of it", "error", err)
 		return false, nil // trying again would not help, and hold up the others
 	}
@@ -84,7 +85,7 @@ func (r *records) putBatch(ctx context.Context, b *batch, rec batchRecord) error
 }
 
 func (r *records) put(ctx context.Context, bucket, key string, v any, until time.Time) error {
-	sealed, err := r.sealer.seal(bucket, key, v)
+	sealed, err := r.keys.seal(bucket, key, v)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,10 @@ func (r *refuted) has(ip netip.Addr, subject string) bool {
 	if none {
 		return false // as nearly always: no need to hash
 	}
-	names := r.pseudonyms(ip, subject)
+	var names []pseudonym
+	for _, by := range r.records.keys { // who was refuted under an earlier key still is
+		names = append(names, by.pseudonyms(ip, subject)...)
+	}
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,13 +69,13 @@ func (r *refuted) has(ip netip.Addr, subject string) bool {
 	return false
 }
 
-func (r *refuted) pseudonyms(ip netip.Addr, subject string) []pseudonym {
+func (s *sealer) pseudonyms(ip netip.Addr, subject string) []pseudonym {
 	var names []pseudonym
 	if home := captcha.Household(ip); home.IsValid() {
-		names = append(names, r.records.sealer.pseudonym("prefix", home.String()))
+		names = append(names, s.pseudonym("prefix", home.String()))
 	}
 	if subject != "" {
-		names = append(names, r.records.sealer.pseudonym("subject", subject))
+		names = append(names, s.pseudonym("subject", subject))
 	}
 	return names
 }
@@ -80,7 +83,7 @@ func (r *refuted) pseudonyms(ip netip.Addr, subject string) []pseudonym {
 // add remembers the user of a ticket.
 func (r *refuted) add(ctx context.Context, t captcha.Ticket) {
 	r.notify(t)
-	names := r.pseudonyms(t.UserIP, t.Subject)
+	names := r.records.keys[0].pseudonyms(t.UserIP, t.Subject)
 	now := time.Now()
 	r.mu.Lock()
 	r.sweep(now)

@@ -65,7 +65,7 @@ func (q *Queue) restoreBatches(ctx context.Context) (reported map[string]bool, e
 	unread := 0
 	for key, sealed := range found { // the keys begin with their time
 		var rec batchRecord
-		if q.records.sealer.unseal(batchBucket, key, sealed, &rec) != nil {
+		if q.records.keys.unseal(batchBucket, key, sealed, &rec) != nil {
 			unread++
 			continue
 		}
@@ -101,7 +101,7 @@ func (q *Queue) restoreEntries(ctx context.Context, reported map[string]bool) er
 			if err := q.records.store.Delete(ctx, entryBucket, id); err != nil {
 				return err
 			}
-		case q.records.sealer.unseal(entryBucket, id, sealed, &rec) != nil:
+		case q.records.keys.unseal(entryBucket, id, sealed, &rec) != nil:
 			unread++
 		default:
 			q.restoreEntry(id, rec)
@@ -123,16 +123,14 @@ func (q *Queue) restoreEntry(id string, rec entryRecord) {
 
 // takeUp goes on with an entry that is in the store.
 func (q *Queue) takeUp(id string, rec entryRecord) {
-	it := &item{id: id, incident: rec.Incident, decidedAt: rec.DecidedAt, found: rec.Found}
+	it := &item{id: id, incident: rec.Incident, decidedAt: rec.DecidedAt, found: rec.Found, counted: rec.Counted}
 	if now := time.Now(); it.decidedAt.After(now) {
 		it.decidedAt = now // the clock was set back; it must not wait longer for that
 	}
 	q.capacity.take(1)
 	if it.found != nil {
 		q.batcher.add(it)
-		var t Tally
-		t.count(it.found.Result, 1)
-		q.tallies.restore(it.incident, t)
+		q.tallies.restore(it.incident, it.tally())
 		return
 	}
 	q.tallies.waiting(it.incident, 1)

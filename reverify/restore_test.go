@@ -30,7 +30,7 @@ func TestNew_GoesOnBehindEntriesThatAreReportedAlready(t *testing.T) {
 		pass(10 * time.Second) // the batch is there, and so are its entries
 		w.stop()
 
-		if _, err := reverify.New(t.Context(), w.api, m, w.share, nil, webhook, key, nil, nil, quiet, prometheus.NewRegistry()); err == nil {
+		if _, err := reverify.New(t.Context(), w.api, m, w.share, nil, webhook, [][]byte{key}, nil, nil, quiet, prometheus.NewRegistry()); err == nil {
 			t.Error("goes on although what is reported cannot be deleted")
 		}
 		m.refuses("")
@@ -141,7 +141,7 @@ func (u unlistable) List(ctx context.Context, bucket string, limit int) (iter.Se
 
 func TestNew_FailsIfAnyOfItsBucketsCannotBeRead(t *testing.T) {
 	for _, bucket := range []string{"reverify-entries", "reverify-batches", "reverify-refuted", "reverify-spent"} {
-		_, err := reverify.New(t.Context(), newAPI(), unlistable{open(t), bucket}, &share{}, nil, webhook, key, nil, nil, quiet, prometheus.NewRegistry())
+		_, err := reverify.New(t.Context(), newAPI(), unlistable{open(t), bucket}, &share{}, nil, webhook, [][]byte{key}, nil, nil, quiet, prometheus.NewRegistry())
 		if err == nil {
 			t.Errorf("%s cannot be read, and there is no error", bucket)
 		}

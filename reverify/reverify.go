@@ -91,28 +91,28 @@ type Queue struct {
 
 // New returns a queue that goes on with what store holds. Verifier makes one
 // attempt a call. OnRefuted, which may be nil, is called with each ticket that
-// turned out bad, and must not block. Key, at least 32 bytes, seals what the
-// store holds; with another key nothing there can be read. Transport carries the
+// turned out bad, and must not block. The first of keys, each at least 32 bytes,
+// seals what the store holds; what none of them sealed cannot be read. Transport carries the
 // reports to the webhook; nil is one of its own. Trouble, which may be nil, is
 // told the kind of each trouble of this host's own that kept a report from it.
 //
-// It fails if cfg or key is wrong or the store cannot be read, and panics if reg
+// It fails if cfg or a key is wrong or the store cannot be read, and panics if reg
 // has its metric already.
-func New(ctx context.Context, verifier captcha.Verifier, store Store, ramp Ramp, onRefuted func(captcha.Ticket), cfg Config, key []byte, transport http.RoundTripper, trouble func(kind string), log *slog.Logger, reg prometheus.Registerer) (*Queue, error) {
+func New(ctx context.Context, verifier captcha.Verifier, store Store, ramp Ramp, onRefuted func(captcha.Ticket), cfg Config, keys [][]byte, transport http.RoundTripper, trouble func(kind string), log *slog.Logger, reg prometheus.Registerer) (*Queue, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if trouble == nil {
 		trouble = func(string) {}
 	}
-	sealer, err := newSealer(key)
+	ring, err := newKeyring(keys)
 	if err != nil {
 		return nil, err
 	}
 	q := &Queue{
 		log:      log,
 		timing:   &timing{askRate: 20, askEvery: 25 * time.Millisecond, idle: time.Second, flush: 5 * time.Second},
-		records:  &records{store: store, sealer: sealer, log: log},
+		records:  &records{store: store, keys: ring, log: log},
 		capacity: &capacity{limit: maxEntries},
 		tallies:  newTallies(reg),
 	}

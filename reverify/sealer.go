@@ -44,21 +44,13 @@ func newSealer(key []byte) (*sealer, error) {
 	return &sealer{aead: aead, mac: naming}, nil
 }
 
-// seal makes a record of v that only opens in its own place.
-func (s *sealer) seal(bucket, key string, v any) ([]byte, error) {
-	plain, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	return s.aead.Seal(nil, nil, plain, []byte(bucket+"/"+key)), nil //nolint:gosec // this AEAD draws the nonce itself and refuses another
+// seal makes a record of plain that only opens in its own place.
+func (s *sealer) seal(bucket, key string, plain []byte) []byte {
+	return s.aead.Seal(nil, nil, plain, []byte(bucket+"/"+key)) //nolint:gosec // this AEAD draws the nonce itself and refuses another
 }
 
-func (s *sealer) unseal(bucket, key string, sealed []byte, v any) error {
-	plain, err := s.aead.Open(nil, nil, sealed, []byte(bucket+"/"+key))
-	if err != nil {
-		return errors.New("a record cannot be unsealed: it was sealed with another key, or it is damaged")
-	}
-	return json.Unmarshal(plain, v)
+func (s *sealer) open(bucket, key string, sealed []byte) (plain []byte, err error) {
+	return s.aead.Open(nil, nil, sealed, []byte(bucket+"/"+key))
 }
 
 // pseudonym is a keyed one-way name of value among things of one kind.
@@ -66,4 +58,48 @@ func (s *sealer) pseudonym(kind, value string) pseudonym {
 	h := hmac.New(sha256.New, s.mac)
 	h.Write([]byte(kind + "\x00" + value))
 	return pseudonym(h.Sum(nil)[:len(pseudonym{})])
+}
+
+// A keyring has the sealers of several keys. The first seals and names; what any of them
+// sealed can be read.
+type keyring []*sealer
+
+func newKeyring(keys [][]byte) (ring keyring, err error) {
+	if len(keys) == 0 {
+		return nil, errors.New("reverify: there is no sealing key")
+	}
+	for _, key := range keys {
+		s, err := newSealer(key)
+		if err != nil {
+			return nil, err
+		}
+		ring = append(ring, s)
+	}
+	return ring, nil
+}
+
+func (k keyring) seal(bucket, key string, v any) ([]byte, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return k[0].seal(bucket, key, plain), nil
+}
+
+func (k keyring) unseal(bucket, key string, sealed []byte, v any) error {
+	_, plain, err := k.open(bucket, key, sealed)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, v)
+}
+
+// open also returns whose seal it was.
+func (k keyring) open(bucket, key string, sealed []byte) (by *sealer, plain []byte, err error) {
+	for _, s := range k {
+		if plain, err := s.open(bucket, key, sealed); err == nil {
+			return s, plain, nil
+		}
+	}
+	return nil, nil, errors.New("a record cannot be unsealed: it was sealed with another key, or it is damaged")
 }

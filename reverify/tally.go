@@ -18,14 +18,20 @@ type Tally struct {
 // Checked is how many could be verified in the end.
 func (t Tally) Checked() int { return t.Confirmed + t.Refuted }
 
-func (t *Tally) count(r Result, n int) {
+func (t *Tally) add(other Tally) {
+	t.Confirmed += other.Confirmed
+	t.Refuted += other.Refuted
+	t.Unverifiable += other.Unverifiable
+}
+
+func (t *Tally) count(r Result) {
 	switch r {
 	case Confirmed:
-		t.Confirmed += n
+		t.Confirmed++
 	case Refuted:
-		t.Refuted += n
+		t.Refuted++
 	case Unverifiable:
-		t.Unverifiable += n
+		t.Unverifiable++
 	}
 }
 
@@ -71,17 +77,13 @@ func (t *tallies) found(incident string, r Result) {
 	t.results.WithLabelValues(string(r)).Inc()
 	t.change(incident, func(tally *Tally) {
 		tally.Waiting--
-		tally.count(r, 1)
+		tally.count(r)
 	})
 }
 
 // restore counts what earlier processes found.
 func (t *tallies) restore(incident string, earlier Tally) {
-	t.change(incident, func(tally *Tally) {
-		tally.Confirmed += earlier.Confirmed
-		tally.Refuted += earlier.Refuted
-		tally.Unverifiable += earlier.Unverifiable
-	})
+	t.change(incident, func(tally *Tally) { tally.add(earlier) })
 }
 
 func (t *tallies) change(incident string, change func(*Tally)) {

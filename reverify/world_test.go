@@ -37,8 +37,9 @@ type world struct {
 	share *share
 	cfg   reverify.Config
 	logs  bytes.Buffer
-	fuse  *fuse // nil: nothing dies
-	hurry bool  // with a real clock
+	fuse  *fuse    // nil: nothing dies
+	hurry bool     // with a real clock
+	keys  [][]byte // nil: key
 
 	troubles atomic.Int32
 
@@ -72,8 +73,11 @@ func open(tb testing.TB) *bolt.Store {
 func (w *world) start() {
 	w.t.Helper()
 	w.reg = prometheus.NewRegistry()
+	if w.keys == nil {
+		w.keys = [][]byte{key}
+	}
 	log := slog.New(slog.NewTextHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	q, err := reverify.New(w.t.Context(), w.verifier(), w.kept, w.share, w.api.refuted, w.cfg, key, w.transport(), func(string) { w.troubles.Add(1) }, log, w.reg)
+	q, err := reverify.New(w.t.Context(), w.verifier(), w.kept, w.share, w.api.refuted, w.cfg, w.keys, w.transport(), func(string) { w.troubles.Add(1) }, log, w.reg)
 	if err != nil {
 		w.t.Fatal(err)
 	}
