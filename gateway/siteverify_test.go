@@ -115,6 +115,29 @@ func TestSiteverify_RepeatsTheAnswer(t *testing.T) {
 	})
 }
 
+// At reCAPTCHA's own path the answer is the same, but for a list of errors that is empty.
+func TestSiteverify_LeavesOutNoErrorsAtRecaptchasPath(t *testing.T) {
+	inHouse(t, shopAndBlog, func(h *house) {
+		at := func(path string, f fields) string {
+			w, _ := h.send(h.public, "POST", path, siteForm(f).Encode(), "Content-Type", "application/x-www-form-urlencoded")
+			return w.Body.String()
+		}
+		const ours, theirs, list = "/siteverify", "/recaptcha/api/siteverify", `"error-codes"`
+		expect := func(name, answer, part string, errors string) {
+			t.Helper()
+			if !strings.Contains(answer, part) || strings.Contains(answer, list) != (errors != "") || !strings.Contains(answer, errors) {
+				t.Errorf("%s: %s", name, answer)
+			}
+		}
+		expect("verified", at(theirs, h.user("login", simulator.TicketValid)), `"success":true`, "")
+		expect("verified as ever", at(ours, h.user("login", simulator.TicketValid)), `"success":true`, list+":[]")
+		expect("rejected", at(theirs, h.user("login", simulator.TicketForged)), `"success":false`, list+`:["invalid-input-response"]`)
+		h.throws(`{"mode":"degraded","reason":"the API is down"}`)
+		expect("a challenge", at(theirs, h.user("login", simulator.TicketValid)), `"challenge":{`, "")
+		expect("a challenge as ever", at(ours, h.user("login", simulator.TicketValid)), `"challenge":{`, list+":[]")
+	})
+}
+
 // A5: a refusal is counted as what /v1/verify would have answered, a decision as such;
 // and what is refused asks nobody, and stands in no log.
 func TestSiteverify_CountsWhatItRefuses(t *testing.T) {

@@ -25,6 +25,7 @@ func (s *Server) Handler(client http.Handler, beside map[string]http.Handler) ht
 	})
 	r.POST("/v1/verify", s.verify)
 	r.POST("/siteverify", s.siteverify)
+	r.POST(recaptchaPath, s.siteverify)
 	r.Match(readMethods, "/v1/challenge", s.cors, s.pace, s.pageChallenge)
 	r.POST("/v1/client-events", s.cors, s.pace, s.pageEvents)
 	r.Match(readMethods, "/v1/mode", s.cors, s.pageMode)

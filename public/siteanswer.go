@@ -16,7 +16,7 @@ type siteAnswer struct {
 	Success    bool             `json:"success"`
 	At         string           `json:"challenge_ts,omitempty"` // when it was decided
 	Hostname   string           `json:"hostname"`               // always "": nobody tells us
-	ErrorCodes []string         `json:"error-codes"`
+	ErrorCodes []string         `json:"error-codes,omitzero"`
 	Messages   []string         `json:"messages,omitempty"` // what is wrong in a refused request
 	Decision   string           `json:"decision,omitempty"`
 	Reason     policy.Reason    `json:"reason,omitempty"`
@@ -26,7 +26,16 @@ type siteAnswer struct {
 	Challenge  any              `json:"challenge,omitempty"`
 }
 
+// recaptchaPath is the path of reCAPTCHA's own API. It leaves out error-codes that are
+// none, as hCaptcha does, where Turnstile has an empty list. There are libraries that
+// need it this way (ezzarghili/recaptcha-go takes any list for an error), and ones that
+// need it the other.
+const recaptchaPath = "/recaptcha/api/siteverify"
+
 func writeSite(c *gin.Context, a siteAnswer) {
+	if len(a.ErrorCodes) == 0 && c.FullPath() == recaptchaPath {
+		a.ErrorCodes = nil
+	}
 	body, err := json.Marshal(a)
 	if err != nil {
 		panic(err) // all fields are our own
