@@ -25,6 +25,7 @@ require (
 	golang.org/x/net v0.59.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/time v0.16.0
+	gopkg.in/ezzarghili/recaptcha-go.v4 v4.3.0
 	pgregory.net/rapid v1.3.0
 )
 

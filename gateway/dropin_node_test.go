@@ -23,11 +23,16 @@ import (
 	"captchagate/upstream"
 )
 
-// A nodeSDK is a process that asks with Tencent's SDKs for Node.js.
+// A node is a process of Node.js that answers a line of JSON with another.
+type node struct {
+	t      *testing.T
+	input  io.Writer
+	output *bufio.Reader
+}
+
+// A nodeSDK asks with Tencent's SDKs for Node.js.
 type nodeSDK struct {
-	t       *testing.T
-	input   io.Writer
-	output  *bufio.Reader
+	node
 	gateway string // host and port
 	api     string
 }
@@ -50,8 +55,9 @@ type nodeAnswer struct {
 	Error  string         `json:"error"`
 }
 
-// startNode installs what testdata/sdk/package-lock.json names and starts ask.js.
-func startNode(t *testing.T) *nodeSDK {
+// startNode installs what package-lock.json in the folder of testdata names, and starts
+// the script there. What says what that is.
+func startNode(t *testing.T, folder, script, what string) node {
 	t.Helper()
 	missing := t.Skipf
 	if os.Getenv("CI") == "true" {
@@ -59,11 +65,11 @@ func startNode(t *testing.T) *nodeSDK {
 	}
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
-			missing("needs %s on PATH for Tencent's SDKs: %v", program, err)
+			missing("needs %s on PATH for %s: %v", program, what, err)
 		}
 	}
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "sdk"))); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", folder))); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
@@ -71,28 +77,29 @@ func startNode(t *testing.T) *nodeSDK {
 	install := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	install.Dir = dir
 	if output, err := install.CombinedOutput(); err != nil {
-		missing("npm ci could not install Tencent's SDKs: %v\n%s", err, output)
+		missing("npm ci could not install %s: %v\n%s", what, err, output)
 	}
-	node := exec.CommandContext(t.Context(), "node", "ask.js")
-	node.Dir, node.Stderr = dir, os.Stderr
-	input, err := node.StdinPipe()
+	process := exec.CommandContext(t.Context(), "node", script)
+	process.Dir, process.Stderr = dir, os.Stderr
+	input, err := process.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	output, err := node.StdoutPipe()
+	output, err := process.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := node.Start(); err != nil {
+	if err := process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = input.Close(); _ = node.Wait() })
-	return &nodeSDK{t: t, input: input, output: bufio.NewReader(output)}
+	t.Cleanup(func() { _ = input.Close(); _ = process.Wait() })
+	return node{t: t, input: input, output: bufio.NewReader(output)}
 }
 
-func (n *nodeSDK) ask(c nodeCall) (a nodeAnswer) {
+// asks writes a question, and reads the answer into a.
+func (n node) asks(question, a any) {
 	n.t.Helper()
-	text, err := json.Marshal(c)
+	text, err := json.Marshal(question)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -101,11 +108,16 @@ func (n *nodeSDK) ask(c nodeCall) (a nodeAnswer) {
 	}
 	line, err := n.output.ReadBytes('\n')
 	if err == nil {
-		err = json.Unmarshal(line, &a)
+		err = json.Unmarshal(line, a)
 	}
 	if err != nil {
 		n.t.Fatalf("%v: %s", err, line)
 	}
+}
+
+func (n *nodeSDK) ask(c nodeCall) (a nodeAnswer) {
+	n.t.Helper()
+	n.asks(c, &a)
 	return a
 }
 
@@ -142,16 +154,20 @@ func withoutNames(a nodeAnswer) nodeAnswer {
 	return a
 }
 
-// onSockets starts a simulated API and a gateway before it, with an app for each action
-// of a scene, and returns both addresses.
-func onSockets(t *testing.T) (sim *simulator.Simulator, gatewayAt, apiAt string) {
-	t.Helper()
-	cfg := testConfig(t.TempDir())
+// appOfEachAction has an app for each action of a scene, behind the drop-in.
+func appOfEachAction(cfg *config.Config) {
 	cfg.Upstream.Apps = nil
 	cfg.DropIn = public.DropIn{Scene: "login", ByApp: map[string]string{"190000002": "comment", "190000003": "payment"}}
 	for id := range uint64(3) {
 		cfg.Upstream.Apps = append(cfg.Upstream.Apps, upstream.App{CaptchaAppID: simulator.DefaultAppID + id, AppSecretKey: simulator.DefaultAppSecretKey})
 	}
+}
+
+// onSockets starts a simulated API and a gateway before it, and returns both addresses.
+func onSockets(t *testing.T, change func(*config.Config)) (sim *simulator.Simulator, gatewayAt, apiAt string) {
+	t.Helper()
+	cfg := testConfig(t.TempDir())
+	change(&cfg)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	sim = simulator.New(accountOf(cfg))
 	addresses, ended := make(chan string, 2), make(chan error, 2)
@@ -191,9 +207,10 @@ func onSockets(t *testing.T) (sim *simulator.Simulator, gatewayAt, apiAt string)
 // Tencent's SDKs for Node.js, unchanged but for the endpoint, parse through the gateway
 // what they parse from the API. It installs them, 106 MB, in some 10 s.
 func TestDropIn_IsTheAPIToNode(t *testing.T) {
-	n := startNode(t)
-	sim, gatewayAt, apiAt := onSockets(t)
-	n.gateway, n.api = gatewayAt, apiAt
+	t.Parallel()
+	process := startNode(t, "sdk", "ask.js", "Tencent's SDKs")
+	sim, gatewayAt, apiAt := onSockets(t, appOfEachAction)
+	n := &nodeSDK{node: process, gateway: gatewayAt, api: apiAt}
 	call := func(sdk, sign, action string, app uint64) nodeCall {
 		return nodeCall{SDK: sdk, Sign: sign, Action: action, ID: simulator.DefaultSecretID, Key: simulator.DefaultSecretKey, Params: map[string]any{
 			"CaptchaType": 9, "UserIp": "192.0.2.7", "CaptchaAppId": app, "AppSecretKey": simulator.DefaultAppSecretKey,
