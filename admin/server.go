@@ -28,6 +28,7 @@ type Server struct {
 	reload  func(ctx context.Context, actor string) (Reloaded, error)
 	log     *slog.Logger
 	guard   *guard
+	live    *live
 	engine  *gin.Engine
 }
 
@@ -37,6 +38,9 @@ type Views interface {
 	Status() Status
 	// Incidents are up to limit outages, newest first.
 	Incidents(limit int) []watch.Incident
+	// Series is what happened in the last minutes, oldest first, and how far its
+	// points lie apart.
+	Series(minutes int) (every time.Duration, points []watch.Point)
 	// Reverified are up to limit reports of re-verification that nobody has
 	// acknowledged, newest first. The error says that they cannot be read.
 	Reverified(ctx context.Context, limit int) (reverify.Reports, error)
@@ -49,7 +53,8 @@ type Views interface {
 // enters in the audit what came of it, in the name of actor, and is nil if
 // there is no file; metrics answers GET /metrics. cfg must be valid.
 func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context.Context, actor string) (Reloaded, error), metrics http.Handler, log *slog.Logger) *Server {
-	s := &Server{control: ctrl, views: views, reload: reload, log: log, guard: newGuard(cfg.Tokens)}
+	s := &Server{control: ctrl, views: views, reload: reload, log: log, guard: newGuard(cfg.Tokens), live: newLive(func() Status { return views.Status().whole() })}
+	ctrl.FollowAudit(s.live.entered)
 	s.engine = newEngine()
 	s.engine.Use(s.guarded, bounded, s.guard.letIn)
 	s.engine.NoRoute(notFound)
@@ -60,6 +65,8 @@ func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context
 	v1.Match(readMethods, "/status", s.getStatus)
 	v1.Match(readMethods, "/audit", s.getAudit)
 	v1.Match(readMethods, "/incidents", s.getIncidents)
+	v1.Match(readMethods, "/series", s.getSeries)
+	v1.Match(readMethods, "/events", s.getEvents)
 	v1.Match(readMethods, "/reverified", s.getReverified)
 	v1.POST("/who", s.postWho)
 	v1.PUT("/mode", operatorsOnly, s.putMode)
@@ -82,6 +89,12 @@ func newEngine() *gin.Engine {
 	return engine
 }
 
+// Run tells event streams of what changes until ctx ends.
+func (s *Server) Run(ctx context.Context) { s.live.run(ctx) }
+
+// EndStreams ends all event streams: a server that shuts down waits for them.
+func (s *Server) EndStreams() { s.live.end() }
+
 // Handler returns what the operators' listener serves.
 func (s *Server) Handler() http.Handler { return s.engine }
 
@@ -94,8 +107,13 @@ func (s *Server) guarded(c *gin.Context) {
 	}
 }
 
-// bounded ends a request that takes too long, also one whose body trickles in.
+// bounded ends a request that takes too long, also one whose body trickles in. Event
+// streams bound themselves.
 func bounded(c *gin.Context) {
+	if c.FullPath() == eventsPath {
+		c.Next()
+		return
+	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTime)
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)

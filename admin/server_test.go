@@ -11,8 +11,10 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,10 +42,12 @@ var (
 // A door is the operators' API over a real control, without a network.
 type door struct {
 	http.Handler
+	server  *admin.Server
 	control *control.Control
 	reload  func(context.Context) error
-	status  admin.Status
-	broken  error // what reading the reports comes to
+	mu      sync.Mutex
+	status  admin.Status // under mu
+	broken  error        // what reading the reports comes to
 	log     bytes.Buffer
 }
 
@@ -54,30 +58,39 @@ func build(t *testing.T, tokens []admin.Token) *door {
 	d := &door{reload: func(context.Context) error { return nil }, status: admin.Status{Mode: "normal", Script: admin.Script{State: admin.ScriptUp}, Store: admin.Store{Kind: "bolt", Healthy: true}}}
 	d.control, err = control.New(t.Context(), s, []string{"login", "comment"}, quiet)
 	must(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		d.control.Run(ctx)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-ended
-		must(t, s.Close())
-	})
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "captchagate_mode 1\n") })
-	d.Handler = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d,
+	d.server = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d,
 		func(ctx context.Context, _ string) (admin.Reloaded, error) {
 			return admin.Reloaded{Summary: "reloaded; changed: scenes"}, d.reload(ctx)
-		}, metrics, slog.New(slog.NewTextHandler(&d.log, nil))).Handler()
+		}, metrics, slog.New(slog.NewTextHandler(&d.log, nil)))
+	d.Handler = d.server.Handler()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { d.control.Run(ctx) })
+	running.Go(func() { d.server.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+		must(t, s.Close())
+	})
 	return d
 }
 
 // Status is as a gateway would tell it.
 func (d *door) Status() admin.Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	s := d.status
+	s.Replicas = slices.Clone(s.Replicas)
 	s.Override, s.Drills = d.control.Override(), d.control.Drills()
 	return s
+}
+
+// setStatus changes how the gateway is.
+func (d *door) setStatus(change func(*admin.Status)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change(&d.status)
 }
 
 // Incidents are as many as are asked for.
@@ -87,6 +100,11 @@ func (d *door) Incidents(limit int) []watch.Incident {
 		all[i].ID = strconv.Itoa(i)
 	}
 	return all
+}
+
+// Series is a second of everything.
+func (d *door) Series(int) (time.Duration, []watch.Point) {
+	return time.Second, []watch.Point{{At: time.Now(), State: "closed", Mode: "normal"}}
 }
 
 // Reverified is as many reports as are asked for.

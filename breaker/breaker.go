@@ -52,7 +52,21 @@ type Ports struct {
 	Connections Connections
 	Peers       Peers    // nil is Alone
 	Siblings    Siblings // nil is Alone
+	Calls       Calls    // nil: nobody wants to know
 }
+
+// Calls is told of calls to the Captcha API for users. Its methods must not block.
+type Calls interface {
+	// Called tells of a call that is over, as captchagate_upstream_attempts_total names it.
+	Called(outcome string, took time.Duration)
+	// Spared tells of a user's request that was not sent because the circuit was open.
+	Spared()
+}
+
+type noCalls struct{}
+
+func (noCalls) Called(string, time.Duration) {}
+func (noCalls) Spared()                      {}
 
 // A Breaker is a Verifier around another one. It works only while Run runs.
 type Breaker struct {
@@ -67,6 +81,7 @@ type Breaker struct {
 	circuit   *circuit
 	account   *account
 	throttled *throttling
+	calls     Calls
 	watchdog  *watchdog
 	prober    *prober
 }
@@ -86,13 +101,17 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	if siblings == nil {
 		siblings = Alone{}
 	}
+	if ports.Calls == nil {
+		ports.Calls = noCalls{}
+	}
 	now := time.Now()
 	mailbox := mailbox{changed: make(chan struct{}, 1), suspicions: make(chan finding, 1)}
 	outbox := &outbox{journal: ports.Journal, peers: peers, log: log}
 	throttle := newThrottle(now)
 
 	b := &Breaker{fates: ports.Fates, abandoned: ports.Abandoned, siblings: siblings, limits: limits}
-	metrics := newMetrics(reg, b)
+	metrics := newMetrics(reg, b, ports.Calls)
+	b.calls = ports.Calls
 	b.inFlight = &inFlight{max: limits.MaxInFlight, siblings: siblings}
 	b.latencies = &latencies{}
 	b.circuit = newCircuit(cfg, b.inFlight, b.latencies, ports.Connections, mailbox, outbox, metrics, now)
@@ -143,6 +162,9 @@ func (b *Breaker) verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict
 	now := time.Now()
 	generation, f := b.admission.admit(t, now)
 	if f != nil {
+		if f.Kind == captcha.CircuitOpen {
+			b.calls.Spared()
+		}
 		return captcha.Verdict{}, f
 	}
 	c := newCall(t, generation, now.Add(b.limits.Deadline))

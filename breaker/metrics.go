@@ -13,11 +13,12 @@ type metrics struct {
 	sent, spent prometheus.Counter
 	transitions *prometheus.CounterVec
 	probes      *prometheus.CounterVec
+	calls       Calls
 }
 
 // newMetrics registers what is counted and what b is asked for when it is scraped.
 // Series whose labels are known beforehand stand at 0 from the start.
-func newMetrics(reg prometheus.Registerer, b *Breaker) *metrics {
+func newMetrics(reg prometheus.Registerer, b *Breaker, calls Calls) *metrics {
 	auto := promauto.With(reg)
 	attempts := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "captchagate_upstream_attempts_total", Help: "Calls made to the Captcha API, by outcome.",
@@ -26,6 +27,7 @@ func newMetrics(reg prometheus.Registerer, b *Breaker) *metrics {
 		Name: "captchagate_retries_total", Help: "Retries that were sent, or not sent because the budget was spent.",
 	}, []string{"result"})
 	m := &metrics{
+		calls:    calls,
 		attempts: map[string]prometheus.Counter{},
 		seconds: auto.NewHistogram(prometheus.HistogramOpts{
 			Name: "captchagate_upstream_attempt_seconds", Help: "Duration of a call to the Captcha API.",
@@ -70,4 +72,5 @@ func registerGauges(auto promauto.Factory, b *Breaker) {
 func (m *metrics) attempt(outcome string, took time.Duration) {
 	m.attempts[outcome].Inc()
 	m.seconds.Observe(took.Seconds())
+	m.calls.Called(outcome, took)
 }

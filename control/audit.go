@@ -171,6 +171,7 @@ func (e Entry) encode() []byte {
 
 func (c *Control) enqueue(e Entry) {
 	e.At = c.distinct(e.At)
+	c.tellReaders(e)
 	select {
 	case c.queue <- queuedEntry{e.Kind.log(), e.At, e.encode()}:
 	default:

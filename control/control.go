@@ -76,6 +76,7 @@ type Control struct {
 	last    atomic.Int64 // time of the last entry, in Unix nanoseconds
 
 	publish func(entry []byte) // to the other instances; nil for one
+	readers []func(Entry)      // of the audit as it is entered
 	merging sync.Mutex
 	names   map[string]bool // of operators' entries that are kept; nil until they were read
 }
@@ -119,6 +120,17 @@ func New(ctx context.Context, store Store, scenes []string, log *slog.Logger) (*
 func (c *Control) Follow(changed func()) {
 	c.followers = append(c.followers, changed)
 	changed()
+}
+
+// FollowAudit has entered called with each entry of the audit as it is entered, whether or
+// not the store has taken it yet. It must not block. FollowAudit is for the time before Run
+// and the first Set.
+func (c *Control) FollowAudit(entered func(Entry)) { c.readers = append(c.readers, entered) }
+
+func (c *Control) tellReaders(e Entry) {
+	for _, entered := range c.readers {
+		entered(e)
+	}
 }
 
 func (c *Control) tellFollowers() {

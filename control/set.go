@@ -61,6 +61,7 @@ func (c *Control) persist(ctx context.Context, next *state, e Entry) error {
 		return err
 	}
 	c.state.Store(next)
+	c.tellReaders(e)
 	c.log.Info("switched", "summary", e.Summary, "actor", e.Actor)
 	return nil
 }

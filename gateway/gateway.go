@@ -54,6 +54,7 @@ type Gateway struct {
 	script       *watch.Script
 	reports      *watch.Reports
 	incidents    *watch.Incidents
+	history      *watch.History
 	queue        *reverify.Queue
 	names        *names
 	tickets      *tickets
@@ -89,6 +90,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if g.control, err = control.New(ctx, g.store, sceneNames(cfg.Scenes), log); err != nil {
 		return nil, err
 	}
+	g.history = watch.NewHistory()
 	events, err := g.newRecorder(ctx)
 	if err != nil {
 		return nil, err
@@ -107,7 +109,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 		return nil, err
 	}
 	events.group = g.group
-	ports := breaker.Ports{Fates: g.fates(), Abandoned: g.abandoned(), Journal: events, Connections: g.upstream, Peers: g.peers(), Siblings: g.siblings()}
+	ports := breaker.Ports{Fates: g.fates(), Abandoned: g.abandoned(), Journal: events, Connections: g.upstream, Peers: g.peers(), Siblings: g.siblings(), Calls: g.history}
 	if g.breaker, err = breaker.New(g.upstream, ports, cfg.Upstream.Apps[0].CaptchaAppID, placement, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
 		return nil, err
 	}
@@ -161,7 +163,7 @@ func (g *Gateway) newDoors(ctx context.Context) (err error) {
 	if doors.Others, err = g.others(); err != nil {
 		return err
 	}
-	g.public = public.New(doors, g.policy, g.situation, g.challenger, g.incidents, g.reports, connlimit.Vouch, g.log, g.registry)
+	g.public = public.New(doors, g.policy, g.situation, g.challenger, answers{g.incidents, g.history}, g.reports, connlimit.Vouch, g.log, g.registry)
 	g.connections, g.operators = newConnections(g.cfg, connlimit.Descriptors(), g.log)
 	g.registerMetrics()
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -197,7 +199,7 @@ func (g *Gateway) newAdmin() (*admin.Server, error) {
 		reload = g.reloadFor
 	}
 	return admin.New(cfg, g.control,
-		&views{situation: g.situation, control: g.control, breaker: g.breaker, policy: g.policy, apps: g.apps, script: g.script, upstream: g.upstream, store: g.store, trouble: g.storeTrouble, incidents: g.incidents, queue: g.queue, names: g.names, group: g.group},
+		&views{situation: g.situation, control: g.control, breaker: g.breaker, policy: g.policy, apps: g.apps, script: g.script, upstream: g.upstream, store: g.store, trouble: g.storeTrouble, incidents: g.incidents, history: g.history, queue: g.queue, names: g.names, group: g.group},
 		reload, promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.log), nil
 }
 
@@ -235,6 +237,8 @@ func (g *Gateway) Start(ctx context.Context) (wait func()) {
 	wg.Go(func() { g.names.Run(ctx) })
 	wg.Go(func() { g.script.Run(ctx) })
 	wg.Go(func() { g.incidents.Run(ctx) })
+	wg.Go(func() { g.history.Run(ctx, g.standing) })
+	wg.Go(func() { g.admin.Run(ctx) })
 	wg.Go(func() { g.queue.Run(ctx) })
 	wg.Go(func() { g.tickets.Run(ctx) })
 	wg.Go(func() { g.budgets.Run(ctx) })

@@ -36,6 +36,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) err
 		ready(public.Addr().String(), operators.Addr().String())
 	}
 	servers := []*http.Server{g.newServer(), g.newServer()}
+	servers[1].RegisterOnShutdown(g.admin.EndStreams)
 	failed := make(chan error, len(servers))
 	go func() { failed <- g.connections.Serve(servers[0], public, g.Handler()) }()
 	go func() { failed <- g.operators.Serve(servers[1], operators, g.AdminHandler()) }()

@@ -69,7 +69,7 @@ func answersOf(i watch.Incident) (n int64) {
 // answers counts so many answers of an outage.
 func (w *witness) answers(n int) {
 	for range n {
-		w.CountDecision("allow", "circuit_open")
+		w.CountAnswer(watch.Answer{Decision: "allow", Cause: "circuit_open"})
 	}
 }
 

@@ -28,6 +28,7 @@ type views struct {
 	store     store.Store
 	trouble   *storeTrouble
 	incidents *watch.Incidents
+	history   *watch.History
 	queue     *reverify.Queue
 	names     *names
 	group     *group // nil for one instance
@@ -111,6 +112,17 @@ func addresses(of []upstream.Address) []admin.Address {
 func (v *views) Incidents(limit int) []watch.Incident {
 	v.incidents.Recount(v.counts)
 	return v.incidents.List(limit)
+}
+
+// Series is what happened in the last minutes.
+func (v *views) Series(minutes int) (every time.Duration, points []watch.Point) {
+	return v.history.Points(minutes)
+}
+
+// Incident is one outage by its id.
+func (v *views) Incident(id string) (watch.Incident, bool) {
+	v.incidents.Recount(v.counts)
+	return v.incidents.Find(id)
 }
 
 // counts are how re-verification of an incident stands here.

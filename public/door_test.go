@@ -88,7 +88,7 @@ func (peace) SceneMode(string) policy.Mode { return policy.ModeNormal }
 func (peace) Cause(string) captcha.Cause   { return "" }
 func (peace) Observe()                     {}
 
-func (uncounted) CountDecision(string, string) {}
+func (uncounted) CountAnswer(watch.Answer) {}
 
 func (r reports) Record(visitor netip.Addr, events []watch.Event) {
 	r.d.told += len(events)

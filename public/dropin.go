@@ -185,7 +185,7 @@ func (d *dropIn) serve(c *gin.Context) {
 		d.server.decider.Repeat(q.Scene, got.decision)
 	}
 	d.server.lines.decision(c, a, got.decision)
-	d.server.incidents.CountDecision(got.decision.Action.String(), string(got.decision.Cause))
+	d.server.count(q.Scene, got.decision)
 	got.write(c)
 }
 

@@ -55,9 +55,9 @@ type Challenger interface {
 	IssueForPage(scene string, cause captcha.Cause, visitor netip.Addr) any
 }
 
-// Incidents counts what was answered while an outage went on.
-type Incidents interface {
-	CountDecision(action, cause string)
+// Answers counts what users got.
+type Answers interface {
+	CountAnswer(a watch.Answer)
 }
 
 // Reports takes what pages report of captchas that failed to load.
@@ -102,7 +102,7 @@ type Server struct {
 	decider    Decider
 	situation  Situation
 	challenger Challenger
-	incidents  Incidents
+	answers    Answers
 	reports    Reports
 	lines      *lines
 	vouch      Vouch
@@ -120,9 +120,9 @@ type Server struct {
 }
 
 // New returns a server that is ready. cfg must be valid.
-func New(cfg Config, d Decider, s Situation, c Challenger, i Incidents, r Reports, v Vouch, log *slog.Logger, reg prometheus.Registerer) *Server {
+func New(cfg Config, d Decider, s Situation, c Challenger, a Answers, r Reports, v Vouch, log *slog.Logger, reg prometheus.Registerer) *Server {
 	server := &Server{
-		cfg: cfg, decider: d, situation: s, challenger: c, incidents: i, reports: r, vouch: v, lines: newLines(cfg.Lines, log), log: log,
+		cfg: cfg, decider: d, situation: s, challenger: c, answers: a, reports: r, vouch: v, lines: newLines(cfg.Lines, log), log: log,
 		questions: once.NewQuestions(AnswerLife, maxAnswers, cfg.Others),
 		pages:     pageBudget(),
 		origins:   told{every: time.Minute, most: 16},

@@ -16,6 +16,7 @@ import (
 	"captchagate/api"
 	"captchagate/once"
 	"captchagate/policy"
+	"captchagate/watch"
 )
 
 const (
@@ -123,7 +124,15 @@ func question(caller, key string, r policy.Request) once.Question {
 // note writes down what was decided.
 func (s *Server) note(c *gin.Context, a asked, d policy.Decision) {
 	s.lines.decision(c, a, d)
-	s.incidents.CountDecision(d.Action.String(), string(d.Cause))
+	s.count(a.scene, d)
+}
+
+// count counts what a user got.
+func (s *Server) count(scene string, d policy.Decision) {
+	s.answers.CountAnswer(watch.Answer{
+		Scene: scene, Decision: d.Action.String(), Cause: string(d.Cause),
+		Degraded: d.Mode == policy.ModeDegraded, Solved: d.Reason == policy.ReasonChallengeSolved,
+	})
 }
 
 func (s *Server) answer(c *gin.Context, a asked, d policy.Decision) {

@@ -12,7 +12,7 @@ func TestDecision_CostsNoAllocation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	count := func() { is.CountDecision("challenge", "circuit_open") }
+	count := func() { is.CountAnswer(watch.Answer{Decision: "challenge", Cause: "circuit_open"}) }
 	if n := testing.AllocsPerRun(100, count); n != 0 {
 		t.Errorf("%v allocations in peace", n)
 	}
@@ -29,19 +29,19 @@ func BenchmarkDecision(b *testing.B) {
 	}
 	b.Run("peace", func(b *testing.B) {
 		for b.Loop() {
-			is.CountDecision("allow", "")
+			is.CountAnswer(watch.Answer{Decision: "allow"})
 		}
 	})
 	is.Begin(watch.KindCircuit, "faults", time.Now())
 	b.Run("outage", func(b *testing.B) {
 		for b.Loop() {
-			is.CountDecision("challenge", "circuit_open")
+			is.CountAnswer(watch.Answer{Decision: "challenge", Cause: "circuit_open"})
 		}
 	})
 	b.Run("outage, all cores", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				is.CountDecision("challenge", "circuit_open")
+				is.CountAnswer(watch.Answer{Decision: "challenge", Cause: "circuit_open"})
 			}
 		})
 	})

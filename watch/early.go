@@ -27,10 +27,10 @@ const (
 )
 
 // countEarly counts an answer that was given outside any incident.
-func (is *Incidents) countEarly(decision, cause string) {
-	c := captcha.Cause(cause)
+func (is *Incidents) countEarly(a Answer) {
+	c := captcha.Cause(a.Cause)
 	if c != captcha.CauseUpstreamFault && c != captcha.CauseCircuitOpen {
-		if e := is.early.Load(); e != nil && c == captcha.NoCause && decision == "allow" && !e.verified.Load() {
+		if e := is.early.Load(); e != nil && c == captcha.NoCause && a.Decision == "allow" && !e.verified.Load() {
 			e.verified.Store(true)
 		}
 		return
@@ -41,7 +41,7 @@ func (is *Incidents) countEarly(decision, cause string) {
 	if t == nil { // none began meanwhile
 		t = is.beginning(time.Now()).tally
 	}
-	t.add(decision, cause, 1)
+	t.count(a)
 }
 
 // Coming is the id that the incident will have if the circuit opens soon because

@@ -19,42 +19,42 @@ func TestIncidents_CountWhatCameBeforeTheyWereNoticed(t *testing.T) {
 	}{
 		{"nothing", func(*process) {}, nil, 0},
 		{"faults", func(p *process) {
-			p.CountDecision("allow", fault)
+			p.CountAnswer(watch.Answer{Decision: "allow", Cause: fault})
 			time.Sleep(300 * time.Millisecond)
-			p.CountDecision("challenge", fault)
+			p.CountAnswer(watch.Answer{Decision: "challenge", Cause: fault})
 		}, map[string]int64{"allow": 1, "challenge": 1}, 300 * time.Millisecond},
 		{"faults of few users", func(p *process) {
 			for range 10 {
-				p.CountDecision("allow", fault)
+				p.CountAnswer(watch.Answer{Decision: "allow", Cause: fault})
 				time.Sleep(9 * time.Minute)
 			}
 		}, map[string]int64{"allow": 10}, 90 * time.Minute},
 		{"a fault long ago", func(p *process) {
-			p.CountDecision("allow", fault)
+			p.CountAnswer(watch.Answer{Decision: "allow", Cause: fault})
 			time.Sleep(11 * time.Minute)
 		}, nil, 0},
 		{"faults between passes", func(p *process) {
 			for range 10 {
-				p.CountDecision("allow", fault)
-				p.CountDecision("allow", "")
+				p.CountAnswer(watch.Answer{Decision: "allow", Cause: fault})
+				p.CountAnswer(watch.Answer{Decision: "allow"})
 				time.Sleep(time.Second)
 			}
 		}, map[string]int64{"allow": 10}, 0},
 		{"chance, again and again", func(p *process) {
 			for range 600 {
-				p.CountDecision("allow", fault)
-				p.CountDecision("allow", "")
+				p.CountAnswer(watch.Answer{Decision: "allow", Cause: fault})
+				p.CountAnswer(watch.Answer{Decision: "allow"})
 				time.Sleep(time.Second)
 			}
 		}, map[string]int64{"allow": 12}, 0},
 		{"a fault and then only passes", func(p *process) {
-			p.CountDecision("allow", fault)
-			p.CountDecision("allow", "")
+			p.CountAnswer(watch.Answer{Decision: "allow", Cause: fault})
+			p.CountAnswer(watch.Answer{Decision: "allow"})
 			time.Sleep(21 * time.Second)
 		}, nil, 0},
 		{"what is no evidence", func(p *process) {
 			for _, cause := range []string{"", "throttled", "overloaded", "forced", "disaster_ticket", "misconfigured", "budget_spent"} {
-				p.CountDecision("deny", cause)
+				p.CountAnswer(watch.Answer{Decision: "deny", Cause: cause})
 			}
 		}, nil, 0},
 	} {
@@ -63,7 +63,7 @@ func TestIncidents_CountWhatCameBeforeTheyWereNoticed(t *testing.T) {
 				row.before(p)
 				coming, noticed := p.Coming(), time.Now()
 				p.Begin(watch.KindCircuit, "faults", noticed)
-				p.CountDecision("deny", opened)
+				p.CountAnswer(watch.Answer{Decision: "deny", Cause: opened})
 				i := p.List(1)[0]
 				if p.Current() != i.ID || len(row.counts) > 0 && i.ID != coming {
 					t.Errorf("it is %s, goes on as %s, and was to be %s", i.ID, p.Current(), coming)
@@ -87,7 +87,7 @@ func TestIncidents_CountWhatCameBeforeTheyWereNoticed(t *testing.T) {
 // What failed in peace belongs to no outage of another kind.
 func TestIncidents_OfAnotherKindHaveNothingBefore(t *testing.T) {
 	begun(t, func(t *testing.T, p *process, _ *shelf) {
-		p.CountDecision("allow", "upstream_fault")
+		p.CountAnswer(watch.Answer{Decision: "allow", Cause: "upstream_fault"})
 		coming := p.Coming()
 		p.Begin(watch.KindScript, "the script is away", time.Now())
 		if i := p.List(1)[0]; len(i.Answers) != 0 || i.ID == coming {

@@ -27,7 +27,7 @@ type Store interface {
 // maxIncidents is how many are kept; the oldest go first.
 const maxIncidents = 200
 
-// Incidents writes one summary for each outage. Begin, CountDecision and End
+// Incidents writes one summary for each outage. Begin, CountAnswer and End
 // never wait for the store: Run writes what changed, every second.
 //
 // A process that is killed loses at most the counts since the last write. If
@@ -104,16 +104,15 @@ func (is *Incidents) End(kind Kind, at time.Time) {
 	is.wakeRun()
 }
 
-// CountDecision counts an answer of the incident that goes on, or that may be about
-// to begin. The words are those of POST /v1/verify. In an incident and in peace it
-// takes no lock and allocates nothing. Answers given in the very moment of the end
-// may be left out.
-func (is *Incidents) CountDecision(decision, cause string) {
+// CountAnswer counts an answer of the incident that goes on, or that may be about
+// to begin. In an incident and in peace it takes no lock and allocates nothing.
+// Answers given in the very moment of the end may be left out.
+func (is *Incidents) CountAnswer(a Answer) {
 	if t := is.current.Load(); t != nil {
-		t.add(decision, cause, 1)
+		t.count(a)
 		return
 	}
-	is.countEarly(decision, cause)
+	is.countEarly(a)
 }
 
 // Current is the id of the incident that goes on, "" if none does.

@@ -46,7 +46,7 @@ func wantShape(t *testing.T, i watch.Incident, want string) {
 
 func TestIncidents_SumAnOutageUp(t *testing.T) {
 	begun(t, func(t *testing.T, p *process, _ *shelf) {
-		p.CountDecision("allow", "")
+		p.CountAnswer(watch.Answer{Decision: "allow"})
 		if p.Current() != "" || len(p.List(10)) != 0 || p.List(10) == nil {
 			t.Fatalf("in peace: %q, %#v", p.Current(), p.List(10))
 		}
@@ -55,18 +55,18 @@ func TestIncidents_SumAnOutageUp(t *testing.T) {
 		id := p.Current()
 		p.Begin(watch.KindCircuit, "fell back in recovering", began.Add(time.Second))
 		for range 3 {
-			p.CountDecision("allow", "circuit_open")
+			p.CountAnswer(watch.Answer{Decision: "allow", Cause: "circuit_open"})
 		}
-		p.CountDecision("deny", "budget_spent")
-		p.CountDecision("challenge", "recovering")
-		p.CountDecision("allow", "")
-		p.CountDecision("allow", "a word of the future")
+		p.CountAnswer(watch.Answer{Decision: "deny", Cause: "budget_spent"})
+		p.CountAnswer(watch.Answer{Decision: "challenge", Cause: "recovering"})
+		p.CountAnswer(watch.Answer{Decision: "allow"})
+		p.CountAnswer(watch.Answer{Decision: "allow", Cause: "a word of the future"})
 		pass(30 * time.Second)
 		if open := p.List(1)[0]; open.ID != id || open.Ended != nil || count(open, "allow", "circuit_open") != 3 {
 			t.Errorf("while it goes on: %+v", open)
 		}
 		p.End(watch.KindCircuit, time.Now())
-		p.CountDecision("allow", "")
+		p.CountAnswer(watch.Answer{Decision: "allow"})
 		pass(time.Second)
 
 		if told := p.told(); len(told) != 1 || told[0].ID != id {
@@ -170,8 +170,8 @@ func TestIncidents_CountEveryAnswerOnce(t *testing.T) {
 		for range 8 {
 			wg.Go(func() {
 				for range 1000 {
-					p.CountDecision("allow", "circuit_open")
-					p.CountDecision("deny", "")
+					p.CountAnswer(watch.Answer{Decision: "allow", Cause: "circuit_open"})
+					p.CountAnswer(watch.Answer{Decision: "deny"})
 					_ = p.List(1)
 				}
 			})
@@ -187,7 +187,7 @@ func TestIncidents_CountEveryAnswerOnce(t *testing.T) {
 func TestIncident_IsWrittenAsOperatorsReadIt(t *testing.T) {
 	begun(t, func(t *testing.T, p *process, _ *shelf) {
 		p.Begin(watch.KindCircuit, "faults", time.Now())
-		p.CountDecision("allow", "")
+		p.CountAnswer(watch.Answer{Decision: "allow"})
 		i := p.List(1)[0]
 		i.ID = "x"
 		text, err := json.Marshal(i)

@@ -21,7 +21,7 @@ func TestIncidents_GoOnWithoutTheStore(t *testing.T) {
 	begun(t, func(t *testing.T, p *process, disk *shelf) {
 		disk.be(true)
 		p.Begin(watch.KindCircuit, "faults", time.Now())
-		p.CountDecision("deny", "circuit_open")
+		p.CountAnswer(watch.Answer{Decision: "deny", Cause: "circuit_open"})
 		pass(10 * time.Second)
 		p.End(watch.KindCircuit, time.Now())
 		pass(10 * time.Second)
@@ -50,7 +50,7 @@ func TestIncidents_WriteOnceASecondAndRarelyInSilence(t *testing.T) {
 		}
 		p.Begin(watch.KindCircuit, "faults", time.Now())
 		for range 1000 { // ten seconds
-			p.CountDecision("deny", "circuit_open")
+			p.CountAnswer(watch.Answer{Decision: "deny", Cause: "circuit_open"})
 			pass(10 * time.Millisecond)
 		}
 		busy := disk.wrote()
@@ -151,7 +151,7 @@ func TestIncidents_OutliveARestartInTheRealStore(t *testing.T) {
 			func(p *process) {
 				p.Begin(watch.KindCircuit, "faults", time.Now())
 				id = p.Current()
-				p.CountDecision("deny", "circuit_open")
+				p.CountAnswer(watch.Answer{Decision: "deny", Cause: "circuit_open"})
 			},
 			func(p *process) {
 				p.Begin(watch.KindCircuit, "faults", time.Now())

@@ -14,10 +14,10 @@ func TestIncidents_AKillLosesASecondOfCounts(t *testing.T) {
 		p.Begin(watch.KindCircuit, "first", time.Now())
 		id := p.Current()
 		for range 20 { // two seconds
-			p.CountDecision("deny", "circuit_open")
+			p.CountAnswer(watch.Answer{Decision: "deny", Cause: "circuit_open"})
 			pass(100 * time.Millisecond)
 		}
-		p.CountDecision("deny", "circuit_open")
+		p.CountAnswer(watch.Answer{Decision: "deny", Cause: "circuit_open"})
 		disk = disk.asOfNow() // kill -9
 		pass(30 * time.Second)
 
@@ -32,7 +32,7 @@ func TestIncidents_AKillLosesASecondOfCounts(t *testing.T) {
 		kept := count(next.List(1)[0], "deny", "circuit_open")
 		pass(30 * time.Second)
 		next.Begin(watch.KindCircuit, "again", time.Now())
-		next.CountDecision("deny", "circuit_open")
+		next.CountAnswer(watch.Answer{Decision: "deny", Cause: "circuit_open"})
 		if next.Current() != id {
 			t.Fatalf("the incident is %q, want %q to go on", next.Current(), id)
 		}
@@ -99,7 +99,7 @@ func TestIncidents_GoOnWithinTwoMinutes(t *testing.T) {
 			p.Begin(watch.KindCircuit, "first", time.Now())
 			id := p.Current()
 			pass(500 * time.Millisecond)
-			p.CountDecision("deny", "circuit_open")
+			p.CountAnswer(watch.Answer{Decision: "deny", Cause: "circuit_open"})
 			p.stop() // it writes once more
 			pass(2*time.Minute + late)
 			next := open(t, disk)

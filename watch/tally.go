@@ -27,6 +27,9 @@ func newTally(id string) *tally {
 	return &tally{id: id, counts: make([]atomic.Int64, len(decisions)*len(causes))}
 }
 
+// count counts an answer.
+func (t *tally) count(a Answer) { t.add(a.Decision, a.Cause, 1) }
+
 func (t *tally) add(decision, cause string, n int64) {
 	d := indexOrLast(decisions, decision)
 	t.counts[d*len(causes)+indexOrLast(causes, captcha.Cause(cause))].Add(n)
