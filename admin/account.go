@@ -2,8 +2,11 @@ package admin
 
 import "strings"
 
-// accountOK is the state of an account that the API accepts, and all whose apps it knows.
-const accountOK = "ok"
+// States of an account: the API accepts it and knows all its apps, or refuses it.
+const (
+	accountOK      = "ok"
+	accountRefused = "refused"
+)
 
 // whatToLookAt is the advice for an account that the API refuses, by the beginning of its
 // Error.Code; the first that fits.

@@ -21,10 +21,6 @@ const (
 	reconnect = "1000"
 )
 
-// sessionEnds is the key of when a request's session is over, a time.Time; none if
-// it came with a token.
-const sessionEnds = "session_ends"
-
 // getEvents tells what happens, as server-sent events, until whoever asks leaves, the
 // session is over or the gateway drains.
 func (s *Server) getEvents(c *gin.Context) {

@@ -28,10 +28,11 @@ func (s *Server) putMode(c *gin.Context) {
 		refuse(c, http.StatusBadRequest, "the mode was not changed: the request has mistakes", mistakes...)
 		return
 	}
-	switch err := s.control.Set(c.Request.Context(), change); {
+	err := s.control.Set(c.Request.Context(), change)
+	switch _, is := mistakesIn(err); {
 	case err == nil:
 		s.getStatus(c)
-	case isMistakes(err): // the scenes were reloaded in between
+	case is: // the scenes were reloaded in between
 		refuse(c, http.StatusBadRequest, "the mode was not changed: "+err.Error())
 	default:
 		s.log.Error("the mode could not be changed", "error", err)
@@ -39,10 +40,7 @@ func (s *Server) putMode(c *gin.Context) {
 	}
 }
 
-func isMistakes(err error) bool {
-	_, is := errors.AsType[control.Mistakes](err)
-	return is
-}
+func mistakesIn(err error) (control.Mistakes, bool) { return errors.AsType[control.Mistakes](err) }
 
 // modeBody is the object of PUT /admin/v1/mode.
 type modeBody struct {

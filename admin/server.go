@@ -1,5 +1,5 @@
 // Package admin is the operators' door: the HTTP API under /admin/v1, the
-// metrics, and the client that the commands use.
+// metrics, the dashboard, and the client that the commands use.
 package admin
 
 import (
@@ -36,6 +36,8 @@ type Server struct {
 type Views interface {
 	// Status is how the gateway is.
 	Status() Status
+	// Scenes are those that are configured, in order.
+	Scenes() []Scene
 	// Incidents are up to limit outages, newest first.
 	Incidents(limit int) []watch.Incident
 	// Series is what happened in the last minutes, oldest first, and how far its
@@ -56,7 +58,9 @@ func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context
 	s := &Server{control: ctrl, views: views, reload: reload, log: log, guard: newGuard(cfg.Tokens), live: newLive(func() Status { return views.Status().whole() })}
 	ctrl.FollowAudit(s.live.entered)
 	s.engine = newEngine()
-	s.engine.Use(s.guarded, bounded, s.guard.letIn)
+	s.engine.Use(s.guarded, bounded)
+	s.serveDashboard()
+	s.engine.Use(s.guard.letIn)
 	s.engine.NoRoute(notFound)
 	s.engine.NoMethod(wrongMethod)
 
@@ -72,6 +76,24 @@ func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context
 	v1.PUT("/mode", operatorsOnly, s.putMode)
 	v1.POST("/reload", operatorsOnly, s.postReload)
 	return s
+}
+
+// serveDashboard adds what browsers ask for. It stands before the guard of the API, for
+// who may not in is asked for the token here.
+func (s *Server) serveDashboard() {
+	for path, one := range ours {
+		s.engine.Match(readMethods, path, one.serve)
+	}
+	s.engine.POST("/login", s.postLogin)
+	s.engine.POST("/logout", s.postLogout)
+	for _, path := range []string{"/login", "/logout", "/mode", "/reload"} {
+		s.engine.Match(readMethods, path, backHome) // the address of a form's answer, typed or bookmarked
+	}
+	page := s.engine.Group("/", s.letInPage)
+	page.Match(readMethods, "/", s.getDashboard)
+	page.Match(readMethods, "/now", s.getNow)
+	page.POST("/mode", s.postMode)
+	page.POST("/reload", s.postReloadForm)
 }
 
 // readMethods are the methods of what is read.

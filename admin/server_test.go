@@ -93,6 +93,11 @@ func (d *door) setStatus(change func(*admin.Status)) {
 	change(&d.status)
 }
 
+// Scenes are those that control knows too.
+func (d *door) Scenes() []admin.Scene {
+	return []admin.Scene{{Name: "comment", Degraded: "allow", Budget: "200/s in all, for 15m", Over: "challenge"}, {Name: "login", Degraded: "challenge", Over: "deny"}}
+}
+
 // Incidents are as many as are asked for.
 func (d *door) Incidents(limit int) []watch.Incident {
 	all := make([]watch.Incident, limit)

@@ -128,20 +128,26 @@ type Fleet struct {
 	State string `json:"state"` // of their circuit, as Breaker.State
 	Redis string `json:"redis"` // up or down
 
+	RedisSince *time.Time `json:"redis_since"` // that it is down; null if it is up
+
 	Trouble []string `json:"trouble"` // what is wrong with the fleet now, each a sentence; none if nothing is
 }
 
 // Replica is one instance of a fleet.
 type Replica struct {
-	ID         string `json:"id"` // another one after a restart
-	This       bool   `json:"this"`
-	Host       string `json:"host"`   // its name; "" of a version that does not tell
-	Listen     string `json:"listen"` // its listener for backends
-	Version    string `json:"version"`
-	State      string `json:"state"`        // of its circuit
-	AgeMS      int64  `json:"age_ms"`       // of its last report; over 2000: it is gone or cut off
-	ClockLagMS int64  `json:"clock_lag_ms"` // its clock less that of Redis
+	ID         string    `json:"id"` // another one after a restart
+	This       bool      `json:"this"`
+	Host       string    `json:"host"`   // its name; "" of a version that does not tell
+	Listen     string    `json:"listen"` // its listener for backends
+	Version    string    `json:"version"`
+	State      string    `json:"state"`        // of its circuit
+	Since      time.Time `json:"since"`        // of that state; zero of a version that does not tell
+	AgeMS      int64     `json:"age_ms"`       // of its last report; over 2000: it is gone or cut off
+	ClockLagMS int64     `json:"clock_lag_ms"` // its clock less that of Redis
 }
+
+// lost reports whether the others have not heard of it lately.
+func (r Replica) lost() bool { return r.AgeMS > 2000 }
 
 // Store is where the gateway keeps what must outlive it.
 type Store struct {

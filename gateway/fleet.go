@@ -199,6 +199,7 @@ type about struct {
 	Listen   string            `json:"listen"`
 	Version  string            `json:"version"`
 	State    string            `json:"state"`
+	Since    time.Time         `json:"since"` // of the state
 	ClockLag int64             `json:"clock_lag_ms"`
 	Digests  map[string]string `json:"digests"`
 }
@@ -206,7 +207,8 @@ type about struct {
 // About is what the others see of this instance.
 func (g *group) About() []byte {
 	offset, _ := g.member.Offset()
-	text, _ := json.Marshal(about{plain(g.host), plain(g.listen), Version(), g.breaker.State().String(), -offset.Milliseconds(), g.digests}) // texts and a number
+	b := g.breaker.Status()
+	text, _ := json.Marshal(about{plain(g.host), plain(g.listen), Version(), b.State.String(), b.Since, -offset.Milliseconds(), g.digests}) // texts and a number
 	return text
 }
 
@@ -249,13 +251,15 @@ func (g *group) status() (*admin.Fleet, []admin.Replica) {
 	f := &admin.Fleet{Alive: v.Alive, Ill: v.Ill, State: v.Circuit.State.String(), Redis: "down", Trouble: g.troubles.texts()}
 	if up {
 		f.Redis = "up"
+	} else {
+		f.RedisSince = g.troubles.since(troubleRedis)
 	}
 	replicas := []admin.Replica{}
 	seen, passed := g.members(time.Second)
 	for _, s := range seen {
 		a := readAbout(s)
 		replicas = append(replicas, admin.Replica{
-			ID: s.ID, This: s.ID == g.member.ID(), Host: plain(a.Host), Listen: plain(a.Listen), Version: plain(a.Version), State: plain(a.State),
+			ID: s.ID, This: s.ID == g.member.ID(), Host: plain(a.Host), Listen: plain(a.Listen), Version: plain(a.Version), State: plain(a.State), Since: a.Since,
 			AgeMS: (s.Age + passed).Milliseconds(), ClockLagMS: a.ClockLag,
 		})
 	}

@@ -127,6 +127,16 @@ func (t *troubles) texts() []string {
 	return texts
 }
 
+// since is since when a trouble stands; nil if it does not, or was not noticed yet.
+func (t *troubles) since(kind string) *time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if is := t.are[kind]; is.text != "" {
+		return new(is.since)
+	}
+	return nil
+}
+
 // observeTroubles looks at what is wrong with the fleet.
 func (g *group) observeTroubles(ctx context.Context) {
 	v, up := g.member.Status()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"captchagate/admin"
@@ -123,6 +124,38 @@ func (v *views) Series(minutes int) (every time.Duration, points []watch.Point) 
 func (v *views) Incident(id string) (watch.Incident, bool) {
 	v.incidents.Recount(v.counts)
 	return v.incidents.Find(id)
+}
+
+// Scenes are what scenes do with users whom nobody can verify.
+func (v *views) Scenes() (all []admin.Scene) {
+	for _, name := range v.policy.Scenes() {
+		if s, ok := v.policy.Scene(name); ok {
+			all = append(all, admin.Scene{Name: name, Degraded: s.Degraded.String(), Budget: budgetText(s.Budget), Over: s.OverAction().String()})
+		}
+	}
+	return all
+}
+
+// budgetText says what a budget lets through; "" for nothing bounded.
+func budgetText(b policy.Budget) string {
+	var parts []string
+	for _, part := range []struct {
+		rate policy.Rate
+		of   string
+	}{{b.PerIP, " an address"}, {b.PerSubject, " a subject"}, {b.Total, " in all"}} {
+		if !part.rate.IsZero() {
+			parts = append(parts, part.rate.String()+part.of)
+		}
+	}
+	if b.For > 0 {
+		parts = append(parts, "for "+shortSpan(b.For))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// shortSpan writes 15m0s as 15m.
+func shortSpan(d time.Duration) string {
+	return strings.Replace(strings.Replace(d.String(), "m0s", "m", 1), "h0m", "h", 1)
 }
 
 // counts are how re-verification of an incident stands here.

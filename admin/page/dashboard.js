@@ -1,0 +1,2 @@
+// Keeps the dashboard as of now.
+"use strict";

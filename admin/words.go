@@ -1,0 +1,119 @@
+package admin
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+
+	"captchagate/chart"
+	"captchagate/watch"
+)
+
+// pageWords are what the templates write figures and times with.
+var pageWords = template.FuncMap{
+	"when": when, "ago": ago, "due": due, "left": left, "clock": atClock, "percent": percentOf, "nameOf": nameOf, "circuitWord": circuitWord,
+	"age":    func(ms int64) string { return spanOf(time.Duration(ms) * time.Millisecond) },
+	"lookOf": lookOfReplica, "viewOf": viewOf, "lasted": lasted, "becameOf": becameOf, "badOf": badOf, "thisOne": thisOne,
+}
+
+// when is a moment that the script shows in the browser's zone too, where it is pointed at.
+func when(t, now time.Time) template.HTML {
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, machine(t), atClock(t, now))) //nolint:gosec // figures
+}
+
+// ago, due and left are spans that the script keeps counting.
+func ago(t, now time.Time) template.HTML { return span("ago", t, spanOf(now.Sub(t))+" ago") }
+
+func due(t, now time.Time) template.HTML { return span("due", t, "in "+spanOf(t.Sub(now))) }
+
+func left(t, now time.Time) template.HTML { return span("left", t, spanOf(t.Sub(now))) }
+
+func span(kind string, t time.Time, text string) template.HTML {
+	return template.HTML(fmt.Sprintf(`<span data-%s="%s">%s</span>`, kind, machine(t), text)) //nolint:gosec // figures
+}
+
+func machine(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// spanOf writes a span of time for people; dashboard.js writes the same.
+func spanOf(d time.Duration) string {
+	s := int64(max(d, 0) / time.Second)
+	switch {
+	case s < 100:
+		return fmt.Sprint(s, " s")
+	case s < 100*60:
+		return fmt.Sprint(s/60, " min")
+	case s < 48*3600:
+		return fmt.Sprint(s/3600, " h ", s/60%60, " min")
+	}
+	return fmt.Sprint(s/86400, " days")
+}
+
+func percentOf(share float64) string { return chart.Percent(100 * share) }
+
+func lookOfReplica(r Replica) string {
+	switch {
+	case r.lost() || r.State == open || r.State == halfOpen:
+		return lookBad
+	case r.State == closed:
+		return lookGood
+	}
+	return lookOdd
+}
+
+// viewOf is how an instance sees the API.
+func viewOf(r Replica) string {
+	if r.lost() {
+		return "not heard of: gone or cut off"
+	}
+	return "to it the API is " + circuitWord(r.State)
+}
+
+func thisOne(s Status) string {
+	for _, r := range s.Replicas {
+		if r.This {
+			return nameOf(r)
+		}
+	}
+	return ""
+}
+
+func lasted(i watch.Incident, now time.Time) string {
+	if i.Ended == nil {
+		return "and it goes on"
+	}
+	return "for " + spanOf(i.Ended.Sub(i.Began))
+}
+
+// becameOf says what users got in an incident.
+func becameOf(i watch.Incident) string {
+	counts := map[string]int64{}
+	for _, a := range i.Answers {
+		counts[a.Decision] += a.Count
+	}
+	var parts []string
+	for _, k := range []struct{ decision, text string }{{"allow", "let through"}, {"challenge", "challenged"}, {"deny", "denied"}} {
+		if n := counts[k.decision]; n > 0 {
+			parts = append(parts, chart.Count(n)+" "+k.text)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// badOf says what re-verification found of those who were let through.
+func badOf(i watch.Incident) string {
+	r := i.Reverified
+	var parts []string
+	for _, k := range []struct {
+		n    int
+		text string
+	}{{r.Confirmed, "good"}, {r.Refuted, "bad"}, {r.Unverifiable, "unknown for ever"}, {r.Waiting, "not asked yet"}} {
+		if k.n > 0 || k.text == "bad" {
+			parts = append(parts, chart.Count(int64(k.n))+" "+k.text)
+		}
+	}
+	if r.Confirmed+r.Refuted+r.Unverifiable+r.Waiting == 0 {
+		return ""
+	}
+	return "asked again: " + strings.Join(parts, ", ")
+}
