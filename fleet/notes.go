@@ -32,11 +32,11 @@ type Notes struct {
 	wakes chan struct{}
 
 	mu      sync.Mutex
-	notes   []note // the oldest is the first
-	written int    // so many of them are on the board,
-	writing int    // and so many more are on their way
-	last    int64  // in this generation
-	removed []note // may be on the board, and are not to be
+	notes   []note          // the oldest is the first
+	written int             // so many of them are on the board,
+	writing int             // and so many more are on their way
+	last    int64           // in this generation
+	removed map[string]note // by name; may be on the board, and are not to be
 }
 
 type note struct {
@@ -47,7 +47,7 @@ type note struct {
 
 // NewNotes returns Notes of an instance for a board of which gen tells the generation.
 func NewNotes(board Marker, id string, gen func() int64) *Notes {
-	return &Notes{board: board, id: id, gen: gen, wakes: make(chan struct{}, 1)}
+	return &Notes{board: board, id: id, gen: gen, wakes: make(chan struct{}, 1), removed: map[string]note{}}
 }
 
 // Add leaves a mark for a life: at once, or within half a second.
@@ -62,7 +62,7 @@ func (n *Notes) Lend(name string, life time.Duration) {
 
 func (n *Notes) add(one note, atOnce bool) {
 	n.mu.Lock()
-	n.removed = slices.DeleteFunc(n.removed, func(gone note) bool { return gone.name == one.name })
+	delete(n.removed, one.name)
 	n.notes = append(n.notes, one)
 	if len(n.notes) > mostNotes {
 		n.drop(len(n.notes) - mostNotes)
@@ -88,8 +88,9 @@ func (n *Notes) Remove(name string) {
 		case i < n.written+n.writing:
 			n.writing--
 		}
-		n.removed = append(n.removed, one)
-		n.removed = n.removed[max(len(n.removed)-mostNotes, 0):]
+		if len(n.removed) < mostNotes { // else the board has been away for long, and the mark goes by itself
+			n.removed[name] = one
+		}
 		n.wake()
 		return
 	}
@@ -138,13 +139,15 @@ func (n *Notes) write(ctx context.Context) {
 			return
 		}
 	}
-	for batch, names := n.leftover(); len(batch) > 0; batch, names = n.leftover() {
+	for batch := n.leftover(); len(batch) > 0; batch = n.leftover() {
+		names := make([]string, 0, len(batch))
+		for _, gone := range batch {
+			names = append(names, gone.name)
+		}
 		if n.board.Release(ctx, n.id, names...) != nil {
-			n.mu.Lock()
-			n.removed = append(batch, n.removed...)
-			n.mu.Unlock()
 			return
 		}
+		n.gone(batch)
 	}
 }
 
@@ -168,16 +171,30 @@ func (n *Notes) unwritten() (batch []Mark) {
 	return batch
 }
 
-// leftover takes out what is to be taken away next, and forgets what has ended.
-func (n *Notes) leftover() (batch []note, names []string) {
+// leftover is what is to be taken away next, and forgets what it meets that has ended.
+func (n *Notes) leftover() (batch []note) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := time.Now()
-	n.removed = slices.DeleteFunc(n.removed, func(gone note) bool { return !now.Before(gone.ends) })
-	some := min(len(n.removed), notesBatch)
-	batch, n.removed = slices.Clone(n.removed[:some]), n.removed[some:]
-	for _, gone := range batch {
-		names = append(names, gone.name)
+	for name, one := range n.removed {
+		if !now.Before(one.ends) {
+			delete(n.removed, name)
+			continue
+		}
+		if batch = append(batch, one); len(batch) == notesBatch {
+			break
+		}
 	}
-	return batch, names
+	return batch
+}
+
+// gone notes what is on the board no more.
+func (n *Notes) gone(batch []note) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, one := range batch {
+		if n.removed[one.name] == one { // else it was left again
+			delete(n.removed, one.name)
+		}
+	}
 }

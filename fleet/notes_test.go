@@ -114,3 +114,34 @@ func TestNotes_TakeBackWhatTheyLent(t *testing.T) {
 		expect("another's", true, false, true)
 	})
 }
+
+// However many marks wait to be taken away, because the board is away, a request that
+// leaves one waits no longer for that (F6).
+func TestNotes_LendAsFastWhileTheBoardIsAway(t *testing.T) {
+	board := &flaky{Memory: fleet.NewMemory()}
+	n := fleet.NewNotes(board, "me", func() int64 { return 1 })
+	round, calls := 0, 100
+	quickest := func() time.Duration {
+		best := time.Hour
+		for range 10 {
+			round++
+			began := time.Now()
+			for i := range calls {
+				n.Lend(fmt.Sprint("stands:", round, ".", i), time.Minute)
+			}
+			best = min(best, time.Since(began))
+			for i := range calls {
+				n.Remove(fmt.Sprint("stands:", round, ".", i))
+			}
+		}
+		return best
+	}
+	alone := quickest()
+	for i := range 50_000 {
+		n.Lend(fmt.Sprint("stands:", i), time.Minute)
+		n.Remove(fmt.Sprint("stands:", i))
+	}
+	if full := quickest(); full > 30*alone {
+		t.Errorf("%d take %v while 50,000 wait to be taken away, and %v while none do", calls, full, alone)
+	}
+}

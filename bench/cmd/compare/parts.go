@@ -97,7 +97,7 @@ func throughLightAPI(ctx context.Context, s *stage) ([]row, error) {
 	}
 	reuse := map[*side]*traffic{ours: {}, theirs: {}}
 	for round := range s.o.rounds + 1 {
-		for _, one := range []*side{ours, theirs} {
+		for _, one := range inTurn(round, []*side{ours, theirs}) {
 			got, more, err := s.counted(ctx, one, api)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", one.name, err)

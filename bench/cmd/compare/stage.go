@@ -49,10 +49,10 @@ func gatewaySide(name string, p *rig.Process) *side {
 }
 
 // alternate runs a short round of each side to warm up and then o.rounds of
-// each in turn. tickets, if not nil, is the simulator that issues them.
+// each, every other time in the other order. tickets, if not nil, is the simulator that issues them.
 func (s *stage) alternate(ctx context.Context, conns int, length time.Duration, tickets *rig.Process, sides ...*side) error {
 	for round := range s.o.rounds + 1 {
-		for _, one := range sides {
+		for _, one := range inTurn(round, sides) {
 			d := length
 			if round == 0 {
 				d = min(length, time.Second)
@@ -67,6 +67,15 @@ func (s *stage) alternate(ctx context.Context, conns int, length time.Duration, 
 		}
 	}
 	return nil
+}
+
+// inTurn has nobody always come behind the same one.
+func inTurn(round int, sides []*side) []*side {
+	sides = slices.Clone(sides)
+	if round%2 == 1 {
+		slices.Reverse(sides)
+	}
+	return sides
 }
 
 func (s *stage) round(ctx context.Context, one *side, conns int, d time.Duration, tickets *rig.Process) (o outcome, err error) {
