@@ -284,6 +284,7 @@ func (g *Gateway) newPasses(ctx context.Context, events *recorder, transport htt
 	if err != nil {
 		return nil, err
 	}
+	g.queue.Wait(g.cfg.Store.Patience)
 	g.group.shareQueue(g.queue)
 	g.queue.NameIncidents(func(incident string) (string, bool) {
 		i, ok := g.incidents.Find(incident)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"captchagate/captcha"
 	"captchagate/once"
@@ -47,6 +48,7 @@ func (t *tickets) Run(ctx context.Context) {
 type ledger struct {
 	*tickets
 	let       *once.Set // let somebody in unverified
+	elsewhere *once.Set // claimed by another instance a moment ago
 	seen      *once.Set // disaster tickets, in one user's hands
 	taker     taker
 	queue     *reverify.Queue
@@ -54,12 +56,19 @@ type ledger struct {
 	trouble   *storeTrouble
 }
 
+// claimSettles is how long an instance that claimed a ticket may take until it has let
+// somebody in and told so, or given it back.
+const claimSettles = 5 * time.Second
+
 // newLedger knows the tickets that an earlier process let through.
 func newLedger(t *tickets, from taker, queue *reverify.Queue, incidents *watch.Incidents, trouble *storeTrouble) *ledger {
 	l := &ledger{
 		tickets: t, taker: from,
-		let:   once.NewSet(captcha.TicketLife, maxTickets),
-		seen:  once.NewSet(captcha.TicketLife, maxTickets),
+		let:  once.NewSet(captcha.TicketLife, maxTickets),
+		seen: once.NewSet(captcha.TicketLife, maxTickets),
+
+		elsewhere: once.NewSet(claimSettles, maxTickets),
+
 		queue: queue, incidents: incidents, trouble: trouble,
 	}
 	for key := range queue.LetThrough() {
@@ -70,10 +79,10 @@ func newLedger(t *tickets, from taker, queue *reverify.Queue, incidents *watch.I
 }
 
 // Claim marks a verified ticket as letting somebody in.
-func (l *ledger) Claim(k captcha.Key) bool { return l.used.Add(k) }
+func (l *ledger) Claim(k captcha.Key) bool { return !l.elsewhere.Has(k) && l.used.Add(k) }
 
-// LetThrough reports whether the ticket let somebody in unverified.
-func (l *ledger) LetThrough(k captcha.Key) bool { return l.let.Has(k) }
+// LetThrough reports whether the ticket let somebody in unverified, or is just about to.
+func (l *ledger) LetThrough(k captcha.Key) bool { return l.let.Has(k) || l.elsewhere.Has(k) }
 
 // Seen marks a disaster ticket as seen.
 func (l *ledger) Seen(k captcha.Key) bool { return !l.seen.Add(k) }
@@ -84,7 +93,7 @@ func (l *ledger) Let(ctx context.Context, p policy.Pass) (policy.Outcome, error)
 		return l.takeFromBudget(ctx, p), nil
 	}
 	key := p.Ticket.Key()
-	if !l.used.Set.Add(key) { // the queue will keep it
+	if l.elsewhere.Has(key) || !l.used.Set.Add(key) { // the queue will keep it
 		return policy.Spent, nil
 	}
 	outcome, err := l.takeFromBudget(ctx, p), error(nil)
@@ -93,8 +102,9 @@ func (l *ledger) Let(ctx context.Context, p policy.Pass) (policy.Outcome, error)
 	}
 	switch outcome {
 	case policy.Let:
-	case policy.Spent: // on another instance
-		l.let.Add(key)
+	case policy.Spent: // on another instance, which may fail to keep it and give it back
+		l.elsewhere.Add(key)
+		l.used.Remove(key)
 	case policy.Unknown, policy.Over, policy.Refuted, policy.Apart, policy.Unsettled, policy.Refused:
 		l.used.Remove(key)
 	}

@@ -1,13 +1,16 @@
 package gateway_test
 
 import (
+	"encoding/hex"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"captchagate/captcha"
 	"captchagate/config"
+	"captchagate/fleet"
 	"captchagate/policy"
 	"captchagate/simulator"
 )
@@ -112,6 +115,25 @@ func TestFleet_LetsATicketInOnce(t *testing.T) {
 		got := count(s.asks(first))
 		return got["deny rejected normal -"] == 3
 	})
+}
+
+// A ticket that another instance claimed, and gave back because it could not keep for whom,
+// lets its user in: nobody remembers a claim for longer than it takes to settle (F7).
+func TestFleet_AClaimThatCameToNothingUsesNoTicketUp(t *testing.T) {
+	s := inStreet(t, 1, ofStreet(policy.Rate{N: 10_000, Per: time.Second}))
+	s.forces("degraded")
+	h := s.houses[0]
+	s.until("somebody is let in", func() bool { return h.ask(h.user("comment", simulator.TicketValid)).Decision == "allow" })
+	f := h.user("comment", simulator.TicketValid)
+	key := captcha.KeyOf(f["ticket"].(string)) //nolint:errcheck // it is one
+	claim := h.cfg.Store.Prefix + "{" + fleet.Secret(h.cfg.Store.Secret).Tag() + "}:" + fleet.LetMark + hex.EncodeToString(key[:])
+	s.redis.Do("SET " + claim + " another PX 60000")
+	for range 3 {
+		h.expect("while it is claimed", h.ask(f), "deny rejected degraded forced")
+	}
+	s.redis.Do("DEL " + claim)
+	s.until("it lets its user in", func() bool { return h.ask(f).Decision == "allow" })
+	h.expect("once more", h.ask(f), "deny rejected degraded forced")
 }
 
 // A ticket about which Redis was asked, and did not answer, lets nobody in: it may have

@@ -38,7 +38,7 @@ import (
 const (
 	// retention is how long after a decision anything of it is kept.
 	retention = 24 * time.Hour
-	// addTimeout is how long Add waits for the store. A user waits for it.
+	// addTimeout is how long Add usually waits for the store. A user waits for it.
 	addTimeout = 250 * time.Millisecond
 )
 
@@ -85,6 +85,7 @@ type Queue struct {
 	sender   *sender // nil if there is no webhook
 	held     atomic.Bool
 	adopted  adopted
+	patience time.Duration // of Add
 
 	letThrough []captcha.Key // by earlier processes
 }
@@ -115,6 +116,7 @@ func New(ctx context.Context, verifier captcha.Verifier, store Store, ramp Ramp,
 		records:  &records{store: store, keys: ring, log: log},
 		capacity: &capacity{limit: maxEntries},
 		tallies:  newTallies(reg),
+		patience: addTimeout,
 	}
 	q.refuted = newRefuted(q.records, onRefuted)
 	q.outbox = &outbox{records: q.records, capacity: q.capacity, delivers: cfg.Webhook != ""}
@@ -143,8 +145,12 @@ func (q *Queue) NameIncidents(named func(incident string) (name string, ok bool)
 	q.batcher.named = named
 }
 
+// Wait has Add wait for the store so many times as long as usual, 250 ms; 0 is once. It
+// is for the time before Run.
+func (q *Queue) Wait(times int) { q.patience = time.Duration(max(times, 1)) * addTimeout }
+
 // Add keeps e, so that it survives the death of the process from when Add
-// returns. It takes at most 250 ms and goes on if ctx ends.
+// returns. It takes at most 250 ms, if Wait says nothing else, and goes on if ctx ends.
 //
 // On an error e is not kept, and its user must not be let through; an id that
 // failed must not be added again. ErrFull says that there is no room.
@@ -155,7 +161,7 @@ func (q *Queue) Add(ctx context.Context, e Entry) error {
 	if !q.capacity.reserve() {
 		return ErrFull
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), addTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), q.patience)
 	defer cancel()
 	it := &item{id: e.DecisionID, incident: e.Incident, decidedAt: e.DecidedAt}
 	if err := q.records.putEntry(ctx, it, recordOf(e)); err != nil {

@@ -104,6 +104,11 @@ func TestAdd_DoesNotWaitForAStoreThatHangs(t *testing.T) {
 		if err := w.q.Add(w.t.Context(), entry("a")); err == nil || time.Since(began) > 250*time.Millisecond {
 			t.Errorf("error %v after %v", err, time.Since(began))
 		}
+		w.q.Wait(20)
+		began = time.Now()
+		if err := w.q.Add(w.t.Context(), entry("b")); err == nil || time.Since(began) != 5*time.Second {
+			t.Errorf("on a machine that is known to be busy: error %v after %v, want one after 5s", err, time.Since(began))
+		}
 		m.set(func() { m.hang = false })
 	})
 }
