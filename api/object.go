@@ -32,10 +32,10 @@ type Rest = jsontext.Value
 // Scalars reports whether an object's rest holds no object, no list and nothing that is
 // not UTF-8.
 func Scalars(rest Rest) bool {
-	d := jsontext.NewDecoder(bytes.NewBuffer(rest), jsontext.AllowDuplicateNames(true))
 	if len(rest) == 0 {
 		return true
 	}
+	d := jsontext.NewDecoder(bytes.NewBuffer(rest), jsontext.AllowDuplicateNames(true))
 	for kind := d.PeekKind(); ; kind = d.PeekKind() {
 		if _, err := d.ReadToken(); err != nil {
 			return errors.Is(err, io.EOF)

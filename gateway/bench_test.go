@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -217,6 +218,7 @@ func ask(b testing.TB, method, path, body string) *http.Request {
 // in one run: "drop-in/verify" is the ratio of their times on the cores. Making and
 // signing the requests is not measured.
 func BenchmarkDropIn(b *testing.B) {
+	b.Cleanup(gateway.TuneGC(func() (uint64, error) { return 1 << 30, nil }))
 	h := handlerOf(b, passing{}, "auto", slog.New(slog.DiscardHandler), droppedIn("login"))
 	const each = 500
 	var took [2]time.Duration
@@ -244,6 +246,34 @@ func BenchmarkDropIn(b *testing.B) {
 	b.ReportMetric(float64(took[0].Nanoseconds())/float64(b.N*each), "verify-ns")
 	b.ReportMetric(float64(took[1].Nanoseconds())/float64(b.N*each), "drop-in-ns")
 	b.ReportMetric(float64(took[1])/float64(took[0]), "drop-in/verify")
+}
+
+// BenchmarkDropIn_Memory is what a call of the drop-in leaves in memory for the next
+// five minutes, beyond what a request to POST /v1/verify leaves: its answer, for who asks
+// again.
+func BenchmarkDropIn_Memory(b *testing.B) {
+	h := handlerOf(b, passing{}, "auto", slog.New(slog.DiscardHandler), droppedIn("login"))
+	const calls = 20_000
+	n, kept := 0, [2]uint64{}
+	for b.Loop() {
+		for way := range kept {
+			before := heap()
+			for range calls {
+				n++
+				h.ServeHTTP(&sheet{header: http.Header{}}, verifiable(b, way, n))
+			}
+			kept[way] += heap() - before
+		}
+	}
+	b.ReportMetric(float64(kept[1]-kept[0])/float64(b.N*calls), "kept-B/call")
+}
+
+// heap is what is alive, in bytes.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // verifiable is a request that will be verified: 0 is POST /v1/verify, 1 the drop-in.

@@ -27,35 +27,37 @@ var ErrOtherBody = errors.New("the idempotency key was used before for another r
 type Answers[T any] struct {
 	life     time.Duration
 	capacity int
+	weigh    func(T) int
 
 	mu      sync.Mutex
 	answers map[name]*answer[T]
-	decided queue[decision[T]] // all have the same life: the oldest is the first
+	decided queue[*answer[T]] // all have the same life: the oldest is the first
+	weight  int               // of all in decided
 }
 
 // A name is a caller and one of its keys, hashed.
 type name [sha256.Size]byte
 
-// An answer is given, or on its way. Its fields but body are written before
-// done is closed and never after.
+// An answer is given, or on its way. Its value and given are written before that ends and
+// never after.
 type answer[T any] struct {
+	name  name
 	body  [sha256.Size]byte
-	done  chan struct{}
 	value T
-	given bool      // false if decide panicked
-	ends  time.Time // guarded by the Answers' mutex; zero while deciding
+	given bool          // false if decide panicked
+	done  chan struct{} // closed at the end of deciding; nil unless somebody waits; guarded by the Answers' mutex
+	ends  time.Time     // zero while deciding; guarded likewise
 }
 
-type decision[T any] struct {
-	name   name
-	answer *answer[T]
-}
-
-// NewAnswers returns Answers that keep an answer for life after it was decided,
-// and at most that many answers; beyond that the oldest go early. Answers on
+// NewAnswers returns Answers that keep an answer for life after it was decided. weigh is
+// how much of the capacity an answer takes, always the same and at least 1; if it is nil,
+// each takes 1. Beyond the capacity the oldest go early, the last one apart. Answers on
 // their way are not counted.
-func NewAnswers[T any](life time.Duration, capacity int) *Answers[T] {
-	return &Answers[T]{life: life, capacity: max(capacity, 1), answers: make(map[name]*answer[T])}
+func NewAnswers[T any](life time.Duration, capacity int, weigh func(T) int) *Answers[T] {
+	if weigh == nil {
+		weigh = func(T) int { return 1 }
+	}
+	return &Answers[T]{life: life, capacity: capacity, weigh: weigh, answers: make(map[name]*answer[T])}
 }
 
 // Do returns the answer to the request of this caller, key and body. If
@@ -69,17 +71,19 @@ func NewAnswers[T any](life time.Duration, capacity int) *Answers[T] {
 func (a *Answers[T]) Do(ctx context.Context, caller, key string, body []byte, decide func() T) (value T, replayed bool, err error) {
 	n, hash := nameOf(caller, key), sha256.Sum256(body)
 	for {
-		found, mine := a.find(n, hash)
+		found, done, mine := a.find(n, hash)
 		if mine {
-			return a.decide(n, found, decide), false, nil
+			return a.decide(found, decide), false, nil
 		}
 		if found.body != hash {
 			return value, false, ErrOtherBody
 		}
-		select {
-		case <-found.done:
-		case <-ctx.Done():
-			return value, false, fmt.Errorf("waiting for the answer to the same request: %w", context.Cause(ctx))
+		if done != nil {
+			select {
+			case <-done:
+			case <-ctx.Done():
+				return value, false, fmt.Errorf("waiting for the answer to the same request: %w", context.Cause(ctx))
+			}
 		}
 		if found.given {
 			return found.value, true, nil
@@ -116,42 +120,51 @@ func (a *Answers[T]) Len() int {
 	return len(a.answers)
 }
 
-// find returns the answer of that name; mine says that there was none and that
-// the caller has to decide it.
-func (a *Answers[T]) find(n name, body [sha256.Size]byte) (found *answer[T], mine bool) {
+// find returns the answer of that name, and until it is decided what is closed then;
+// mine says that there was none and that the caller has to decide it.
+func (a *Answers[T]) find(n name, body [sha256.Size]byte) (found *answer[T], done <-chan struct{}, mine bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()
 	a.sweep(now)
-	if found, ok := a.answers[n]; ok && (found.ends.IsZero() || now.Before(found.ends)) {
-		return found, false
+	found, ok := a.answers[n]
+	switch {
+	case ok && now.Before(found.ends):
+		return found, nil, false
+	case ok && found.ends.IsZero():
+		if found.done == nil {
+			found.done = make(chan struct{})
+		}
+		return found, found.done, false
 	}
-	fresh := &answer[T]{body: body, done: make(chan struct{})}
-	a.answers[n] = fresh
-	return fresh, true
+	found = &answer[T]{name: n, body: body}
+	a.answers[n] = found
+	return found, nil, true
 }
 
 // decide lets the waiting go whatever decide does.
-func (a *Answers[T]) decide(n name, fresh *answer[T], decide func() T) T {
-	defer func() {
-		a.keep(n, fresh)
-		close(fresh.done)
-	}()
+func (a *Answers[T]) decide(fresh *answer[T], decide func() T) T {
+	defer a.keep(fresh)
 	fresh.value = decide()
 	fresh.given = true
 	return fresh.value
 }
 
-func (a *Answers[T]) keep(n name, fresh *answer[T]) {
+func (a *Answers[T]) keep(fresh *answer[T]) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if fresh.done != nil {
+		close(fresh.done)
+		fresh.done = nil
+	}
 	if !fresh.given {
-		delete(a.answers, n)
+		delete(a.answers, fresh.name)
 		return
 	}
 	fresh.ends = time.Now().Add(a.life)
-	a.decided.push(decision[T]{name: n, answer: fresh})
-	for a.decided.len() > a.capacity {
+	a.decided.push(fresh)
+	a.weight += a.weigh(fresh.value)
+	for a.weight > a.capacity && a.decided.len() > 1 {
 		a.drop()
 	}
 }
@@ -159,7 +172,7 @@ func (a *Answers[T]) keep(n name, fresh *answer[T]) {
 // sweep removes a few expired answers, more than one request can add.
 func (a *Answers[T]) sweep(now time.Time) {
 	for range maxSwept {
-		if a.decided.len() == 0 || now.Before(a.decided.at(a.decided.head).answer.ends) {
+		if a.decided.len() == 0 || now.Before((*a.decided.at(a.decided.head)).ends) {
 			return
 		}
 		a.drop()
@@ -169,7 +182,8 @@ func (a *Answers[T]) sweep(now time.Time) {
 // drop removes the oldest answer, unless its name has a newer one.
 func (a *Answers[T]) drop() {
 	oldest := a.decided.pop()
-	if a.answers[oldest.name] == oldest.answer {
+	a.weight -= a.weigh(oldest.value)
+	if a.answers[oldest.name] == oldest {
 		delete(a.answers, oldest.name)
 	}
 }
@@ -177,6 +191,7 @@ func (a *Answers[T]) drop() {
 // nameOf hashes caller and key; the length keeps ("ab", "c") and ("a", "bc")
 // apart.
 func nameOf(caller, key string) name {
-	text := binary.AppendUvarint(nil, uint64(len(caller)))
+	var room [256]byte // more than they usually take
+	text := binary.AppendUvarint(room[:0], uint64(len(caller)))
 	return sha256.Sum256(append(append(text, caller...), key...))
 }

@@ -50,7 +50,7 @@ func TestAnswers_TellsRequestsApart(t *testing.T) {
 		{"no caller", []step{{"", "k", "{}", 1, false, nil}, {"", "k", "{}", 1, true, nil}}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			a, decide := once.NewAnswers[int](time.Minute, 10), numbers()
+			a, decide := once.NewAnswers[int](time.Minute, 10, nil), numbers()
 			for i, s := range row.steps {
 				got, replayed, err := a.Do(t.Context(), s.caller, s.key, []byte(s.body), decide)
 				if got != s.want || replayed != s.replayed || !errors.Is(err, s.err) {
@@ -63,7 +63,7 @@ func TestAnswers_TellsRequestsApart(t *testing.T) {
 
 func TestAnswers_LiveFromTheirDecision(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, next := once.NewAnswers[int](5*time.Minute, 10), numbers()
+		a, next := once.NewAnswers[int](5*time.Minute, 10, nil), numbers()
 		slow := func() int { time.Sleep(time.Minute); return next() }
 		do := func() (int, bool) {
 			got, replayed, err := a.Do(t.Context(), "shop", "k", nil, slow)
@@ -86,7 +86,7 @@ func TestAnswers_LiveFromTheirDecision(t *testing.T) {
 
 func TestAnswers_DecidesOnceForAllWhoAskAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, next := once.NewAnswers[int](time.Minute, 10), numbers()
+		a, next := once.NewAnswers[int](time.Minute, 10, nil), numbers()
 		var replays atomic.Int64
 		atOnce(200, func(int) {
 			got, replayed, err := a.Do(t.Context(), "shop", "k", nil, func() int { time.Sleep(time.Second); return next() })
@@ -105,7 +105,7 @@ func TestAnswers_DecidesOnceForAllWhoAskAtOnce(t *testing.T) {
 
 func TestAnswers_RefusesAnotherBodyWhileDeciding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := once.NewAnswers[int](time.Minute, 10)
+		a := once.NewAnswers[int](time.Minute, 10, nil)
 		go func() {
 			_, _, _ = a.Do(t.Context(), "shop", "k", []byte("{}"), func() int { time.Sleep(time.Hour); return 1 })
 		}()
@@ -120,7 +120,7 @@ func TestAnswers_RefusesAnotherBodyWhileDeciding(t *testing.T) {
 
 func TestAnswers_WaitsNoLongerThanItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, next := once.NewAnswers[int](time.Minute, 10), numbers()
+		a, next := once.NewAnswers[int](time.Minute, 10, nil), numbers()
 		slow := func() int { time.Sleep(time.Minute); return next() }
 		go func() { _, _, _ = a.Do(t.Context(), "shop", "k", nil, slow) }()
 		synctest.Wait()
@@ -141,7 +141,7 @@ func TestAnswers_WaitsNoLongerThanItsContext(t *testing.T) {
 // A panic goes to the one who caused it; the next in line decides.
 func TestAnswers_APanicHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, next := once.NewAnswers[int](time.Minute, 10), numbers()
+		a, next := once.NewAnswers[int](time.Minute, 10, nil), numbers()
 		panicked := make(chan any, 1)
 		go func() {
 			defer func() { panicked <- recover() }()
@@ -168,7 +168,7 @@ func TestAnswers_APanicHoldsNobodyUp(t *testing.T) {
 }
 
 func TestAnswers_DropTheOldestBeyondTheirBound(t *testing.T) {
-	a, decide := once.NewAnswers[int](time.Minute, 10), numbers()
+	a, decide := once.NewAnswers[int](time.Minute, 10, nil), numbers()
 	do := func(n int) (replayed bool) {
 		_, replayed, err := a.Do(t.Context(), "shop", strconv.Itoa(n), nil, decide)
 		if err != nil {
@@ -192,8 +192,21 @@ func TestAnswers_DropTheOldestBeyondTheirBound(t *testing.T) {
 	}
 }
 
+// An answer takes as much of the bound as it weighs; one that outweighs it stands alone.
+func TestAnswers_AreBoundedByTheirWeight(t *testing.T) {
+	a := once.NewAnswers(time.Minute, 100, func(n int) int { return n })
+	for _, c := range []struct {
+		key         string
+		weight, len int
+	}{{"a", 40, 1}, {"b", 60, 2}, {"c", 1, 2}, {"d", 39, 3}, {"e", 100, 1}, {"f", 500, 1}, {"g", 1, 1}, {"h", 99, 2}} {
+		if _, _, err := a.Do(t.Context(), "shop", c.key, nil, func() int { return c.weight }); err != nil || a.Len() != c.len {
+			t.Errorf("%s: %d answers, %v, want %d", c.key, a.Len(), err, c.len)
+		}
+	}
+}
+
 func TestAnswers_HaveRoomForOneAtLeast(t *testing.T) {
-	a, decide := once.NewAnswers[int](time.Minute, 0), numbers()
+	a, decide := once.NewAnswers[int](time.Minute, 0, nil), numbers()
 	for _, c := range []struct {
 		key      string
 		replayed bool
@@ -206,7 +219,7 @@ func TestAnswers_HaveRoomForOneAtLeast(t *testing.T) {
 
 // What was dropped is let go of at once, not when its place is needed again.
 func TestAnswers_LetGoOfWhatTheyDrop(t *testing.T) {
-	a := once.NewAnswers[*[1 << 20]byte](time.Minute, 1)
+	a := once.NewAnswers[*[1 << 20]byte](time.Minute, 1, nil)
 	do := func(key string) weak.Pointer[[1 << 20]byte] {
 		v, _, err := a.Do(t.Context(), "shop", key, nil, func() *[1 << 20]byte { return new([1 << 20]byte) })
 		if err != nil {
@@ -224,7 +237,7 @@ func TestAnswers_LetGoOfWhatTheyDrop(t *testing.T) {
 
 func TestAnswers_KeepOnlyWhatLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, decide := once.NewAnswers[int](time.Minute, 1000), numbers()
+		a, decide := once.NewAnswers[int](time.Minute, 1000, nil), numbers()
 		for n := range 500 {
 			_, _, _ = a.Do(t.Context(), "shop", strconv.Itoa(n), nil, decide)
 			time.Sleep(time.Second)
@@ -236,7 +249,7 @@ func TestAnswers_KeepOnlyWhatLives(t *testing.T) {
 }
 
 func TestAnswers_ManyCallersAtOnce(t *testing.T) {
-	a := once.NewAnswers[string](time.Minute, 50) // so few that they are dropped all the time
+	a := once.NewAnswers[string](time.Minute, 50, nil) // so few that they are dropped all the time
 	atOnce(100, func(i int) {
 		for n := range 100 {
 			k := strconv.Itoa(n)
@@ -252,7 +265,7 @@ func TestAnswers_ManyCallersAtOnce(t *testing.T) {
 }
 
 func BenchmarkAnswers_Do(b *testing.B) {
-	a := once.NewAnswers[int](5*time.Minute, 100_000)
+	a := once.NewAnswers[int](5*time.Minute, 100_000, nil)
 	body := []byte(`{"ticket":"` + fmt.Sprintf("%0512d", 0) + `"}`)
 	var next atomic.Uint64
 	b.ReportAllocs()

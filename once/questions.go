@@ -41,7 +41,7 @@ type reply[T any] struct {
 // for, for life, and at most that many of each. others may be nil.
 func NewQuestions[T any](life time.Duration, capacity int, others Others[T]) *Questions[T] {
 	return &Questions[T]{
-		firsts: NewAnswers[[sha256.Size]byte](life, capacity), answers: NewAnswers[reply[T]](life, capacity), others: others,
+		firsts: NewAnswers[[sha256.Size]byte](life, capacity, nil), answers: NewAnswers[reply[T]](life, capacity, nil), others: others,
 	}
 }
 

@@ -98,7 +98,7 @@ func newDropIn(s *Server, reg prometheus.Registerer) *dropIn {
 	d := &dropIn{
 		DropIn: s.cfg.DropIn, server: s,
 		checker: tc3.NewChecker(nil),
-		answers: once.NewAnswers[apiAnswer](AnswerLife, maxAnswers),
+		answers: once.NewAnswers[apiAnswer](AnswerLife, maxReplayed, apiAnswer.size),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "captchagate_drop_in_refused_total",
 			Help: "Requests for the Tencent Cloud API that were refused for what the caller wrote, by Error.Code or CaptchaCode.",

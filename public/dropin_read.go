@@ -2,6 +2,7 @@ package public
 
 import (
 	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
@@ -71,8 +72,18 @@ func (d *dropIn) read(c *gin.Context, now time.Time) (*call, *refusal) {
 	if refused != nil {
 		return q, refused
 	}
-	q.name = strings.Join([]string{signature.Sum, q.action, c.Request.URL.RawQuery, string(body)}, "\x00")
+	q.name = nameOf(signature.Sum, q.action, c.Request.URL.RawQuery, body)
 	return q, q.readParameters()
+}
+
+// nameOf names a signed request by all that it asks, also by what its signature leaves out.
+func nameOf(sum, action, query string, body []byte) string {
+	var room [512]byte // more than they usually take
+	text := append(append(append(append(room[:0], sum...), 0), action...), 0)
+	text = append(append(text, query...), 0)
+	asked := sha256.Sum256(body)
+	name := sha256.Sum256(append(text, asked[:]...))
+	return string(name[:])
 }
 
 // wholeBody reads a body to its end. One over maxBody is an error.
@@ -114,18 +125,9 @@ func (q *call) readAction(r *http.Request, params url.Values) *refusal {
 	if r.Method == http.MethodPost && r.URL.RawQuery != "" {
 		query = r.URL.Query()
 	}
-	only := func(header, param string) (string, bool) {
-		named := slices.Concat(r.Header[header], params[param], query[param])
-		slices.Sort(named)
-		named = slices.Compact(named)
-		if len(named) == 0 || named[0] == "" {
-			return "", true
-		}
-		return named[0], len(named) == 1
-	}
 	var one, same bool
-	q.action, one = only("X-Tc-Action", "Action")
-	q.version, same = only("X-Tc-Version", "Version")
+	q.action, one = only(r.Header["X-Tc-Action"], params["Action"], query["Action"])
+	q.version, same = only(r.Header["X-Tc-Version"], params["Version"], query["Version"])
 	q.Ticket.Mini = q.action == actionMini
 	switch {
 	case !one || !same:
@@ -140,6 +142,21 @@ func (q *call) readAction(r *http.Request, params url.Values) *refusal {
 		return otherVersion
 	}
 	return nil
+}
+
+// only is the one value that the lists hold, "" where they are empty, and whether it is
+// the only one.
+func only(lists ...[]string) (value string, same bool) {
+	found := false
+	for _, list := range lists {
+		for _, one := range list {
+			if found && one != value {
+				return value, false
+			}
+			value, found = one, true
+		}
+	}
+	return value, true
 }
 
 // commonParams stand in every form and query, whatever the action.

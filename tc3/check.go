@@ -2,6 +2,7 @@ package tc3
 
 import (
 	"crypto/hmac"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -117,20 +118,28 @@ func timely(values []string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-// hosts are the spellings of the host that a client may have signed.
-func hosts(r *http.Request) []string {
-	if bare, _, err := net.SplitHostPort(r.Host); err == nil {
-		return []string{r.Host, bare}
+// spellings are the path and host that a client may have signed, each as sent and as
+// some clients write it.
+func spellings(r *http.Request) iter.Seq2[string, string] {
+	return func(yield func(path, host string) bool) {
+		if !yield("/", r.Host) {
+			return
+		}
+		hosts, paths := []string{r.Host}, []string{"/"}
+		if bare, _, err := net.SplitHostPort(r.Host); err == nil {
+			hosts = append(hosts, bare)
+		}
+		if sent := r.URL.EscapedPath(); sent != "" && sent != "/" {
+			paths = append(paths, sent)
+		}
+		for i, path := range paths {
+			for j, host := range hosts {
+				if i+j > 0 && !yield(path, host) {
+					return
+				}
+			}
+		}
 	}
-	return []string{r.Host}
-}
-
-// paths are the spellings of the path that a client may have signed.
-func paths(r *http.Request) []string {
-	if sent := r.URL.EscapedPath(); sent != "" && sent != "/" {
-		return []string{"/", sent}
-	}
-	return []string{"/"}
 }
 
 // equal compares in a time that tells nothing of where the two differ.

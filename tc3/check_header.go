@@ -94,15 +94,13 @@ func (a *authorization) signs(r *http.Request, body []byte, key *signingKey) boo
 	if slices.Equal(r.Header["X-Tc-Content-Sha256"], []string{unsignedPayload}) {
 		payload = sha256.Sum256([]byte(unsignedPayload))
 	}
-	for _, path := range paths(r) {
-		for _, host := range hosts(r) {
-			for _, spell := range []func(string) string{asSent, strings.ToLower} {
-				var room [1024]byte
-				request := a.appendRequest(room[:0], r, path, host, payload, spell)
-				sum := key.sign(a.appendText(request[len(request):], r.Header.Get("X-Tc-Timestamp"), request))
-				if hmac.Equal(sum[:], a.mac[:]) {
-					return true
-				}
+	for path, host := range spellings(r) {
+		for _, spell := range [...]func(string) string{asSent, strings.ToLower} {
+			var room [1024]byte
+			request := a.appendRequest(room[:0], r, path, host, payload, spell)
+			sum := key.sign(a.appendText(request[len(request):], r.Header.Get("X-Tc-Timestamp"), request))
+			if hmac.Equal(sum[:], a.mac[:]) {
+				return true
 			}
 		}
 	}

@@ -35,13 +35,11 @@ func (c *Checker) checkParams(r *http.Request, params url.Values, now time.Time)
 	if err != nil {
 		return Signature{}, err
 	}
-	for _, path := range paths(r) {
-		for _, host := range hosts(r) {
-			mac := hmac.New(method, []byte(of.key))
-			mac.Write(appendParams([]byte(r.Method+host+path+"?"), params))
-			if equal(base64.StdEncoding.EncodeToString(mac.Sum(nil)), sum) {
-				return Signature{ID: id, Sum: sum}, nil
-			}
+	for path, host := range spellings(r) {
+		mac := hmac.New(method, []byte(of.key))
+		mac.Write(appendParams([]byte(r.Method+host+path+"?"), params))
+		if equal(base64.StdEncoding.EncodeToString(mac.Sum(nil)), sum) {
+			return Signature{ID: id, Sum: sum}, nil
 		}
 	}
 	return Signature{}, ErrWrong

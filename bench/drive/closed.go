@@ -23,6 +23,7 @@ type Round struct {
 	Most  int    // requests at most, 0 = no bound
 	Want  string // what a right answer's body holds
 	Next  Bodies
+	Head  func(into, body []byte) []byte // appends more header lines, each with its end; nil = none
 }
 
 // A Result is what a round came to.
@@ -80,7 +81,7 @@ func (r Round) Run() (Result, error) {
 
 func (r Round) loop(c *Conn, until time.Time, next *atomic.Int64) (Result, error) {
 	var p Result
-	var body []byte
+	var head, body []byte
 	want := []byte(r.Want)
 	for now := time.Now(); now.Before(until); {
 		n := int(next.Add(1)) - 1
@@ -88,7 +89,10 @@ func (r Round) loop(c *Conn, until time.Time, next *atomic.Int64) (Result, error
 			break
 		}
 		body = r.Next(body[:0], n)
-		status, answer, err := c.Post(r.Path, body, now.Add(30*time.Second))
+		if r.Head != nil {
+			head = r.Head(head[:0], body)
+		}
+		status, answer, err := c.Post(r.Path, head, body, now.Add(30*time.Second))
 		if err != nil {
 			return p, fmt.Errorf("request %d to %s: %w", n, r.Addr, err)
 		}

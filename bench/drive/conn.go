@@ -47,9 +47,9 @@ func Loopback(addr string) error {
 // Close closes the connection.
 func (c *Conn) Close() { _ = c.conn.Close() }
 
-// Post sends body to path and returns the status and the answer's body, which
+// Post sends body to path, with the lines of head among its headers, and returns the status and the answer's body, which
 // is good until the next call. The whole must end by the deadline.
-func (c *Conn) Post(path string, body []byte, deadline time.Time) (status int, answer []byte, err error) {
+func (c *Conn) Post(path string, head, body []byte, deadline time.Time) (status int, answer []byte, err error) {
 	if err := c.conn.SetDeadline(deadline); err != nil {
 		return 0, nil, err
 	}
@@ -57,7 +57,8 @@ func (c *Conn) Post(path string, body []byte, deadline time.Time) (status int, a
 	b = append(b, path...)
 	b = append(b, " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(body)), 10)
-	b = append(b, "\r\n\r\n"...)
+	b = append(append(b, "\r\n"...), head...)
+	b = append(b, "\r\n"...)
 	c.out = append(b, body...)
 	if _, err := c.conn.Write(c.out); err != nil {
 		return 0, nil, err

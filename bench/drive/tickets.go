@@ -77,10 +77,11 @@ func AppendQuestion(b []byte, t Ticket, n int, scene string) []byte {
 // Made makes requests with tickets that only an API takes which takes all:
 // as long as real ones, each a new one across the whole run.
 func Made(run string, scene string) Bodies {
-	return func(into []byte, n int) []byte {
-		t := Ticket{Ticket: "tr03light" + run + fmt.Sprintf("%072d", n), Randstr: "@a1b2c3d4e5f"}
-		return AppendQuestion(into, t, n, scene)
-	}
+	return func(into []byte, n int) []byte { return AppendQuestion(into, made(run, n), n, scene) }
+}
+
+func made(run string, n int) Ticket {
+	return Ticket{Ticket: "tr03light" + run + fmt.Sprintf("%072d", n), Randstr: "@a1b2c3d4e5f"}
 }
 
 // Given makes requests with tickets of the simulator's.

@@ -36,6 +36,7 @@ scenes:
   payment: {degraded: deny}
 script_probe: {url: ""}
 log: {level: error}
+drop_in: {scene: login}
 store:
   path: %s
 `

@@ -31,6 +31,7 @@ var parts = []part{
 	{'o', "one connection", true, oneConnection},
 	{'m', "256 connections, API of 5 ms", true, manyConnections},
 	{'d', "degraded answers", false, degraded},
+	{'b', "the other doors for backends", false, otherDoors},
 }
 
 // both starts an API and the two that are compared over it: ours and the 60 lines, or
@@ -239,4 +240,27 @@ func degrade(ctx context.Context, g *rig.Process) error {
 	operators := admin.Client{URL: "http://" + g.Admin, Token: g.Token}
 	_, err := operators.SetMode(ctx, control.Change{Mode: control.Degraded, Reason: "benchmark"})
 	return err
+}
+
+// otherDoors compares what the drop-in and siteverify cost with /v1/verify, of one and
+// the same process.
+func otherDoors(ctx context.Context, s *stage) ([]row, error) {
+	api, err := s.rig.StartAPI(ctx, rig.LightAPI, "0s")
+	if err != nil {
+		return nil, err
+	}
+	g, err := s.rig.StartGateway(ctx, rig.Gateway, api.Addr)
+	if err != nil {
+		return nil, err
+	}
+	verify, dropIn, site := gatewaySide("/v1/verify", g), gatewaySide("the drop-in", g), gatewaySide("/siteverify", g)
+	dropIn.path, dropIn.want, dropIn.bodies, dropIn.head = "/", `"CaptchaCode":1`, drive.MadeCalls, drive.Signed("127.0.0.1")
+	site.path, site.want, site.bodies = "/siteverify", `"success":true`, drive.MadeResponses
+	if err := s.alternate(ctx, busy, s.o.length, nil, verify, dropIn, site); err != nil {
+		return nil, err
+	}
+	return []row{
+		compare("P6", "CPU a verified request of the drop-in, against /v1/verify", "µs", dropIn, verify, outcome.perRequest).most(1.3),
+		compare("P6", "the same of /siteverify", "µs", site, verify, outcome.perRequest),
+	}, nil
 }

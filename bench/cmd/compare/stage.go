@@ -27,6 +27,8 @@ type side struct {
 	path    string
 	scene   string
 	want    string
+	bodies  func(run string) drive.Bodies // nil = questions to /v1/verify
+	head    func(into, body []byte) []byte
 	rounds  []outcome
 }
 
@@ -80,16 +82,20 @@ func inTurn(round int, sides []*side) []*side {
 
 func (s *stage) round(ctx context.Context, one *side, conns int, d time.Duration, tickets *rig.Process) (o outcome, err error) {
 	s.n++
-	r := drive.Round{Addr: one.addr, Path: one.path, Conns: conns, For: d, Want: one.want}
-	if tickets != nil {
+	r := drive.Round{Addr: one.addr, Path: one.path, Conns: conns, For: d, Want: one.want, Head: one.head}
+	run := fmt.Sprintf("%04dround", s.n)
+	switch {
+	case one.bodies != nil:
+		r.Next = one.bodies(run)
+	case tickets != nil:
 		r.Most = 100_000
 		given, err := drive.Tickets(ctx, tickets.Addr, r.Most)
 		if err != nil {
 			return o, err
 		}
 		r.Next = drive.Given(given, one.scene)
-	} else {
-		r.Next = drive.Made(fmt.Sprintf("%04dround", s.n), one.scene)
+	default:
+		r.Next = drive.Made(run, one.scene)
 	}
 	runtime.GC() // not in the midst of the round
 	before := cpuOf(one.process)
