@@ -97,11 +97,22 @@ var ErrAddress = errors.New("the address of the gateway must be http://HOST:PORT
 
 // ask asks, and reads the answer into a struct.
 func (c *Client) ask(ctx context.Context, method, path string, body []byte, into any) error {
+	return c.send(ctx, method, path, nil, body, into)
+}
+
+// askFor asks for what is read.
+func (c *Client) askFor(ctx context.Context, path string, query url.Values, into any) error {
+	return c.send(ctx, http.MethodGet, path, query, nil, into)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
 	base, err := url.Parse(c.URL)
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || base.User != nil {
 		return ErrAddress
 	}
-	request, err := http.NewRequestWithContext(ctx, method, base.JoinPath(path).String(), bytes.NewReader(body))
+	at := base.JoinPath(path)
+	at.RawQuery = query.Encode()
+	request, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"captchagate/api"
 	"captchagate/control"
 	"captchagate/reverify"
+	"captchagate/sla"
 	"captchagate/watch"
 )
 
@@ -46,6 +47,9 @@ type Views interface {
 	// Reverified are up to limit reports of re-verification that nobody has
 	// acknowledged, newest first. The error says that they cannot be read.
 	Reverified(ctx context.Context, limit int) (reverify.Reports, error)
+	// SLA are the service levels of a month such as 2026-11, the present one if it is
+	// empty. The error is sla.ErrMonth.
+	SLA(month string) (sla.Report, error)
 	// Who is what a user is called in the log, by address, subject or both, in
 	// each month that it can be told of, newest first.
 	Who(ctx context.Context, ip netip.Addr, subject string) ([]Name, error)
@@ -72,6 +76,7 @@ func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context
 	v1.Match(readMethods, "/series", s.getSeries)
 	v1.Match(readMethods, "/events", s.getEvents)
 	v1.Match(readMethods, "/reverified", s.getReverified)
+	v1.Match(readMethods, "/sla", s.getSLA)
 	v1.POST("/who", s.postWho)
 	v1.PUT("/mode", operatorsOnly, s.putMode)
 	v1.POST("/reload", operatorsOnly, s.postReload)

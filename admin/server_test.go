@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"captchagate/api"
 	"captchagate/control"
 	"captchagate/reverify"
+	"captchagate/sla"
 	"captchagate/store/bolt"
 	"captchagate/watch"
 )
@@ -110,6 +112,14 @@ func (d *door) Incidents(limit int) []watch.Incident {
 // Series is a second of everything.
 func (d *door) Series(int) (time.Duration, []watch.Point) {
 	return time.Second, []watch.Point{{At: time.Now(), State: "closed", Mode: "normal"}}
+}
+
+// SLA is of any month but a bad one.
+func (d *door) SLA(month string) (sla.Report, error) {
+	if month == "bad" {
+		return sla.Report{}, sla.ErrMonth
+	}
+	return sla.Report{Month: cmp.Or(month, "2026-11"), Faults: []sla.Fault{{Kinds: map[string]int64{"26": 1}, RequestIDs: []string{}}}}, nil
 }
 
 // Reverified is as many reports as are asked for.

@@ -23,6 +23,7 @@ type attempter struct {
 	throttle  *throttle
 	watchdog  *watchdog
 	metrics   *metrics
+	calls     Calls
 	log       *slog.Logger
 }
 
@@ -103,6 +104,7 @@ var (
 func (a *attempter) answered(c *call, v captcha.Verdict, evident bool) {
 	now := time.Now()
 	age, _ := a.inFlight.end(c, now, true)
+	a.saw(c, nil, false)
 	a.metrics.attempt(v.Outcome.String(), now.Sub(c.started))
 	a.latencies.add(age)
 	if v.Outcome != captcha.Rejected {
@@ -137,6 +139,8 @@ func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
 		return
 	}
 	a.metrics.attempt(outcomeOf(f.Kind), now.Sub(c.started))
+	late := lagged && age < a.timeout && errors.Is(f, context.DeadlineExceeded)
+	a.saw(c, f, late)
 	switch f.Kind {
 	case captcha.Throttled:
 		a.throttle.refused(c.started, now)
@@ -146,7 +150,6 @@ func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
 		}
 	case captcha.Fault:
 		a.log.Warn("a call to the Captcha API failed", "error", f.Err)
-		late := lagged && age < a.timeout && errors.Is(f, context.DeadlineExceeded)
 		if evident && isEvidence(f) && !late { // our own lag makes calls late, and is no evidence
 			c.generation.evidence.fault(c, now)
 			c.generation.returned(c, age, true)

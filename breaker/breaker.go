@@ -52,21 +52,22 @@ type Ports struct {
 	Connections Connections
 	Peers       Peers    // nil is Alone
 	Siblings    Siblings // nil is Alone
-	Calls       Calls    // nil: nobody wants to know
+	Calls       Calls    // nil is Nobody
 }
 
-// Calls is told of calls to the Captcha API for users. Its methods must not block.
-type Calls interface {
-	// Called tells of a call that is over, as captchagate_upstream_attempts_total names it.
-	Called(outcome string, took time.Duration)
-	// Spared tells of a user's request that was not sent because the circuit was open.
-	Spared()
+// others are those who need not be there.
+func (p Ports) others() (Peers, Siblings, Calls) {
+	if p.Peers == nil {
+		p.Peers = Alone{}
+	}
+	if p.Siblings == nil {
+		p.Siblings = Alone{}
+	}
+	if p.Calls == nil {
+		p.Calls = Nobody{}
+	}
+	return p.Peers, p.Siblings, p.Calls
 }
-
-type noCalls struct{}
-
-func (noCalls) Called(string, time.Duration) {}
-func (noCalls) Spared()                      {}
 
 // A Breaker is a Verifier around another one. It works only while Run runs.
 type Breaker struct {
@@ -93,25 +94,14 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	if err := errors.Join(cfg.Validate(), limits.Validate()); err != nil {
 		return nil, err
 	}
-	peers := ports.Peers
-	if peers == nil {
-		peers = Alone{}
-	}
-	siblings := ports.Siblings
-	if siblings == nil {
-		siblings = Alone{}
-	}
-	if ports.Calls == nil {
-		ports.Calls = noCalls{}
-	}
+	peers, siblings, calls := ports.others()
 	now := time.Now()
 	mailbox := mailbox{changed: make(chan struct{}, 1), suspicions: make(chan finding, 1)}
 	outbox := &outbox{journal: ports.Journal, peers: peers, log: log}
 	throttle := newThrottle(now)
 
-	b := &Breaker{fates: ports.Fates, abandoned: ports.Abandoned, siblings: siblings, limits: limits}
-	metrics := newMetrics(reg, b, ports.Calls)
-	b.calls = ports.Calls
+	b := &Breaker{fates: ports.Fates, abandoned: ports.Abandoned, siblings: siblings, limits: limits, calls: calls}
+	metrics := newMetrics(reg, b, calls)
 	b.inFlight = &inFlight{max: limits.MaxInFlight, siblings: siblings}
 	b.latencies = &latencies{}
 	b.circuit = newCircuit(cfg, b.inFlight, b.latencies, ports.Connections, mailbox, outbox, metrics, now)
@@ -120,13 +110,13 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	b.watchdog = &watchdog{cfg, b.inFlight, b.latencies, b.circuit, make(chan struct{}, 1)}
 	b.prober = &prober{
 		next: next, cfg: cfg, usual: target{appID: appID}, circuit: b.circuit, account: b.account,
-		peers: peers, mailbox: mailbox, metrics: metrics,
+		peers: peers, mailbox: mailbox, metrics: metrics, calls: calls,
 	}
 	b.prober.due.Store(&time.Time{})
 	attempter := &attempter{
 		next: next, fates: ports.Fates, abandoned: ports.Abandoned, timeout: limits.AttemptTimeout, slowCall: cfg.SlowCall,
 		inFlight: b.inFlight, latencies: b.latencies, circuit: b.circuit, throttle: throttle,
-		watchdog: b.watchdog, metrics: metrics,
+		watchdog: b.watchdog, metrics: metrics, calls: calls,
 		log: log,
 	}
 	b.retrier = &retrier{attempter, limits, newRetryBudget(limits.RetryBudget), throttle, metrics}
@@ -162,15 +152,16 @@ func (b *Breaker) verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict
 	now := time.Now()
 	generation, f := b.admission.admit(t, now)
 	if f != nil {
-		if f.Kind == captcha.CircuitOpen {
-			b.calls.Spared()
-		}
+		b.spare(ctx, f)
 		return captcha.Verdict{}, f
 	}
 	c := newCall(t, generation, now.Add(b.limits.Deadline))
 	v, f := b.retrier.retry(ctx, c)
 	if f != nil {
 		f.Kind = finalKind(ctx, c, f)
+		if !c.reached {
+			b.spare(ctx, f)
+		}
 		if f.Kind == captcha.Misconfigured {
 			b.account.refuse(targetOf(t), f.Code)
 		}
@@ -180,6 +171,14 @@ func (b *Breaker) verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict
 		return captcha.Verdict{}, f
 	}
 	return v, nil
+}
+
+// spare tells of a user about whom nothing was sent because the circuit was
+// open. In shadow everybody's call is.
+func (b *Breaker) spare(ctx context.Context, f *captcha.Failure) {
+	if x := captcha.ExchangeOf(ctx); f.Kind == captcha.CircuitOpen && (x == nil || x.Shadow == nil) {
+		b.calls.Spared()
+	}
 }
 
 // finalKind is the kind of the failure that ends a request: what its caller or

@@ -19,6 +19,12 @@ type call struct {
 	deadline   time.Time
 	released   atomic.Bool // the circuit opened while it waited
 	excused    atomic.Bool // it stood because its connection was dead: it may be retried on credit
+	stood      atomic.Bool // its attempt was on the wire while a probe found that only connections may be dead
+
+	// Of the request's own goroutine:
+	reached  bool         // an attempt went on the wire
+	doubtful bool         // whether the last attempt failed is for the next one to show:
+	doubt    captcha.Seen // that was seen of it
 
 	// Guarded by inFlight.mu while in flight.
 	started    time.Time
@@ -64,6 +70,7 @@ func (f *inFlight) begin(c *call, cancel context.CancelFunc, now time.Time) (ok,
 		f.lag.lastTick = now // nobody ticked while nothing was in flight
 	}
 	c.started, c.sentAt, c.cancel = now, time.Time{}, cancel
+	c.stood.Store(false)
 	c.prev, c.next = f.newest, nil
 	if f.newest != nil {
 		f.newest.next = c
@@ -212,19 +219,20 @@ func (f *inFlight) release(g *generation) {
 }
 
 // excuse has the calls that are on the wire retried on credit if the budget is
-// spent. They are to stand because of their connections: a user whose ticket a fresh
+// spent, unless others were a short while ago. They are to stand because of their connections: a user whose ticket a fresh
 // one would have verified is not to pay for that. Each gets one more try, and
 // there are few of them, because none followed on these connections.
 func (f *inFlight) excuse(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.excusedAt.IsZero() && now.Sub(f.excusedAt) < excuseEvery {
-		return
+	credit := f.excusedAt.IsZero() || now.Sub(f.excusedAt) >= excuseEvery
+	if credit {
+		f.excusedAt = now
 	}
-	f.excusedAt = now
 	for c := f.oldest; c != nil; c = c.next {
 		if !c.sentAt.IsZero() {
-			c.excused.Store(true)
+			c.stood.Store(true)
+			c.excused.Store(credit || c.excused.Load())
 		}
 	}
 }

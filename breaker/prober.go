@@ -48,6 +48,7 @@ type prober struct {
 	peers   Peers
 	mailbox mailbox
 	metrics *metrics
+	calls   Calls
 
 	due atomic.Pointer[time.Time] // when the next probe is; zero if none is
 }
@@ -148,6 +149,7 @@ func (p *prober) confirm(ctx context.Context, suspected finding) {
 	case ctx.Err() != nil || p.circuit.snapshot.Load().generation != s.generation:
 	case h == ill && inFlight.ownLag(now)-lag >= minSilence:
 	case h == ill && suspected.text != "":
+		s.generation.slow.Store(suspected.slow)
 		p.circuit.trip(s.generation, suspected.text+", and a probe of our own failed: "+what)
 	case h == healthy && suspected.stalled:
 		inFlight.cameBack(now)
@@ -170,6 +172,7 @@ func (p *prober) askOnce(ctx context.Context, about target, timeout time.Duratio
 	began := time.Now()
 	var wired atomic.Pointer[time.Time] // when it went on the wire
 	var stop func()
+	parent := ctx
 	ctx, stop = bound(ctx, true, began.Add(probeConnectTimeout+timeout), timeout, func(time.Time) {
 		if !begin(ctx) {
 			stop()
@@ -202,6 +205,9 @@ func (p *prober) askOnce(ctx context.Context, about target, timeout time.Duratio
 	took = time.Since(began)
 	if ctx.Err() != nil && wired.Load() == nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return undecided, "", took // called off
+	}
+	if parent.Err() == nil {
+		p.sawProbe(began, err, wired.Load() != nil)
 	}
 	h, what = diagnose(err, took, p.cfg.SlowCall)
 	p.metrics.probes.WithLabelValues(h.String()).Inc()

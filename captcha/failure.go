@@ -39,12 +39,20 @@ type Failure struct {
 	// the CaptchaCode that stands for one; empty if there was no answer.
 	Code string
 
+	// RequestID is what the API named the call, for people who ask its support; empty
+	// if there was no answer.
+	RequestID string
+
 	// FateUnknown says that the API may have used the ticket up.
 	FateUnknown bool
 
 	// Connecting says that the call's time ended while it waited for a
 	// connection that others got: nothing is known about the API.
 	Connecting bool
+
+	// Kept says that the call's connection had been kept and brought no byte: it may
+	// have been dead before.
+	Kept bool
 
 	// RetryAfter is how long the API asks to wait before the next call; 0 if it
 	// does not say.

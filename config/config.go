@@ -19,6 +19,7 @@ import (
 	"captchagate/policy"
 	"captchagate/public"
 	"captchagate/reverify"
+	"captchagate/sla"
 	"captchagate/store"
 	"captchagate/strictyaml"
 	"captchagate/upstream"
@@ -42,6 +43,7 @@ type Config struct {
 	Challenge       challenge.Config        `yaml:"challenge"`
 	Store           store.Config            `yaml:"store"`
 	Reverify        reverify.Config         `yaml:"reverify"`
+	SLA             sla.Config              `yaml:"sla"`
 	DropIn          public.DropIn           `yaml:"drop_in"`
 	Client          web.Config              `yaml:"client"`
 	Shutdown        Shutdown                `yaml:"shutdown"`

@@ -38,6 +38,7 @@ func TestDefaults_AreTheOnesPromised(t *testing.T) {
 		"challenge.secret": "", "challenge.cost": "5000", "challenge.expires": "5m",
 		"store.path": "data/gateway.db", "store.redis": "", "store.prefix": "captchagate:", "store.secret": "",
 		"reverify.webhook": "", "reverify.secret": "",
+		"sla.target": "0.9999", "sla.minute_error_rate": "0.0001", "sla.zone": "Asia/Shanghai",
 		"drop_in.scene": "", "drop_in.credentials": "0 entries", "drop_in.shadow": "false", "upstream.session_token": "",
 		"client.allowed_origins": "0 entries", "client.script": "https://turing.captcha.qcloud.com/TJCaptcha.js", "client.load_timeout": "5s", "client.encrypt_app_id": "",
 		"shutdown.delay": "0s", "shutdown.timeout": "10s", "log.level": "info", "log.format": "json", "log.decisions": "exceptions",

@@ -16,9 +16,5 @@ var later = map[string][]string{
 	"alarms.secret":  {""},
 	"alarms.format":  {"json"},
 
-	"sla.target":            nil,
-	"sla.minute_error_rate": nil,
-	"sla.zone":              nil,
-
 	"telemetry.otlp_endpoint": {""},
 }

@@ -22,6 +22,7 @@ import (
 	"captchagate/policy"
 	"captchagate/public"
 	"captchagate/reverify"
+	"captchagate/sla"
 	"captchagate/store"
 	"captchagate/store/bolt"
 	"captchagate/upstream"
@@ -55,6 +56,7 @@ type Gateway struct {
 	reports      *watch.Reports
 	incidents    *watch.Incidents
 	history      *watch.History
+	levels       *sla.Levels
 	queue        *reverify.Queue
 	names        *names
 	tickets      *tickets
@@ -104,12 +106,15 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if g.tickets, err = newTickets(ctx, g.store, log); err != nil {
 		return nil, err
 	}
+	if g.levels, err = sla.New(ctx, cfg.SLA, g.store, log, g.registry); err != nil {
+		return nil, err
+	}
 	placement, err := g.joinFleet(ctx)
 	if err != nil {
 		return nil, err
 	}
 	events.group = g.group
-	ports := breaker.Ports{Fates: g.fates(), Abandoned: g.abandoned(), Journal: events, Connections: g.upstream, Peers: g.peers(), Siblings: g.siblings(), Calls: g.history}
+	ports := breaker.Ports{Fates: g.fates(), Abandoned: g.abandoned(), Journal: events, Connections: g.upstream, Peers: g.peers(), Siblings: g.siblings(), Calls: calls{g.history, g.levels}}
 	if g.breaker, err = breaker.New(g.upstream, ports, cfg.Upstream.Apps[0].CaptchaAppID, placement, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
 		return nil, err
 	}
@@ -199,7 +204,7 @@ func (g *Gateway) newAdmin() (*admin.Server, error) {
 		reload = g.reloadFor
 	}
 	return admin.New(cfg, g.control,
-		&views{situation: g.situation, control: g.control, breaker: g.breaker, policy: g.policy, apps: g.apps, script: g.script, upstream: g.upstream, store: g.store, trouble: g.storeTrouble, incidents: g.incidents, history: g.history, queue: g.queue, names: g.names, group: g.group},
+		&views{situation: g.situation, control: g.control, breaker: g.breaker, policy: g.policy, apps: g.apps, script: g.script, upstream: g.upstream, store: g.store, trouble: g.storeTrouble, incidents: g.incidents, history: g.history, queue: g.queue, levels: g.levels, names: g.names, group: g.group},
 		reload, promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.log), nil
 }
 
@@ -239,6 +244,7 @@ func (g *Gateway) Start(ctx context.Context) (wait func()) {
 	wg.Go(func() { g.incidents.Run(ctx) })
 	wg.Go(func() { g.history.Run(ctx, g.standing) })
 	wg.Go(func() { g.admin.Run(ctx) })
+	wg.Go(func() { g.levels.Run(ctx) })
 	wg.Go(func() { g.queue.Run(ctx) })
 	wg.Go(func() { g.tickets.Run(ctx) })
 	wg.Go(func() { g.budgets.Run(ctx) })
@@ -280,7 +286,7 @@ func (g *Gateway) newPasses(ctx context.Context, events *recorder, transport htt
 	if err != nil {
 		return nil, err
 	}
-	g.queue, err = reverify.New(ctx, g.upstream, kept, pace{g.situation, g.group}, nil, g.cfg.Reverify, keys, transport, g.upstream.CountLocalTrouble, g.log, g.registry)
+	g.queue, err = reverify.New(ctx, g.levels.Around(g.upstream), kept, pace{g.situation, g.group}, nil, g.cfg.Reverify, keys, transport, g.upstream.CountLocalTrouble, g.log, g.registry)
 	if err != nil {
 		return nil, err
 	}

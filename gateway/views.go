@@ -9,9 +9,11 @@ import (
 
 	"captchagate/admin"
 	"captchagate/breaker"
+	"captchagate/captcha"
 	"captchagate/control"
 	"captchagate/policy"
 	"captchagate/reverify"
+	"captchagate/sla"
 	"captchagate/store"
 	"captchagate/upstream"
 	"captchagate/watch"
@@ -31,6 +33,7 @@ type views struct {
 	incidents *watch.Incidents
 	history   *watch.History
 	queue     *reverify.Queue
+	levels    *sla.Levels
 	names     *names
 	group     *group // nil for one instance
 }
@@ -158,6 +161,9 @@ func shortSpan(d time.Duration) string {
 	return strings.Replace(strings.Replace(d.String(), "m0s", "m", 1), "h0m", "h", 1)
 }
 
+// SLA is a month's service levels.
+func (v *views) SLA(month string) (sla.Report, error) { return v.levels.Month(month) }
+
 // counts are how re-verification of an incident stands here.
 func (v *views) counts(incident string) watch.Counts {
 	return watch.Counts(v.queue.Counts(incident))
@@ -204,4 +210,20 @@ func circuit(b breaker.Status) admin.Breaker {
 
 func milliseconds(d time.Duration) float64 {
 	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
+}
+
+// calls are told to the history and to the service levels.
+type calls struct {
+	*watch.History
+
+	levels *sla.Levels
+}
+
+// Saw is the service levels'.
+func (c calls) Saw(s captcha.Seen) { c.levels.Saw(s) }
+
+// Spared is both's.
+func (c calls) Spared() {
+	c.History.Spared()
+	c.levels.Spared()
 }

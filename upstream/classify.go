@@ -30,7 +30,7 @@ func (c *Client) classify(mini bool, r reply) (captcha.Verdict, *captcha.Failure
 
 // classifyError turns a call without an answer into a failure.
 func (c *Client) classifyError(r reply) *captcha.Failure {
-	f := &captcha.Failure{Kind: captcha.Fault, Err: r.err, FateUnknown: r.delivered, Retryable: true}
+	f := &captcha.Failure{Kind: captcha.Fault, Err: r.err, FateUnknown: r.delivered, Kept: r.kept, Retryable: true}
 	status, isStatus := errors.AsType[statusError](r.err)
 	switch {
 	case r.err == nil:
@@ -73,7 +73,7 @@ func answered(kind captcha.Kind, a *captcha.Answer, says string) *captcha.Failur
 		Kind:   kind,
 		Code:   strconv.FormatInt(a.Code, 10),
 		Err:    fmt.Errorf("the Captcha API %s (CaptchaCode %d)%s", says, a.Code, requestNote(a.RequestID)),
-		Answer: a,
+		Answer: a, RequestID: shownID(a.RequestID),
 	}
 }
 
@@ -81,7 +81,7 @@ func answered(kind captcha.Kind, a *captcha.Answer, says string) *captcha.Failur
 // rejection where it refuses what the user sent.
 func classifyCode(r reply) (captcha.Verdict, *captcha.Failure) {
 	code := shown(r.code)
-	f := &captcha.Failure{Code: code}
+	f := &captcha.Failure{Code: code, RequestID: shownID(r.requestID)}
 	says := "failed"
 	switch ruleOn(r.code) {
 	case rulingBadCall:

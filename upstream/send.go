@@ -24,6 +24,7 @@ type reply struct {
 	trouble    string // err is this kind of trouble of our own
 	delivered  bool   // the API may have got the request
 	resent     bool   // it may have got it twice
+	kept       bool   // err came on a connection that had been kept, and no byte before
 	carrier    carrier
 }
 
@@ -107,6 +108,7 @@ func (c *Client) carry(ctx context.Context, with carrier, act *action, out *outg
 		r = failed(ctx, r.err, true)
 	}
 	r.carrier = with
+	r.kept = r.err != nil && with.wasDead()
 	return r
 }
 

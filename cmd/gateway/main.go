@@ -80,7 +80,7 @@ To see all of it on this machine, without configuration:  gateway demo`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newDemo(), newServe(), newCheck(), newMode(), newStatus(), newWho(), newReload(), newVersion(), newDemoProcess())
+	root.AddCommand(newDemo(), newServe(), newCheck(), newMode(), newStatus(), newSLA(), newWho(), newReload(), newVersion(), newDemoProcess())
 	return root
 }
 

@@ -1,0 +1,112 @@
+package sla
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// OwnRecords is what belongs to every figure that is shown.
+const OwnRecords = "These are the calls that this gateway saw; the provider's own records decide."
+
+// Text is the report for people.
+func (r Report) Text() string {
+	var out strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&out, "%-13s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("service", "levels of %s, %s to %s", r.Month, stamp(r.From), stamp(r.To))
+	met := "met"
+	if r.Availability < r.Target {
+		met = "MISSED"
+	}
+	line("availability", "%s; %s is promised: %s", percent(r.Availability), percent(r.Target), met)
+	line("minutes", "%d with requests, %d unavailable", r.Observed, r.Unavailable)
+	line("requests", "%d, of which %d failed", r.Requests, r.Failed)
+	line("spared", "%d users about whom nobody was asked because the circuit was open", r.Claim.Spared)
+	for i, f := range r.Faults {
+		name := ""
+		if i == 0 {
+			name = "faults"
+		}
+		line(name, "%s", f.text())
+		if len(f.RequestIDs) > 0 {
+			line("", "  request ids: %s", strings.Join(f.RequestIDs, ", "))
+		}
+	}
+	line("claim", "%s", r.claim())
+	line("", "%s", OwnRecords)
+	return out.String()
+}
+
+func (r Report) claim() string {
+	if r.Claim.Verifications == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("%d verifications; ask for them from the fifth working day after %s, and on %s at the latest", r.Claim.Verifications, r.lastDay(), r.Claim.LastDay())
+}
+
+// Ticket is the text of a ticket to the provider, "" if there is nothing to claim.
+func (r Report) Ticket() string {
+	if r.Claim.Verifications == 0 {
+		return ""
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "Captcha: claim under the service-level agreement for %s\n\n", r.Month)
+	fmt.Fprintf(&out, "In %s (%s to %s) calls of our account to the Captcha server API (DescribeCaptchaResult, DescribeCaptchaMiniResult) failed with errors of the API's own, or were not answered:\n\n", r.Month, stamp(r.From), stamp(r.To))
+	for _, f := range r.Faults {
+		fmt.Fprintf(&out, "- %s\n", f.text())
+		if len(f.RequestIDs) > 0 {
+			fmt.Fprintf(&out, "  RequestId: %s\n", strings.Join(f.RequestIDs, ", "))
+		}
+	}
+	billed := r.Claim.Verifications / claimFactor
+	fmt.Fprintf(&out, "\nBy our count %d minutes of the month were unavailable: an availability of %s, where %s is promised. In them %d requests failed that are billed (health checks with disaster tickets left out).\n", r.Unavailable, percent(r.Availability), percent(r.Target), billed)
+	fmt.Fprintf(&out, "We ask for %d × %d = %d verifications. The last day for this claim is %s.\n", claimFactor, billed, r.Claim.Verifications, r.Claim.LastDay())
+	fmt.Fprintf(&out, "\nThese are the calls that our gateway saw; your own records decide.\n")
+	return out.String()
+}
+
+// text is one line about a fault.
+func (f Fault) text() string {
+	minutes := "minutes"
+	if f.Minutes == 1 {
+		minutes = "minute"
+	}
+	return fmt.Sprintf("%s to %s, %d %s: %d of %d requests failed (%s)", stamp(f.Began), stamp(f.Ended), f.Minutes, minutes, f.Failed, f.Requests, f.kinds())
+}
+
+// kinds are those of the failed requests, the most frequent first.
+func (f Fault) kinds() string {
+	kinds := slices.SortedFunc(maps.Keys(f.Kinds), func(a, b string) int {
+		return cmp.Or(cmp.Compare(f.Kinds[b], f.Kinds[a]), cmp.Compare(a, b))
+	})
+	texts := make([]string, len(kinds))
+	for i, kind := range kinds {
+		texts[i] = fmt.Sprintf("%s %d", cmp.Or(kindTexts[kind], kind), f.Kinds[kind])
+	}
+	return strings.Join(texts, ", ")
+}
+
+// kindTexts say what a kind is that no error code of the API's is.
+var kindTexts = map[string]string{
+	"fault":        "no sensible answer",
+	"circuit_open": "given up unanswered when the circuit opened",
+	"26":           "CaptchaCode 26",
+}
+
+// LastDay is the last day on which it can be asked for, such as 2027-01-31.
+func (c Claim) LastDay() string { return c.Until.AddDate(0, 0, -1).Format(time.DateOnly) }
+
+// lastDay is the month's.
+func (r Report) lastDay() string { return r.To.AddDate(0, 0, -1).Format(time.DateOnly) }
+
+func stamp(t time.Time) string { return t.Format("2006-01-02 15:04 -07:00") }
+
+// percent cuts off and never rounds up to what was not reached.
+func percent(share float64) string {
+	return fmt.Sprintf("%.4f %%", float64(int64(share*1e6+1e-6))/1e4)
+}

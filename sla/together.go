@@ -1,0 +1,50 @@
+package sla
+
+import (
+	"errors"
+	"fmt"
+)
+
+// A Day is what one instance counted in one day, for the others to know.
+type Day struct {
+	Owner   string // "" is this instance
+	First   int64  // its first minute, since 1970
+	Version int64  // the higher one holds
+	Text    []byte
+}
+
+// Days are all that are known, by this instance and others.
+func (l *Levels) Days() []Day {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	days := make([]Day, 0, len(l.kept))
+	for name, k := range l.kept {
+		days = append(days, Day{name.owner, name.first, k.version, k.text})
+	}
+	return days
+}
+
+// errMany says that no more days fit.
+var errMany = errors.New("sla: days of so many instances are kept that no more fit")
+
+// Learn takes in what another instance counted, in place of what it told before of that
+// day. It is kept over a restart. The error says that it is no day.
+func (l *Levels) Learn(owner string, text []byte) error {
+	d, err := decode(text)
+	if err != nil || owner == "" {
+		return fmt.Errorf("sla: it is no day of another instance: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := dayName{owner, d.first}
+	was, known := l.kept[name]
+	switch {
+	case known && was.version >= d.version:
+		return nil
+	case !known && len(l.kept) >= maxKept:
+		return errMany
+	}
+	l.keep(name, text, d.version)
+	l.touch()
+	return nil
+}
