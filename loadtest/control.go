@@ -40,17 +40,26 @@ func newControl(address string) *control {
 
 // ask makes a call and reads its JSON answer into into, which may be nil.
 func (c *control) ask(ctx context.Context, method, path string, body, into any) error {
+	text, err := c.text(ctx, method, path, body)
+	if err != nil || into == nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
+// text makes a call and returns its answer.
+func (c *control) text(ctx context.Context, method, path string, body any) ([]byte, error) {
 	var sent io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		sent = bytes.NewReader(text)
 	}
 	r, err := http.NewRequestWithContext(ctx, method, "http://"+c.address+path, sent)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
@@ -63,20 +72,17 @@ func (c *control) ask(ctx context.Context, method, path string, body, into any) 
 		if inner, ok := errors.AsType[*url.Error](err); ok {
 			err = inner.Err
 		}
-		return fmt.Errorf("no answer from http://%s%s: %w; is it running?", c.address, path, err)
+		return nil, fmt.Errorf("no answer from http://%s%s: %w; is it running?", c.address, path, err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 64<<20))
 	if err != nil {
-		return fmt.Errorf("the answer from http://%s%s broke off: %w", c.address, path, err)
+		return nil, fmt.Errorf("the answer from http://%s%s broke off: %w", c.address, path, err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s http://%s%s was refused: %s: %.300s", method, c.address, path, answer.Status, text)
+		return nil, fmt.Errorf("%s http://%s%s was refused: %s: %.300s", method, c.address, path, answer.Status, text)
 	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(text, into)
+	return text, nil
 }
 
 func (c *control) close() { c.client.CloseIdleConnections() }

@@ -2,6 +2,8 @@ package loadtest
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,6 +59,9 @@ type Shot struct {
 	Due, Took   time.Duration
 	Fate, Cause string
 	Instance    int // from 0
+
+	Differs  bool          // from what the API gives directly
+	Directly time.Duration // how long that took
 }
 
 // A Story is what was seen of a gateway in a run.
@@ -65,6 +70,8 @@ type Story struct {
 	Calls map[float64]int64 // that had reached the API, by time
 	Looks []Look
 	Moves []Move
+
+	Would map[float64][3]int // that a gateway in shadow had counted: allow, challenge, deny
 
 	Others []Story // of a fleet the other instances: their looks and moves
 }
@@ -76,7 +83,15 @@ func Told(s scenario.Scenario, story Story, length time.Duration) Run {
 	for _, one := range story.Shots {
 		t.requests = append(t.requests, request{
 			user: scenario.Valid, due: one.Due, sent: one.Due, took: one.Took, ended: one.Due + one.Took, tries: 1, outcome: outcomes[one.Fate], answer: &answer{Cause: one.Cause}, instance: one.Instance,
+			same: !one.Differs, directly: one.Directly,
 		})
+	}
+	if s.Shadow {
+		t.direct = newDirect("127.0.0.1:2")
+		for _, at := range slices.Sorted(maps.Keys(story.Would)) {
+			n := story.Would[at]
+			t.seen.would = append(t.seen.would, would{at, n[0], n[1], n[2]})
+		}
 	}
 	for at := 0.0; at <= length.Seconds()+1; at += 0.25 {
 		if calls, ok := story.Calls[at]; ok {

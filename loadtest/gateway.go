@@ -14,6 +14,7 @@ type Gateway struct {
 	Name      string
 	Instances []Instance
 	Simulator string // its Captcha API, which nobody else may use: its calls are counted
+	Direct    string // an API of the same kind that callers ask without it; "" = none
 	Version   string
 	Redis     *Redis // that was started for it; nil = it has none, or not of us
 }
@@ -37,6 +38,9 @@ func (g Gateway) validate() error {
 		return fmt.Errorf("%w: %s has no instance", ErrScenario, g.Name)
 	}
 	places := map[string]string{"simulator": g.Simulator}
+	if g.Direct != "" {
+		places["simulator that is asked directly"] = g.Direct
+	}
 	for _, one := range g.Instances {
 		places["address"] = one.Address
 		if one.Admin != "" {

@@ -133,6 +133,9 @@ func (v *view) windowed(o scenario.Objective) (float64, finding) {
 	if len(requests) == 0 {
 		return 0, nothing
 	}
+	if o.NeedsShadow() {
+		return v.inShadow(o, requests)
+	}
 	if n, of, ok := ratio(o.Measure.Name, requests); ok {
 		return percent(n, of), knownOf(of)
 	}

@@ -29,6 +29,10 @@ type request struct {
 	outcome outcome
 
 	instance int // that it went to, the last time; from 0
+
+	twin     ticket        // of the API that is asked directly
+	same     bool          // both got the same answer, or none
+	directly time.Duration // how long that one took
 }
 
 // A ticket as the simulator issues it.

@@ -99,6 +99,9 @@ func foreign(s scenario.Scenario, name string) (wrong []error) {
 	if s.Kills() {
 		refuse("it kills the gateway, and %s is not ours to kill")
 	}
+	if s.Shadow {
+		refuse("its gateway is in shadow and its API has a twin, which %s has not")
+	}
 	if s.OnNetwork() {
 		refuse("its API is behind a name with addresses of its own, which %s cannot be given")
 	}
@@ -163,6 +166,9 @@ func drive(ctx context.Context, s scenario.Scenario, subjects []*subject, progre
 	watchers.Wait()
 	for _, t := range subjects { // the last word on how it was
 		t.lookAtCounts(context.WithoutCancel(ctx))
+		if t.direct != nil {
+			t.lookAtWould(context.WithoutCancel(ctx))
+		}
 		for _, one := range t.parts {
 			if one.admin != nil {
 				t.lookAtStatus(context.WithoutCancel(ctx), one)

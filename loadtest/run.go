@@ -92,6 +92,20 @@ type Tally struct {
 	P99      float64 `json:"p99"`
 	P999     float64 `json:"p999"`
 	Max      float64 `json:"max"`
+	Shadow   *Shadow `json:"shadow,omitempty"` // of a gateway in shadow
+}
+
+// A Shadow is what a gateway in shadow changed for its callers, which should be nothing,
+// and what it would have decided about them.
+type Shadow struct {
+	Compared  int     `json:"compared"`  // calls; not those around a change of fault
+	Same      int     `json:"same"`      // of those, that got what the API gives who asks it directly, or no answer as there
+	ApartP50  float64 `json:"apart_p50"` // how much sooner or later than there, in milliseconds
+	ApartP99  float64 `json:"apart_p99"`
+	ApartMax  float64 `json:"apart_max"`
+	Allow     int     `json:"allow"` // captchagate_shadow_total, by would
+	Challenge int     `json:"challenge"`
+	Deny      int     `json:"deny"`
 }
 
 // Answers counts answers; every request is in exactly one place. Those of

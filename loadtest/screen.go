@@ -88,6 +88,7 @@ func Summarize(w io.Writer, r Run) {
 			fmt.Fprintf(w, "  RATE NOT KEPT, so what follows proves nothing: %s\n", t.Kept.Why)
 		}
 		summarizeAnswers(w, t.Total)
+		summarizeShadow(w, t.Total.Shadow)
 		summarizeFleet(w, t, r.Seconds)
 		for _, o := range t.Objectives {
 			fmt.Fprintf(w, "  %-10s  %-48s %s\n", mark(o), o.Text, o.Found)
@@ -103,6 +104,15 @@ func summarizeAnswers(w io.Writer, t Tally) {
 	fmt.Fprintf(w, "  verified %s, let through %s, challenged %s, denied %s\n", of(a.Verified), of(a.Allowed), of(a.Challenged), of(a.Denied))
 	fmt.Fprintf(w, "  rightly rejected %d, wrong %d, failed %d, hung up %d\n", a.Rejected, a.Wrong, a.Failed, a.HungUp)
 	fmt.Fprintf(w, "  useful %s, p50 %.1f ms, p99 %.0f ms\n", chart.Percent(t.Useful), t.P50, t.P99)
+}
+
+// summarizeShadow tells what a gateway in shadow changed, and what it would have decided.
+func summarizeShadow(w io.Writer, s *Shadow) {
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(w, "  in shadow: as the API directly %d of %d compared, %.0f ms apart at the 99th percentile, %.0f ms at most\n", s.Same, s.Compared, s.ApartP99, s.ApartMax)
+	fmt.Fprintf(w, "  with the gateway: allowed %d, challenged %d, denied %d\n", s.Allow, s.Challenge, s.Deny)
 }
 
 // summarizeFleet tells what each instance got, and when what was away.

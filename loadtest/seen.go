@@ -24,6 +24,7 @@ type seen struct {
 	counts []count
 	events []Event
 	redis  []Band // how Redis was; its last one goes on
+	would  []would
 }
 
 // A count is how many calls had reached the Captcha API.
@@ -42,6 +43,9 @@ func (s *seen) add(e Event) {
 func (t *subject) watch(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { every(ctx, countEvery, func() { t.lookAtCounts(ctx) }) })
+	if t.direct != nil {
+		wg.Go(func() { every(ctx, wouldEvery, func() { t.lookAtWould(ctx) }) })
+	}
 	for _, one := range t.parts {
 		wg.Go(func() { every(ctx, statusEvery, func() { t.look(ctx, one) }) })
 		if len(t.parts) > 1 {

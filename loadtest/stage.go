@@ -22,6 +22,8 @@ type Stage struct {
 	instances []staged
 	simulator *child
 	api       string   // where the simulator listens
+	direct    *child   // a simulator that is asked without a gateway; nil = there is none
+	directAt  string   // where that one listens
 	network   *network // nil = the API is at the simulator's address, without a name
 	redis     *Redis   // nil = there is none
 	secret    string   // that instances share, where there are several or a Redis
@@ -70,6 +72,11 @@ func (st *Stage) open(ctx context.Context, s scenario.Scenario, c Commands) (err
 			return err
 		}
 	}
+	if s.Shadow {
+		if err := st.openDirect(ctx, s, c.Simulator); err != nil {
+			return err
+		}
+	}
 	st.share(s)
 	for i := range s.Instances {
 		if err := st.openInstance(ctx, i, s, c.Gateway); err != nil {
@@ -102,6 +109,18 @@ func (st *Stage) openSimulator(ctx context.Context, s scenario.Scenario, command
 	return door.setNetwork(ctx, s.API.Network)
 }
 
+// openDirect starts another simulator of the same kind.
+func (st *Stage) openDirect(ctx context.Context, s scenario.Scenario, command []string) (err error) {
+	if st.directAt, err = freeAddress(ctx); err != nil {
+		return err
+	}
+	st.direct = &child{
+		what: "simulator that is asked directly", command: slices.Concat(command, simulatorFlags(s, st.directAt)),
+		ready: answers(st.directAt, "/_sim/stats"), log: filepath.Join(st.folder, "direct.log"),
+	}
+	return st.direct.Start(ctx)
+}
+
 // openInstance starts one, with files of its own.
 func (st *Stage) openInstance(ctx context.Context, i int, s scenario.Scenario, command []string) (err error) {
 	one := staged{folder: filepath.Join(st.folder, fmt.Sprint("gateway", i+1))}
@@ -111,7 +130,7 @@ func (st *Stage) openInstance(ctx context.Context, i int, s scenario.Scenario, c
 		}
 	}
 	path := filepath.Join(one.folder, "gateway.yaml")
-	if err := errors.Join(os.Mkdir(one.folder, 0o700), os.WriteFile(path, st.config(one), 0o600)); err != nil {
+	if err := errors.Join(os.Mkdir(one.folder, 0o700), os.WriteFile(path, st.config(one, s), 0o600)); err != nil {
 		return err
 	}
 	env, command := overrides(s), append(slices.Clone(command), path)
@@ -135,7 +154,7 @@ func (st *Stage) openInstance(ctx context.Context, i int, s scenario.Scenario, c
 
 // Gateway is what runs on the stage.
 func (st *Stage) Gateway() Gateway {
-	g := Gateway{Name: "captchagate", Simulator: st.api, Version: gateway.Version(), Redis: st.redis}
+	g := Gateway{Name: "captchagate", Simulator: st.api, Direct: st.directAt, Version: gateway.Version(), Redis: st.redis}
 	for _, one := range st.instances {
 		g.Instances = append(g.Instances, Instance{Address: one.listen, Admin: one.admin, Token: one.token, Process: one.process})
 	}
@@ -150,8 +169,10 @@ func (st *Stage) Close() {
 	if st.redis != nil {
 		st.redis.close()
 	}
-	if st.simulator != nil {
-		_ = st.simulator.Kill()
+	for _, sim := range []*child{st.simulator, st.direct} {
+		if sim != nil {
+			_ = sim.Kill()
+		}
 	}
 	_ = os.RemoveAll(st.folder)
 }

@@ -19,7 +19,7 @@ import (
 
 // config is an instance's: the defaults, the simulator's account, a scene for each
 // action, and what those share that are several.
-func (st *Stage) config(one staged) []byte {
+func (st *Stage) config(one staged, s scenario.Scenario) []byte {
 	endpoint := "http://" + st.api
 	if st.network != nil {
 		endpoint = st.network.endpoint()
@@ -44,6 +44,9 @@ client: {script: "http://%[3]s/TJCaptcha.js"}
 log: {level: error}
 `, one.listen, endpoint, st.api, simulator.DefaultSecretID, simulator.DefaultSecretKey,
 		simulator.DefaultAppID, simulator.DefaultAppSecretKey)
+	if s.Shadow {
+		text = fmt.Appendf(text, "drop_in: {scene: %q, shadow: true}\n", s.OneScene())
+	}
 	store := filepath.Join(one.folder, "gateway.db")
 	if st.secret == "" {
 		return fmt.Appendf(text, "admin: {listen: %q, token_file: %q}\nstore: {path: %q}\n", one.admin, one.operators().File, store)
@@ -95,7 +98,7 @@ func CheckGateway(s scenario.Scenario) error {
 	}
 	st.share(s)
 	path := filepath.Join(folder, "gateway.yaml")
-	if err := os.WriteFile(path, st.config(staged{folder: folder, listen: "127.0.0.1:1", admin: "127.0.0.1:2"}), 0o600); err != nil {
+	if err := os.WriteFile(path, st.config(staged{folder: folder, listen: "127.0.0.1:1", admin: "127.0.0.1:2"}, s), 0o600); err != nil {
 		return err
 	}
 	return checkConfig(path, overrides(s))

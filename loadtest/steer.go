@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -76,7 +77,7 @@ func setFault(f scenario.Fault, d time.Duration) func(context.Context, *subject)
 		body["capacity"] = f.Capacity
 	}
 	return func(ctx context.Context, t *subject) error {
-		return t.sim.ask(ctx, http.MethodPut, "/_sim/fault", body, nil)
+		return t.everyAPI(func(sim *control) error { return sim.ask(ctx, http.MethodPut, "/_sim/fault", body, nil) })
 	}
 }
 
@@ -239,7 +240,17 @@ func (t *subject) steer(ctx context.Context, actions []action) error {
 // clearFaults brings the Captcha API back to good health.
 func (t *subject) clearFaults(ctx context.Context) error {
 	_ = t.sim.ask(ctx, http.MethodDelete, "/_sim/script", nil, nil) // not every simulator has a script that fails
-	return t.sim.ask(ctx, http.MethodDelete, "/_sim/fault", nil, nil)
+	return t.everyAPI(func(sim *control) error { return sim.ask(ctx, http.MethodDelete, "/_sim/fault", nil, nil) })
+}
+
+// everyAPI does the same to the API that is asked directly, at the same time.
+func (t *subject) everyAPI(do func(sim *control) error) error {
+	if t.direct == nil {
+		return do(t.sim)
+	}
+	done := make(chan error, 1)
+	go func() { done <- do(t.direct.sim) }()
+	return errors.Join(do(t.sim), <-done)
 }
 
 // reach finds out before anything is sent whether all doors are what they should

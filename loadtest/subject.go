@@ -23,7 +23,8 @@ type subject struct {
 	balancer *send.Balancer
 	parts    []*instance // one each of its instances
 	sim      *control
-	scene    string // that pages ask about
+	direct   *direct // nil = nobody asks the API without the gateway
+	scene    string  // that pages ask about
 	seen     seen
 	live     live
 
@@ -39,12 +40,18 @@ func newSubject(g Gateway, s scenario.Scenario, requests []request) *subject {
 	for i, one := range g.Instances {
 		t.parts = append(t.parts, newInstance(one, i))
 	}
+	if g.Direct != "" {
+		t.direct = newDirect(g.Direct)
+	}
 	return t
 }
 
 func (t *subject) close() {
 	t.balancer.Forget()
 	t.sim.close()
+	if t.direct != nil {
+		t.direct.sim.close()
+	}
 	for _, one := range t.parts {
 		one.close()
 	}
@@ -58,6 +65,10 @@ func (t *subject) since() time.Duration { return time.Since(t.begin) }
 func (t *subject) send(ctx context.Context, n int) {
 	s := &t.requests[n]
 	s.sent = t.since()
+	if t.direct != nil {
+		t.sendBoth(ctx, s)
+		return
+	}
 	if s.user == scenario.Replayed {
 		s.ticket = t.replay(s.ticket, n)
 	}

@@ -102,7 +102,10 @@ func (s *request) useful() bool {
 }
 
 func (v *view) tally(from, until float64) Tally {
-	return summarize(v.between(from, until), v.seen.calls(until)-v.seen.calls(from))
+	requests := v.between(from, until)
+	t := summarize(requests, v.seen.calls(until)-v.seen.calls(from))
+	t.Shadow = v.shadowOf(requests, from, until)
+	return t
 }
 
 // summarize sums up requests, wherever in the run they lie.

@@ -283,7 +283,7 @@ func TestRun_FindsEveryMeasure(t *testing.T) {
 		value := map[scenario.Unit]string{scenario.Percent: "1%", scenario.Milliseconds: "1s", scenario.Number: "1"}[m.Unit]
 		lines = append(lines, "  - "+m.Name+" >= "+value)
 	}
-	text := outage[:strings.Index(outage, "objectives:")] + "objectives:\n" + strings.Join(lines, "\n")
+	text := outage[:strings.Index(outage, "objectives:")] + "shadow: true\nscenes: {login: 1}\nobjectives:\n" + strings.Join(lines, "\n")
 	for _, o := range loadtest.Told(read(t, text), story(), 10*time.Second).Targets[0].Objectives {
 		if o.Found == "no data" || o.Found == "not told" || strings.HasPrefix(o.Found, "not within") {
 			t.Errorf("%s: %s", o.Text, o.Found)

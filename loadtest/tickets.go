@@ -45,6 +45,14 @@ func (t *subject) issue(ctx context.Context) error {
 			for i, one := range tickets {
 				requests[of[i]].ticket = one
 			}
+			if t.direct != nil {
+				if tickets, err = order(ctx, t.direct.sim, kind, n); err != nil {
+					return err
+				}
+				for i, one := range tickets {
+					requests[of[i]].twin = one
+				}
+			}
 			of = of[n:]
 		}
 	}

@@ -64,7 +64,7 @@ func TestLoadtest_PlaysOutages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
-	for _, name := range []string{"hang", "restart", "script", "brownout", "heal", "far", "instances", "fleet"} {
+	for _, name := range []string{"hang", "restart", "script", "brownout", "heal", "far", "instances", "fleet", "shadow"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if _, err := exec.LookPath("redis-server"); err != nil && name == "fleet" && os.Getenv("CI") != "true" {

@@ -199,3 +199,21 @@ func hostile() loadtest.Run {
 	t.Counts = []loadtest.Count{{User: bad, Scene: bad, Decision: bad, Reason: bad, Cause: bad}}
 	return run
 }
+
+// inShadow is a gateway that changes nothing for its callers, of whom an outage leaves
+// those in it without an answer.
+func inShadow() loadtest.Run {
+	run := hang()
+	run.Scenario, run.Title = "shadow", "A gateway in shadow"
+	t := &run.Targets[0]
+	t.Objectives = []loadtest.Objective{{Text: "as directly >= 100%", Found: "99.991%"}, {Text: "would allow during outage >= 4000", Found: "4320", Met: true}}
+	t.Total.Shadow = &loadtest.Shadow{Compared: 11250, Same: 11249, ApartP50: 0.3, ApartP99: 4.1, ApartMax: 21, Allow: 10650, Challenge: 12, Deny: 738}
+	for i, s := range []loadtest.Shadow{
+		{Compared: 1725, Same: 1725, ApartP50: 0.3, ApartP99: 2.2, ApartMax: 9, Allow: 1690, Deny: 110},
+		{Compared: 4350, Same: 4350, ApartP50: 0.4, ApartP99: 4.6, ApartMax: 21, Allow: 4320, Challenge: 12, Deny: 168},
+		{Compared: 5175, Same: 5174, ApartP50: 0.3, ApartP99: 3.9, ApartMax: 12, Allow: 4640, Deny: 460},
+	} {
+		t.Phases[i].Shadow = &s
+	}
+	return run
+}

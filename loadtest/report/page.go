@@ -19,6 +19,7 @@ type page struct {
 	Compares   bool // several columns
 	Many       bool // too many for a sentence each: a table says it at the top
 	Fleet      bool // a column has instances or a Redis to tell of
+	Shadow     bool // a column is a gateway in shadow
 }
 
 // maxSentences can be read one after the other.
@@ -66,6 +67,7 @@ func newPage(runs []loadtest.Run) page {
 	}
 	p.Compares, p.Many = len(p.Columns) > 1, len(p.Columns) > maxSentences
 	p.Fleet = slices.ContainsFunc(p.Columns, func(c column) bool { return len(c.Members) > 0 })
+	p.Shadow = slices.ContainsFunc(p.Columns, func(c column) bool { return c.Target.Total.Shadow != nil })
 	p.Objectives = objectives(p.Columns)
 	p.Title = title(runs)
 	p.Verdict, p.Headline = overall(p.Columns)

@@ -31,6 +31,7 @@ func stories() []story {
 		{"passed", []loadtest.Run{hang()}},
 		{"missed", []loadtest.Run{missedRun()}},
 		{"fleet", []loadtest.Run{fleet()}},
+		{"shadow", []loadtest.Run{inShadow()}},
 		{"early", []loadtest.Run{endedEarly()}},
 		{"targets", []loadtest.Run{comparison()}},
 		{"runs", []loadtest.Run{hang(), missedRun()}},

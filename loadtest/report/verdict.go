@@ -99,6 +99,10 @@ func sentence(run *loadtest.Run, t *loadtest.Target) string {
 	if run.EndedEarly {
 		b.WriteString(untilThen(t.Objectives))
 	}
+	if s := t.Total.Shadow; s != nil {
+		fmt.Fprintf(&b, "The gateway was in shadow: %s of %s calls got what the Captcha API gives without a gateway; the faults in what follows are the API's, and with it %s users would have been allowed, %s challenged and %s denied. ",
+			chart.Count(s.Same), chart.Count(s.Compared), chart.Count(s.Allow), chart.Count(s.Challenge), chart.Count(s.Deny))
+	}
 	fmt.Fprintf(&b, "Of %s requests in %s: %s. %s got a useful answer", chart.Count(t.Total.Sent), chart.Seconds(run.Seconds), split(t.Total), chart.Percent(t.Total.Useful))
 	if bad := t.Total.Answers.Wrong; bad > 0 {
 		fmt.Fprintf(&b, " and %s got a wrong one", chart.Count(bad))

@@ -50,6 +50,9 @@ func (s Scenario) check(unread func(key string) bool) error {
 	}
 	c.network(s)
 	c.fleet(s)
+	if s.Shadow {
+		c.shadow(s)
+	}
 	c.callers(s.Callers)
 	c.weights("users", s.Users, Kinds())
 	c.weights("scenes", s.Scenes, SceneNames())
@@ -212,6 +215,8 @@ func (c *checker) objectives(s Scenario) {
 		at := fmt.Sprintf("objectives[%d]", i)
 		known := slices.Contains(names, o.Phase)
 		switch {
+		case o.NeedsShadow() && !s.Shadow:
+			c.add(at, "needs shadow: true, so that callers use the drop-in of a gateway in shadow")
 		case o.Phase != "" && !known && c.isRead(s, "name"):
 			c.add(at, "names the phase %q, which there is not; %s", o.Phase, oneOf(o.Phase, names))
 		case o.NeedsOutage() && !outage && c.isRead(s, "fault") && c.isRead(s, "outage"):

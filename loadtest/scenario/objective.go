@@ -115,6 +115,15 @@ func (o Objective) NeedsOutage() bool {
 	return o.Window == DuringOutage
 }
 
+// NeedsShadow reports whether the objective has no meaning without shadow.
+func (o Objective) NeedsShadow() bool {
+	switch o.Measure.Name {
+	case "as directly", "apart from directly p99", "would allow", "would challenge", "would deny":
+		return true
+	}
+	return false
+}
+
 // NeedsStatus reports whether only a gateway that tells its operators the
 // circuit's state can meet the objective.
 func (o Objective) NeedsStatus() bool { return o.Measure.Name == "circuit changes" }

@@ -5,6 +5,7 @@
 package scenario
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -23,6 +24,10 @@ type Scenario struct {
 	Instances int       `yaml:"instances"` // of the gateway, behind a load balancer; default 1
 	Balance   []float64 `yaml:"balance"`   // each one's share of the requests, by weight; default all alike
 	Redis     *Redis    `yaml:"redis"`     // that they share; default none, but where a phase or step breaks it
+
+	// Shadow has the callers use the drop-in of a gateway in shadow, and as many others
+	// ask an API of the same kind, and of the same faults, without a gateway.
+	Shadow bool `yaml:"shadow"`
 
 	Callers   Callers `yaml:"callers"`   // how patient the backends are
 	Users     Weights `yaml:"users"`     // kinds of user by weight; default valid only
@@ -160,6 +165,9 @@ func (s Scenario) OnNetwork() bool {
 	return a.Addresses > 0 || a.RoundTrip > 0 || a.TLS != "" || a.IdleClose > 0 ||
 		slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Network != nil })
 }
+
+// OneScene is the scene of all calls, which name none, with shadow.
+func (s Scenario) OneScene() string { return slices.Min(slices.Collect(maps.Keys(s.Scenes))) }
 
 // IsOutage reports whether nobody can verify in the phase: every call is hit by
 // a fault that gives no verdict in time.

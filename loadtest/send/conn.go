@@ -27,10 +27,11 @@ func Loopback(address string) error {
 	return nil
 }
 
-// A Request is a POST of JSON.
+// A Request is a POST of JSON to the host "127.0.0.1".
 type Request struct {
 	Path      string
 	Key       string // Idempotency-Key; "" = none
+	Header    string // more of it, as on the wire: "Name: value\r\n" of each
 	Body      []byte
 	Deadline  time.Time     // for all of it
 	BodyDelay time.Duration // how long the second half of the body lags behind the first; 0 = it does not
@@ -83,7 +84,9 @@ func appendRequest(b []byte, r Request) []byte {
 		b = append(b, "\r\nIdempotency-Key: "...)
 		b = append(b, r.Key...)
 	}
-	b = append(b, "\r\n\r\n"...)
+	b = append(b, "\r\n"...)
+	b = append(b, r.Header...)
+	b = append(b, "\r\n"...)
 	return append(b, r.Body...)
 }
 
