@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -109,4 +110,14 @@ func readCall(g got) *answer {
 	default:
 		return &answer{Decision: "deny", Reason: "rejected", Mode: "normal", Attempts: 1}
 	}
+}
+
+// everyAPI does the same to the API that is asked directly, at the same time.
+func (t *subject) everyAPI(do func(sim *control) error) error {
+	if t.direct == nil {
+		return do(t.sim)
+	}
+	done := make(chan error, 1)
+	go func() { done <- do(t.direct.sim) }()
+	return errors.Join(do(t.sim), <-done)
 }

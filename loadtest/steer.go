@@ -2,7 +2,6 @@ package loadtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -241,16 +240,6 @@ func (t *subject) steer(ctx context.Context, actions []action) error {
 func (t *subject) clearFaults(ctx context.Context) error {
 	_ = t.sim.ask(ctx, http.MethodDelete, "/_sim/script", nil, nil) // not every simulator has a script that fails
 	return t.everyAPI(func(sim *control) error { return sim.ask(ctx, http.MethodDelete, "/_sim/fault", nil, nil) })
-}
-
-// everyAPI does the same to the API that is asked directly, at the same time.
-func (t *subject) everyAPI(do func(sim *control) error) error {
-	if t.direct == nil {
-		return do(t.sim)
-	}
-	done := make(chan error, 1)
-	go func() { done <- do(t.direct.sim) }()
-	return errors.Join(do(t.sim), <-done)
 }
 
 // reach finds out before anything is sent whether all doors are what they should

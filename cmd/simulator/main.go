@@ -64,10 +64,14 @@ for tests only.
 
   PUT    /_sim/fault    {"kind":"hang","for":"30s"}: break it; DELETE mends it
   POST   /_sim/tickets  {"kind":"valid","count":3}: tickets to verify
+  PUT    /_sim/script   {"kind":"not_found"}: have GET /TJCaptcha.js fail; DELETE mends it
   GET    /_sim/stats    what was asked
 
 Kinds of faults:
   ` + inLines(simulator.Kinds()) + `.
+
+Kinds of the page script:
+  ` + inLines(simulator.ScriptKinds()) + `; error_code takes a code, such as 1004.
 
 Kinds of tickets:
   ` + inLines(simulator.TicketKinds()) + `.
