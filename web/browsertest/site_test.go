@@ -144,6 +144,7 @@ func (s *site) routes() http.Handler {
 	})
 	m.HandleFunc("GET /shop", s.page)
 	m.HandleFunc("POST /login", s.login)
+	m.HandleFunc("POST "+classicPath, s.classic)
 	m.HandleFunc("GET /shop.js", text("text/javascript", shopScript))
 	m.HandleFunc("GET /shop.css", text("text/css", shopStyle))
 	m.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
@@ -172,7 +173,7 @@ var shopStyle string
 
 // page is the shop's login page. The query says what is different about it:
 // lang, plain (no script of the shop's own), block (a policy without Tencent's
-// host), csp (more of a policy), and data-* attributes of the element.
+// host), csp (more of a policy), classic (the backend is), and data-* attributes of the element.
 func (s *site) page(w http.ResponseWriter, r *http.Request) { s.render(w, r, nil) }
 
 func (s *site) render(w http.ResponseWriter, r *http.Request, d *decision) {
@@ -193,10 +194,13 @@ func (s *site) render(w http.ResponseWriter, r *http.Request, d *decision) {
 		}
 	}
 	view := struct {
-		Lang, Answer, Src, Integrity string
-		Plain, Deferred              bool
-		Attributes                   template.HTMLAttr
-	}{Lang: "en", Plain: q.Has("plain"), Src: s.client.Path("captcha.js"), Integrity: s.client.Integrity("captcha.js")}
+		Lang, Answer, Action, Src, Integrity string
+		Plain, Deferred                      bool
+		Attributes                           template.HTMLAttr
+	}{Lang: "en", Action: "/login", Plain: q.Has("plain"), Src: s.client.Path("captcha.js"), Integrity: s.client.Integrity("captcha.js")}
+	if q.Has("classic") {
+		view.Action, view.Plain = classicPath+"?classic", true
+	}
 	if q.Has("lang") {
 		view.Lang = q.Get("lang")
 	}
