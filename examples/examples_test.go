@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -89,7 +90,11 @@ func TestExamples_AskAboutUsers(t *testing.T) {
 	} {
 		t.Run(example.interpreter, func(t *testing.T) {
 			if _, err := exec.LookPath(example.interpreter); err != nil {
-				t.Skip("needs it on PATH: ", err)
+				missing := t.Skip
+				if os.Getenv("CI") == "true" {
+					missing = t.Fatal
+				}
+				missing("needs it on PATH: ", err)
 			}
 			s := openShop(t)
 			for _, row := range []struct{ name, at, key, form, want string }{
