@@ -75,8 +75,9 @@ type Control struct {
 	dropped atomic.Int64
 	last    atomic.Int64 // time of the last entry, in Unix nanoseconds
 
-	publish func(entry []byte) // to the other instances; nil for one
-	readers []func(Entry)      // of the audit as it is entered
+	publish func(entry []byte)   // to the other instances; nil for one
+	ahead   func() time.Duration // their clock, of this host's; nil for one
+	readers []func(Entry)        // of the audit as it is entered
 	merging sync.Mutex
 	names   map[string]bool // of operators' entries that are kept; nil until they were read
 }

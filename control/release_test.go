@@ -46,7 +46,7 @@ func TestControl_SharesASwitchWithTheLastRelease(t *testing.T) {
 		}
 
 		var told [][]byte
-		b.Share(func(entry []byte) { told = append(told, entry) })
+		b.Share(func(entry []byte) { told = append(told, entry) }, func() time.Duration { return 0 })
 		share := 0.5
 		must(t, b.Set(t.Context(), control.Change{Mode: control.Degraded, Reason: "API down", For: time.Hour, Actor: "ops"}))
 		must(t, b.Set(t.Context(), control.Change{Mode: control.Degraded, Scene: "login", Share: &share, Reason: "drill", Actor: "ops"}))

@@ -41,7 +41,7 @@ func (c *Control) apply(ctx context.Context, ch Change) error {
 	defer c.mu.Unlock()
 	now := time.Now().UTC().Round(0) // by the clock on the wall, as after a restart
 	was, e := c.state.Load(), ch.entry(now)
-	if err := c.persist(ctx, was.with(ch, now).named(was.Version, now), e); err != nil {
+	if err := c.persist(ctx, was.with(ch, now).named(was.Version, c.shared(now)), e); err != nil {
 		return fmt.Errorf("control: the change could not be stored, so it was not made: %w", err)
 	}
 	c.tell(e)

@@ -14,9 +14,12 @@ import (
 // instance that cannot reach the others switches by itself, and they learn it later.
 
 // Share has publish be told each change and each reload of an operator, and what is
-// AuditForAll, as text for Merge of the other instances. It must not block. Share is for the time before Run
+// AuditForAll, as text for Merge of the other instances. It must not block. Ahead is the
+// clock of all less this host's: versions are by that one. Share is for the time before Run
 // and the first Set.
-func (c *Control) Share(publish func(entry []byte)) { c.publish = publish }
+func (c *Control) Share(publish func(entry []byte), ahead func() time.Duration) {
+	c.publish, c.ahead = publish, ahead
+}
 
 // Current returns what is forced, as a version and a text for Adopt. Its times are by
 // this host's clock plus offset.
@@ -66,10 +69,18 @@ func (s *state) newer(other *state) bool {
 
 // named makes of s the change that follows one of that version. Versions are no less
 // than the time in milliseconds: who has not heard of the others' changes yet makes a
-// newer one all the same.
+// newer one all the same. The others take none that is far ahead of their time.
 func (s *state) named(version uint64, now time.Time) *state {
 	s.Version, s.Name = max(version+1, uint64(now.UnixMilli())), newName()
 	return s
+}
+
+// shared is a time of this host by the clock of all instances.
+func (c *Control) shared(now time.Time) time.Time {
+	if c.ahead == nil {
+		return now
+	}
+	return now.Add(c.ahead())
 }
 
 // newName is a name that nothing else has.

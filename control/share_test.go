@@ -14,7 +14,7 @@ func TestControl_SharesASwitch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := start(t, t.TempDir()+"/a.db", scenes...), start(t, t.TempDir()+"/b.db", scenes...)
 		var told [][]byte
-		a.Share(func(entry []byte) { told = append(told, entry) })
+		a.Share(func(entry []byte) { told = append(told, entry) }, func() time.Duration { return 0 })
 		const ahead = 5 * time.Second // what is shared is ahead of a's clock, and b's is as much behind it
 		tell := func(from, to *house, by time.Duration) {
 			t.Helper()
@@ -87,7 +87,7 @@ func TestControl_AuditsForAll(t *testing.T) {
 		path := t.TempDir() + "/b.db"
 		a, b := start(t, t.TempDir()+"/a.db", scenes...), start(t, path, scenes...)
 		var told [][]byte
-		a.Share(func(entry []byte) { told = append(told, entry) })
+		a.Share(func(entry []byte) { told = append(told, entry) }, func() time.Duration { return 0 })
 		a.AuditForAll(control.KindTransition, "gateway", "trouble", nil)
 		a.Audit(control.KindTransition, "gateway", "its own", nil)
 		must(t, b.Merge(t.Context(), told, 0))

@@ -86,10 +86,19 @@ func (b *board) learn(now int64, r Report) {
 		b.answered, b.spared = 0, false
 		b.illSet = map[string]int64{}
 	}
-	if r.Switch.Body != nil && r.Switch.Newer(b.register) {
+	if !plausible(b.register, now) {
+		b.register = Register{}
+	}
+	if r.Switch.Body != nil && plausible(r.Switch, now) && r.Switch.Newer(b.register) {
 		b.register = r.Switch
 	}
 }
+
+// mostAhead is how far a version, which is a time in milliseconds or a little more, may be
+// ahead: one that somebody wrote who is no instance must not hold for ever.
+const mostAhead = int64(time.Minute / time.Millisecond)
+
+func plausible(r Register, now int64) bool { return r.Version <= uint64(now+mostAhead) }
 
 // count notes who is there and has a say.
 func (b *board) count(now int64, r Report) {

@@ -147,7 +147,7 @@ func play(t *testing.T, seed uint64, cuts, counts bool) (h history) {
 			s := &register{Control: c, counts: counts}
 			m := fleet.NewMember(board, fleet.UsualRules(time.Second, 100*time.Millisecond, time.Second, 5*time.Second, 3), quiet)
 			m.Serve(still{}, s, [fleet.Kinds]fleet.Tail{})
-			c.Share(func([]byte) { m.Wake() })
+			c.Share(func([]byte) { m.Wake() }, func() time.Duration { return 0 })
 			wg.Go(func() { m.Run(ctx) })
 			registers, members = append(registers, s), append(members, m)
 		}

@@ -36,8 +36,8 @@ func Folding(h slog.Handler) (log *slog.Logger, end func()) {
 }
 
 // OpenSharedAnswers are once's Others of an instance over a board in memory.
-func OpenSharedAnswers(board *fleet.Memory, id string, secret fleet.Secret, deadline time.Duration) (once.Others[policy.Decision], error) {
-	return newSharedAnswers(board, id, secret, deadline)
+func OpenSharedAnswers(board answerBoard, id string, secret fleet.Secret, deadline time.Duration) (once.Others[policy.Decision], error) {
+	return newSharedAnswers(board, id, secret, deadline, func() time.Duration { return time.Minute })
 }
 
 // QueueBoard is what a keeper needs.

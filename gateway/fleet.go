@@ -99,7 +99,7 @@ func (g *group) serve(b *breaker.Breaker, c *control.Control) {
 	}
 	g.breaker = b
 	s := &fleetSwitch{control: c, group: g, mac: g.secret.Key("switch")}
-	c.Share(s.publish)
+	c.Share(s.publish, g.ahead)
 	g.tellTroubles(c)
 	g.member.Serve(g, s, [fleet.Kinds]fleet.Tail{fleet.Audit: s.merge, fleet.Let: g.learnLet, fleet.Refuted: g.learnRefuted})
 }
@@ -118,6 +118,12 @@ func (g *group) listens(listen net.Addr) {
 	if g != nil {
 		g.listen = listen.String()
 	}
+}
+
+// ahead is the board's clock less this host's; 0 while it is not known.
+func (g *group) ahead() time.Duration {
+	offset, _ := g.member.Offset()
+	return offset
 }
 
 // Run is a part of the fleet until ctx ends.

@@ -311,6 +311,16 @@ func TestFleet_TakesNoForgedSwitch(t *testing.T) {
 	}
 }
 
+// A version far ahead that somebody wrote who has not the secret holds up no switch (F1).
+func TestFleet_AForgedVersionHoldsUpNoSwitch(t *testing.T) {
+	s := inStreet(t, 2, nil)
+	s.redis.Do("HSET " + s.fleetKey() + " version 9007199254740991 vid zz vbody forged")
+	s.until("all have heard", func() bool {
+		return !strings.Contains(s.redis.Do("HGET "+s.fleetKey()+" version"), "9007199254740991")
+	})
+	s.forces("degraded")
+}
+
 // fleetKey is the name of the fleet's hash.
 func (s *street) fleetKey() string {
 	for line := range strings.FieldsSeq(s.redis.Do("KEYS *")) {

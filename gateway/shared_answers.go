@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -25,6 +26,8 @@ const (
 	// claimSlack is how much longer than the deadline of a verification a claim lasts: for
 	// a solution that waits to be checked, and what comes after it.
 	claimSlack = maxCheckWait + time.Second
+	// endSlack is how far apart instances may hold the board's clock to be.
+	endSlack = time.Second
 )
 
 // An answerBoard is where instances share answers.
@@ -41,17 +44,18 @@ type sharedAnswers struct {
 	id       string
 	naming   []byte
 	sealing  cipher.AEAD
-	deadline time.Duration // of a verification
+	deadline time.Duration        // of a verification
+	ahead    func() time.Duration // the board's clock, of this host's
 	telling  sync.WaitGroup
 }
 
-func newSharedAnswers(board answerBoard, id string, secret fleet.Secret, deadline time.Duration) (*sharedAnswers, error) {
+func newSharedAnswers(board answerBoard, id string, secret fleet.Secret, deadline time.Duration, ahead func() time.Duration) (*sharedAnswers, error) {
 	block, err := aes.NewCipher(secret.Key("answers"))
 	if err != nil {
 		return nil, err
 	}
 	sealing, err := cipher.NewGCMWithRandomNonce(block)
-	return &sharedAnswers{board: board, id: id, naming: secret.Key("questions"), sealing: sealing, deadline: deadline}, err
+	return &sharedAnswers{board: board, id: id, naming: secret.Key("questions"), sealing: sealing, deadline: deadline, ahead: ahead}, err
 }
 
 // Ask and Tell are once's Others.
@@ -109,10 +113,16 @@ type sealedDecision struct {
 	Challenge json.RawMessage `json:"challenge,omitempty"` // byte for byte
 	OwnCause  string          `json:"own_cause,omitempty"`
 	Why       string          `json:"why,omitempty"`
+	Ends      time.Time       `json:"ends"` // by the board's clock: whoever can write there could keep it for longer
 }
 
+var errOver = errors.New("the answer is over")
+
+// now is the board's.
+func (s *sharedAnswers) now() time.Time { return time.Now().Add(s.ahead()) }
+
 func (s *sharedAnswers) seal(c fleet.Claim, d policy.Decision) ([]byte, error) {
-	sealed := sealedDecision{Decision: d, OwnCause: d.OwnCause, Why: d.Why}
+	sealed := sealedDecision{Decision: d, OwnCause: d.OwnCause, Why: d.Why, Ends: s.now().Add(c.Kept)}
 	if d.Challenge != nil {
 		var err error
 		if sealed.Challenge, err = json.Marshal(d.Challenge); err != nil {
@@ -135,6 +145,9 @@ func (s *sharedAnswers) open(c fleet.Claim, text []byte) (d policy.Decision, err
 	if err := json.Unmarshal(plain, &sealed); err != nil {
 		return d, err
 	}
+	if !s.now().Before(sealed.Ends.Add(endSlack)) {
+		return d, errOver
+	}
 	d = sealed.Decision
 	d.OwnCause, d.Why = sealed.OwnCause, sealed.Why
 	if sealed.Challenge != nil {
@@ -151,7 +164,7 @@ func (g *Gateway) others() (once.Others[policy.Decision], error) {
 	if g.group == nil {
 		return nil, nil //nolint:nilnil // a single instance has none
 	}
-	s, err := newSharedAnswers(g.group.board, g.group.member.ID(), g.group.secret, g.cfg.Upstream.Deadline)
+	s, err := newSharedAnswers(g.group.board, g.group.member.ID(), g.group.secret, g.cfg.Upstream.Deadline, g.group.ahead)
 	if err != nil {
 		return nil, err
 	}

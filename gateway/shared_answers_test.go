@@ -168,3 +168,46 @@ func TestSharedAnswers_WaitForWhoDecides(t *testing.T) {
 		}
 	})
 }
+
+// A hoarder is a board in whose answers somebody has a hand, who knows no secret.
+type hoarder struct {
+	*fleet.Memory
+
+	kept  []byte
+	gives bool
+}
+
+func (h *hoarder) Answer(ctx context.Context, a fleet.Answer) error {
+	h.kept = a.Text
+	return h.Memory.Answer(ctx, a)
+}
+
+func (h *hoarder) Claim(ctx context.Context, c fleet.Claim) (fleet.Held, error) {
+	if h.gives {
+		return fleet.Held{Standing: fleet.Answered, Answer: h.kept}, nil
+	}
+	return h.Memory.Claim(ctx, c)
+}
+
+// An answer is over after its life, whatever somebody who can write to Redis keeps of it.
+func TestSharedAnswers_AreOverWhoeverKeepsThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board := &hoarder{Memory: fleet.NewMemory()}
+		a, err := gateway.OpenSharedAnswers(board, "a", "secret", 2*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := once.Question{Caller: "shop", Key: "k", Own: []byte("login")}
+		a.Tell(q, policy.Decision{Action: policy.Allow, Reason: policy.ReasonVerified, ID: "first"})
+		synctest.Wait()
+		board.gives = true
+		time.Sleep(4 * time.Minute)
+		if d, found, _ := a.Ask(t.Context(), q); !found || d.ID != "first" {
+			t.Errorf("within its life: %v %+v", found, d)
+		}
+		time.Sleep(2 * time.Minute)
+		if d, found, _ := a.Ask(t.Context(), q); found {
+			t.Errorf("after its life: %+v", d)
+		}
+	})
+}

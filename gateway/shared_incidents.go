@@ -165,16 +165,18 @@ func (s *sharedIncidents) readAll(ctx context.Context, offset time.Duration) {
 	}
 }
 
-// gather sums up what ended here a while ago, unless it goes on at others, which do it
-// then, or one of them has done it.
+// gather sums up what ended here a while ago, unless one of the others has done it. What
+// goes on at others they sum up then; if they die before, this one does.
 func (s *sharedIncidents) gather(ctx context.Context) {
 	for len(s.ends) > 0 && time.Since(s.ends[0].at) >= gatherAfter {
 		i := s.ends[0].incident
 		s.ends = s.ends[1:]
+		here := i
 		if all, ok := s.incidents.Find(i.ID); ok {
 			i = all
 		}
 		if i.Ended == nil {
+			s.ends = append(s.ends, ending{here, time.Now()})
 			continue
 		}
 		got, err := s.board.Claim(ctx, fleet.Claim{Key: "incident", Own: "fleet", Question: "incident:" + i.ID, ID: s.owner, Life: time.Hour, Kept: time.Hour})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -182,4 +183,36 @@ func TestSharedIncidents_WhoDiesCounts(t *testing.T) {
 			t.Errorf("%+v", found)
 		}
 	})
+}
+
+// An outage that ended at one instance, and goes on at another one that dies before it
+// could sum it up, is summed up all the same, once.
+func TestSharedIncidents_AnEndIsNotLostWithWhoDies(t *testing.T) {
+	for _, dies := range []time.Duration{3 * time.Second, 30 * time.Second} { // after its end there, or before
+		folder := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			board, sums := fleet.NewMemory(), []string{}
+			opens := func(name string) *witness {
+				return opensWitness(t, board, filepath.Join(folder, name+".db"), name, func(sum string) { sums = append(sums, sum) })
+			}
+			a, b := opens("a"), opens("b")
+			defer b.dies()
+			for _, w := range []*witness{a, b} {
+				w.Begin(watch.KindCircuit, "both", time.Now())
+				w.answers(10)
+			}
+			time.Sleep(20 * time.Second)
+			b.End(watch.KindCircuit, time.Now())
+			time.Sleep(15 * time.Second)
+			if dies < 10*time.Second {
+				a.End(watch.KindCircuit, time.Now())
+			}
+			time.Sleep(dies)
+			a.dies()
+			time.Sleep(5 * time.Minute)
+			if len(sums) != 1 || !strings.HasSuffix(sums[0], "20") {
+				t.Errorf("it died after %v: summed up %v", dies, sums)
+			}
+		})
+	}
 }

@@ -160,7 +160,7 @@ func (k *keeper) tend(ctx context.Context) {
 	if now.Sub(k.heard) >= fleet.QueueSilence {
 		k.settled, k.since = false, now
 	}
-	t, err := k.board.Tend(ctx, k.owner, k.settled && now.Sub(k.since) >= fleet.QueueSilence)
+	t, err := k.board.Tend(ctx, k.owner, k.settled && now.Sub(k.since) >= fleet.QueueSilence && k.room() > 0)
 	if err == nil {
 		k.heard = now
 	}
@@ -182,6 +182,9 @@ func (k *keeper) tend(ctx context.Context) {
 		k.adopt(ctx, t.Orphan)
 	}
 }
+
+// room is how many more records this instance may have on the board.
+func (k *keeper) room() int { return max(k.most-len(k.kept), 0) }
 
 // warn tells, once, that the board does not take the queue for long, though it is there.
 func (k *keeper) warn(err error) {

@@ -63,12 +63,18 @@ func (k *keeper) adopt(ctx context.Context, orphan string) {
 	}
 }
 
-// adoptSome takes over some records of a bucket, and returns how many; none are left if
-// that is 0.
+var errNoRoom = errors.New("this one has as many copies on the board as it may; another one can go on with the rest")
+
+// adoptSome takes over some records of a bucket, as many as it may have copies of, and
+// returns how many; none are left if that is 0.
 func (k *keeper) adoptSome(ctx context.Context, orphan, bucket string) (n int, err error) {
 	left, err := k.board.Left(ctx, orphan, reverify.Place(bucket, ""))
 	if err != nil || len(left) == 0 {
 		return 0, err
+	}
+	left = left[:min(len(left), k.room())]
+	if len(left) == 0 {
+		return 0, errNoRoom
 	}
 	names := make([]string, 0, len(left))
 	for _, r := range left {

@@ -459,6 +459,34 @@ func TestKeeper_BoundsItsCopy(t *testing.T) {
 	})
 }
 
+// An instance adopts no more than it may have copies of: the rest is the next one's, and
+// nothing leaves the board meanwhile.
+func TestKeeper_AdoptsNoMoreThanItMayCopy(t *testing.T) {
+	inColony(t, func(c *colony) {
+		c.most = 20
+		a, b, d := c.opens("a"), c.opens("b"), c.opens("d")
+		defer d.dies()
+		time.Sleep(20 * time.Second)
+		for i := range 15 {
+			c.lets(a, fmt.Sprint("good of a", i))
+			c.lets(b, fmt.Sprint("good of b", i))
+			if i < 5 {
+				c.lets(d, fmt.Sprint("good of d", i))
+			}
+		}
+		time.Sleep(time.Second)
+		a.dies()
+		time.Sleep(2 * time.Minute)
+		if n, m := b.q.Counts("outage").Waiting, d.q.Counts("outage").Waiting; n > 20 || m > 20 || n+m != 35 {
+			t.Errorf("%d and %d wait at those that live, want 35, and no more than 20 at one", n, m)
+		}
+		c.is(1, false)
+		time.Sleep(time.Minute)
+		b.dies()
+		c.reported(35)
+	})
+}
+
 // A board that is there and refuses the queue, as where its ACL is of an earlier version,
 // is warned of once.
 func TestKeeper_TellsOnceThatItsBoardRefuses(t *testing.T) {

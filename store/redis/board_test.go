@@ -84,7 +84,7 @@ func compareBeats(t *testing.T, s *redistest.Server, beats int, rules fleet.Rule
 		if i%1500 == 1499 {
 			anew()
 		}
-		report := randomReport(r, last)
+		report := randomReport(r, last, len(boards) == 1)
 		report.Rules = rules
 		b := boards[int(report.ID[0])%len(boards)]
 		got, err := b.Beat(t.Context(), report)
@@ -110,8 +110,9 @@ func compareBeats(t *testing.T, s *redistest.Server, beats int, rules fleet.Rule
 	return seen, ""
 }
 
-// randomReport is what one of five instances may say after what it heard last.
-func randomReport(r *rand.Rand, last map[string]fleet.View) fleet.Report {
+// randomReport is what one of five instances may say after what it heard last, and what
+// somebody may who is none: the last release believed any version.
+func randomReport(r *rand.Rand, last map[string]fleet.View, forged bool) fleet.Report {
 	maybe := func(n int) bool { return r.IntN(n) == 0 }
 	id := string(rune('a' + r.IntN(5)))
 	v := last[id]
@@ -123,7 +124,11 @@ func randomReport(r *rand.Rand, last map[string]fleet.View) fleet.Report {
 	report.Ill = report.Voting && maybe(2)
 	report.Switch.Body = nil
 	if maybe(30) {
-		report.Switch = fleet.Register{Version: v.Switch.Version + uint64(r.IntN(2)), ID: fmt.Sprint(r.IntN(9)), Body: fmt.Appendf(nil, "body %d", r.IntN(100))}
+		version := v.Switch.Version + uint64(r.IntN(2))
+		if forged && r.IntN(20) == 0 { // far ahead, or just not
+			version = uint64(v.Now.UnixMilli()) + uint64(r.IntN(2))*3_600_000
+		}
+		report.Switch = fleet.Register{Version: version, ID: fmt.Sprint(r.IntN(9)), Body: fmt.Appendf(nil, "body %d", r.IntN(100))}
 	}
 	if maybe(50) {
 		report.Epoch = uint64(r.IntN(5))

@@ -17,7 +17,9 @@ const tendScript = `local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local function adopting(who)
 	local by, ends = string.match(redis.call('HGET', KEYS[2], who) or '', '^(.*):(%d+)$')
-	return by or '', tonumber(ends) or 0
+	ends = tonumber(ends) or 0
+	if ends > now + tonumber(ARGV[4]) then ends = 0 end -- no instance wrote it
+	return by or '', ends
 end
 local before = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or now)
 redis.call('ZREM', KEYS[1], ARGV[1]) -- a script that began by freeing goes on where memory is full

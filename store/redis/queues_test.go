@@ -149,3 +149,24 @@ func TestBoard_TendsWhereMemoryIsFull(t *testing.T) {
 		}
 	}
 }
+
+// An adoption whose end lies further ahead than any instance writes is none: whoever wrote
+// it would keep an owner from its queue, or others from adopting it.
+func TestBoard_BelievesNoAdoptionWithoutEnd(t *testing.T) {
+	s := redistest.Start(t)
+	b := open(t, s)
+	opened(t, b)
+	if _, err := b.Tend(t.Context(), "owner", false); err != nil {
+		t.Fatal(err)
+	}
+	key := ""
+	for line := range strings.FieldsSeq(s.Do("KEYS *")) {
+		if strings.HasSuffix(line, ":owners") {
+			key = strings.TrimSuffix(line, "owners") + "adoptions"
+		}
+	}
+	s.Do("HSET " + key + " owner stranger:9007199254740991")
+	if got, err := b.Tend(t.Context(), "owner", false); err != nil || got.Adopted {
+		t.Errorf("%+v %v", got, err)
+	}
+}

@@ -46,7 +46,9 @@ if known_epoch > b.epoch then
 	b.answered, b.spared = 0, ''
 	redis.call('DEL', KEYS[4])
 end
-if vbody ~= '' and (version > b.version or version == b.version and vid > b.vid) then
+local plausible = now + 60000
+if b.version > plausible then b.version, b.vid, b.vbody = 0, '', '' end
+if vbody ~= '' and version <= plausible and (version > b.version or version == b.version and vid > b.vid) then
 	b.version, b.vid, b.vbody = version, vid, vbody
 end
 
