@@ -470,20 +470,20 @@ func TestKeeper_AdoptsNoMoreThanItMayCopy(t *testing.T) {
 		for i := range 15 {
 			c.lets(a, fmt.Sprint("good of a", i))
 			c.lets(b, fmt.Sprint("good of b", i))
-			if i < 5 {
+			if i < 10 {
 				c.lets(d, fmt.Sprint("good of d", i))
 			}
 		}
 		time.Sleep(time.Second)
 		a.dies()
 		time.Sleep(2 * time.Minute)
-		if n, m := b.q.Counts("outage").Waiting, d.q.Counts("outage").Waiting; n > 20 || m > 20 || n+m != 35 {
-			t.Errorf("%d and %d wait at those that live, want 35, and no more than 20 at one", n, m)
+		if n, m := b.q.Counts("outage").Waiting, d.q.Counts("outage").Waiting; n > 20 || m > 20 || n+m != 40 {
+			t.Errorf("%d and %d wait at those that live, want 40, and no more than 20 at one", n, m)
 		}
 		c.is(1, false)
 		time.Sleep(time.Minute)
 		b.dies()
-		c.reported(35)
+		c.reported(40)
 	})
 }
 
