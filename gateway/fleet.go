@@ -50,6 +50,8 @@ type group struct {
 	seen []fleet.Seen // when it was last looked,
 	at   time.Time    // then
 	odd  string       // what was last warned of
+
+	others int // fleets with another secret, when it was last looked
 }
 
 // newGroup joins a fleet, or returns nil if cfg knows none. Nothing waits for Redis:

@@ -311,6 +311,24 @@ func TestFleet_TakesNoForgedSwitch(t *testing.T) {
 	}
 }
 
+// An instance with another secret is a fleet of its own on the same Redis: it says so as a
+// trouble, and gateway check --online does.
+func TestFleet_NoticesAnotherSecret(t *testing.T) {
+	s := inStreet(t, 1, nil)
+	s.until("it is seen by others", func() bool { return s.redis.Do("EXISTS captchagate:fleets") == ":1\r\n" })
+	s.opens(1, func(_ int, c *config.Config) { c.Store.Secret = "another secret" })
+	const trouble = "another store.secret"
+	s.until("the other one tells", func() bool { return strings.Contains(fmt.Sprint(s.houses[1].status().Fleet.Trouble), trouble) })
+	for _, h := range s.houses {
+		cfg := h.cfg
+		cfg.ScriptProbe.URL = ""
+		found, err := gateway.CheckOnline(t.Context(), cfg, &farAPI{Simulator: s.sim})
+		if last := found[len(found)-1]; err != nil || last.OK || !strings.Contains(last.Text, trouble) {
+			t.Errorf("%+v %v", last, err)
+		}
+	}
+}
+
 // A version far ahead that somebody wrote who has not the secret holds up no switch (F1).
 func TestFleet_AForgedVersionHoldsUpNoSwitch(t *testing.T) {
 	s := inStreet(t, 2, nil)

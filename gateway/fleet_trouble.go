@@ -27,9 +27,10 @@ const (
 	troubleRedis    = "Redis"
 	troubleInstance = "instance"
 	troubleConfig   = "configuration"
+	troubleSecret   = "secret"
 )
 
-var troubleKinds = []string{troubleRedis, troubleInstance, troubleConfig}
+var troubleKinds = []string{troubleRedis, troubleInstance, troubleConfig, troubleSecret}
 
 // A trouble is something that comes and goes, and is told as a state.
 type trouble struct {
@@ -146,13 +147,21 @@ func (g *group) observeTroubles(ctx context.Context) {
 		now[troubleRedis] = "Redis does not answer: each instance goes on by itself, with its part of the budgets"
 	default:
 		g.mu.Lock()
-		now[troubleConfig] = unlike(g.seen)
+		now[troubleConfig], now[troubleSecret] = unlike(g.seen), strangers(g.others)
 		g.mu.Unlock()
 		if v.Ill > 0 && v.Ill < v.Voting && v.Circuit.State == fleet.Closed {
 			now[troubleInstance] = fmt.Sprintf("%d of %d instances alone hold the API to be away: see what their way to it has that the others' has not", v.Ill, v.Alive)
 		}
 	}
 	g.troubles.observe(ctx, now)
+}
+
+// strangers says that there are fleets with another secret.
+func strangers(fleets int) string {
+	if fleets == 0 {
+		return ""
+	}
+	return fmt.Sprintf("instances with another store.secret use the same Redis under the same store.prefix, and share nothing with this one (%d other): give all the same secret, or those of another fleet another prefix", fleets)
 }
 
 // unlike says which sections the instances do not all have alike.

@@ -23,7 +23,7 @@ const (
 func (g *group) look(ctx context.Context) {
 	ticks := time.NewTicker(time.Second)
 	defer ticks.Stop()
-	told, alive, compared := false, 0, time.Time{}
+	told, alive, compared, joined := false, 0, time.Time{}, time.Time{}
 	for {
 		if v, up := g.member.Status(); up {
 			if !told {
@@ -34,6 +34,10 @@ func (g *group) look(ctx context.Context) {
 				g.compare()
 				alive, compared = v.Alive, time.Now()
 			}
+			if time.Since(joined) > lookEvery {
+				g.meetOthers(ctx)
+				joined = time.Now()
+			}
 		}
 		g.observeTroubles(ctx)
 		select {
@@ -41,6 +45,18 @@ func (g *group) look(ctx context.Context) {
 			return
 		case <-ticks.C:
 		}
+	}
+}
+
+// meetOthers has fleets with another secret see this one, and looks whether there are any.
+func (g *group) meetOthers(ctx context.Context) {
+	if g.board.Join(ctx) != nil {
+		return // the next time
+	}
+	if n, err := g.board.OtherFleets(ctx); err == nil {
+		g.mu.Lock()
+		g.others = n
+		g.mu.Unlock()
 	}
 }
 

@@ -129,9 +129,11 @@ func lookAtRedis(ctx context.Context, cfg store.Config) Finding {
 	ctx, cancel := context.WithTimeout(ctx, onlineTimeout)
 	defer cancel()
 	began := time.Now()
-	version, odd, members, err := look(ctx, board)
+	version, odd, members, others, err := look(ctx, board)
 	took := time.Since(began).Round(time.Millisecond)
 	switch {
+	case err == nil && others > 0:
+		f.Text = fmt.Sprintf("reached in %v, but %s", took, strangers(others))
 	case err == nil && len(odd) == 0:
 		f.OK, f.Text = true, fmt.Sprintf("reached in %v, version %s, instances of this fleet there: %d", took, version, len(members))
 	case err == nil:
@@ -145,10 +147,13 @@ func lookAtRedis(ctx context.Context, cfg store.Config) Finding {
 }
 
 // look asks a Redis up to ten times: a moment is all that the board waits for.
-func look(ctx context.Context, board *redis.Board) (version string, odd []string, members []fleet.Seen, err error) {
+func look(ctx context.Context, board *redis.Board) (version string, odd []string, members []fleet.Seen, others int, err error) {
 	for range 10 {
 		if version, odd, err = board.Look(ctx); err == nil {
 			members, err = board.Members(ctx)
+		}
+		if err == nil {
+			others, err = board.OtherFleets(ctx)
 		}
 		if !errors.Is(err, redis.ErrAway) {
 			break
@@ -158,7 +163,7 @@ func look(ctx context.Context, board *redis.Board) (version string, odd []string
 		case <-ctx.Done():
 		}
 	}
-	return version, odd, members, err
+	return version, odd, members, others, err
 }
 
 func inOneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ": ") }

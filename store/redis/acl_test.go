@@ -57,7 +57,9 @@ func TestBoard_NeedsNoMoreThanItsRights(t *testing.T) {
 		"Answer": func(int64) error {
 			return b.Answer(t.Context(), fleet.Answer{Claim: fleet.Claim{Key: "k", Own: "o", Question: "q", ID: "a", Kept: time.Minute}, Text: []byte("x")})
 		},
-		"Release": func(int64) error { return b.Release(t.Context(), "a", "let:x") },
+		"Join":        func(int64) error { return b.Join(t.Context()) },
+		"OtherFleets": func(int64) error { _, err := b.OtherFleets(t.Context()); return err },
+		"Release":     func(int64) error { return b.Release(t.Context(), "a", "let:x") },
 	}
 	for deadline := time.Now().Add(20 * time.Second); len(asks) > 0; {
 		v, err := b.Beat(t.Context(), report)

@@ -26,6 +26,8 @@ type Board struct {
 	asks    *asker                  // what requests ask
 	others  *others                 // what can wait
 	names   names
+	tag     string // of the fleet
+	fleets  string // where all under the prefix are
 	metrics *metrics
 
 	beatLua, takeLua, releaseLua, claimLua, answerLua, tendLua, doneLua *goredis.Script
@@ -41,7 +43,7 @@ func New(at store.RedisAddress, prefix, tag string, patience int, log *slog.Logg
 	m, times := newMetrics(reg), max(patience, 1)
 	return &Board{
 		beats: newClient(at, 1, times), asks: newAsker(newClient(at, connections, times), times, m), others: newOthers(newClient(at, 1, times)),
-		names: names(prefix + "{" + tag + "}:"), metrics: m,
+		names: names(prefix + "{" + tag + "}:"), tag: tag, fleets: prefix + fleetsKey, metrics: m,
 		beatLua: goredis.NewScript(beatScript), takeLua: goredis.NewScript(takeScript), releaseLua: goredis.NewScript(releaseScript),
 		claimLua: goredis.NewScript(claimScript), answerLua: goredis.NewScript(answerScript),
 		tendLua: goredis.NewScript(tendScript), doneLua: goredis.NewScript(doneScript),

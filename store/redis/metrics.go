@@ -8,7 +8,7 @@ import (
 )
 
 // calls are the labels of the metrics.
-var calls = []string{"beat", "take", "marked", "mark", "release", "claim", "answer", "tend", "queue"}
+var calls = []string{"beat", "take", "marked", "mark", "release", "claim", "answer", "tend", "queue", "fleets"}
 
 type metrics struct {
 	seconds *prometheus.HistogramVec
