@@ -58,6 +58,11 @@ func (m *Memory) Tend(_ context.Context, owner string, adopts bool) (t Tending, 
 	return t, nil
 }
 
+// KeepFor is Keep; memory forgets no queue.
+func (m *Memory) KeepFor(ctx context.Context, owner string, records []Record, _ time.Duration) error {
+	return m.Keep(ctx, owner, records)
+}
+
 // Keep brings records of an owner into its queue, or out of it. What came back to it was
 // not adopted.
 func (m *Memory) Keep(_ context.Context, owner string, records []Record) error {

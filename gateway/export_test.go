@@ -12,6 +12,7 @@ import (
 	"captchagate/once"
 	"captchagate/policy"
 	"captchagate/reverify"
+	"captchagate/sla"
 	"captchagate/store"
 	"captchagate/watch"
 )
@@ -73,4 +74,15 @@ func OpenSharedIncidents(board *fleet.Memory, owner string, incidents *watch.Inc
 		fleet: func() (int64, int, time.Duration, bool) { return 1, 3, time.Second, up() },
 	}
 	return s.over, s.Run
+}
+
+// OpenSharedLevels has an instance know the service levels of others, over a board in
+// memory, each time that it exchanges.
+func OpenSharedLevels(board *fleet.Memory, owner string, levels *sla.Levels, gen func() int64, up func() bool) (exchange func()) {
+	levels.Share()
+	s := &sharedLevels{
+		board: board, owner: owner, key: mac("key"), levels: levels, log: slog.New(slog.DiscardHandler), told: map[string]int64{},
+		fleet: func() (int64, int, time.Duration, bool) { return gen(), 0, 0, up() },
+	}
+	return func() { s.exchange(context.Background()) }
 }

@@ -45,6 +45,7 @@ type group struct {
 
 	troubles  *troubles
 	incidents *sharedIncidents
+	levels    *sharedLevels
 
 	mu   sync.Mutex
 	seen []fleet.Seen // when it was last looked,
@@ -136,6 +137,7 @@ func (g *group) Run(ctx context.Context) {
 	wg.Go(func() { g.notes.Run(ctx) })
 	wg.Go(func() { g.keeper.Run(ctx) })
 	wg.Go(func() { g.incidents.Run(ctx) })
+	wg.Go(func() { g.levels.Run(ctx) })
 	for {
 		select {
 		case <-ctx.Done():

@@ -106,9 +106,6 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if g.tickets, err = newTickets(ctx, g.store, log); err != nil {
 		return nil, err
 	}
-	if g.levels, err = sla.New(ctx, cfg.SLA, g.store, log, g.registry); err != nil {
-		return nil, err
-	}
 	placement, err := g.joinFleet(ctx)
 	if err != nil {
 		return nil, err
@@ -146,6 +143,7 @@ func (g *Gateway) follow(events *recorder) {
 	g.situation.changed = g.policy.Observe
 	events.queue = g.queue
 	g.group.shareIncidents(g.incidents, events)
+	g.group.shareLevels(g.levels)
 	g.control.Follow(g.situation.Observe)
 	g.control.Follow(g.storeTrouble.observe)
 	g.control.Follow((&forcedMode{control: g.control, incidents: g.incidents, breaker: g.breaker}).observe)
@@ -176,11 +174,14 @@ func (g *Gateway) newDoors(ctx context.Context) (err error) {
 	return err
 }
 
-// newRecorder makes the incidents and what records events in them.
+// newRecorder makes the incidents and what records events in them, and the service levels.
 func (g *Gateway) newRecorder(ctx context.Context) (_ *recorder, err error) {
 	events := &recorder{control: g.control, log: g.log}
-	g.incidents, err = watch.NewIncidents(ctx, g.store, events.incidentEnded, g.log)
+	if g.incidents, err = watch.NewIncidents(ctx, g.store, events.incidentEnded, g.log); err != nil {
+		return nil, err
+	}
 	events.incidents = g.incidents
+	g.levels, err = sla.New(ctx, g.cfg.SLA, g.store, g.log, g.registry)
 	return events, err
 }
 

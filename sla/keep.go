@@ -12,8 +12,8 @@ import (
 
 const (
 	bucket = "sla"
-	// keptFor is how long days are kept: 14 months, from the end of their own.
-	keptFor = 15 * 31 * 24 * time.Hour
+	// KeptFor is how long days are kept: 14 months from the end of their own.
+	KeptFor = 15 * 31 * 24 * time.Hour
 	// detailFor is how long a fleet knows of each minute how many requests it had: what
 	// an instance tells later than that, is judged by what was seen to fail.
 	detailFor = 35 * 24 * time.Hour
@@ -158,7 +158,7 @@ func (l *Levels) flush(ctx context.Context) {
 	l.mu.Unlock()
 	var failed error
 	for name, k := range writes {
-		life := timeOf(name.first, time.UTC).Add(keptFor).Sub(now)
+		life := timeOf(name.first, time.UTC).Add(KeptFor).Sub(now)
 		if err := l.store.Put(ctx, bucket, name.key(), k.text, max(life, time.Second)); err != nil {
 			failed = errors.Join(failed, err)
 			l.mu.Lock()
@@ -183,7 +183,7 @@ func (l *Levels) tidy(now time.Time) {
 		return
 	}
 	l.tidied = today
-	oldest, settled := minuteOf(now.Add(-keptFor)), minuteOf(now.Add(-detailFor))
+	oldest, settled := minuteOf(now.Add(-KeptFor)), minuteOf(now.Add(-detailFor))
 	for name := range l.kept {
 		if name.first < oldest {
 			delete(l.kept, name)

@@ -43,8 +43,11 @@ func (r Report) Text() string {
 }
 
 func (r Report) claim() string {
-	if r.Claim.Verifications == 0 {
-		return "nothing"
+	switch {
+	case r.Availability >= r.Target:
+		return "nothing: the target was met"
+	case r.Claim.Verifications == 0:
+		return "nothing: of what failed in the faults nothing is billed"
 	}
 	return fmt.Sprintf("%d verifications; ask for them from the fifth working day after %s, and on %s at the latest", r.Claim.Verifications, r.lastDay(), r.Claim.LastDay())
 }

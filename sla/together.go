@@ -13,13 +13,15 @@ type Day struct {
 	Text    []byte
 }
 
-// Days are all that are known, by this instance and others.
-func (l *Levels) Days() []Day {
+// Days are those of this instance, as they were last written, or all that are known, those
+// of others too.
+func (l *Levels) Days(all bool) (days []Day) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	days := make([]Day, 0, len(l.kept))
 	for name, k := range l.kept {
-		days = append(days, Day{name.owner, name.first, k.version, k.text})
+		if all || name.owner == "" {
+			days = append(days, Day{name.owner, name.first, k.version, k.text})
+		}
 	}
 	return days
 }
@@ -27,24 +29,26 @@ func (l *Levels) Days() []Day {
 // errMany says that no more days fit.
 var errMany = errors.New("sla: days of so many instances are kept that no more fit")
 
-// Learn takes in what another instance counted, in place of what it told before of that
-// day. It is kept over a restart. The error says that it is no day.
-func (l *Levels) Learn(owner string, text []byte) error {
+// Learn takes in what another instance counted in a day, in place of what it told before of
+// it, and says which day that is. It is kept over a restart. The error says that it is no
+// day.
+func (l *Levels) Learn(owner string, text []byte) (Day, error) {
 	d, err := decode(text)
 	if err != nil || owner == "" {
-		return fmt.Errorf("sla: it is no day of another instance: %w", err)
+		return Day{}, fmt.Errorf("sla: it is no day of another instance: %w", err)
 	}
+	told := Day{owner, d.first, d.version, text}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name := dayName{owner, d.first}
 	was, known := l.kept[name]
 	switch {
 	case known && was.version >= d.version:
-		return nil
+		return told, nil
 	case !known && len(l.kept) >= maxKept:
-		return errMany
+		return told, errMany
 	}
 	l.keep(name, text, d.version)
 	l.touch()
-	return nil
+	return told, nil
 }

@@ -82,6 +82,11 @@ func (b *Board) Tend(ctx context.Context, owner string, adopts bool) (t fleet.Te
 // Keep brings records of an owner into its queue, or out of it. What came back to it was
 // not adopted.
 func (b *Board) Keep(ctx context.Context, owner string, records []fleet.Record) error {
+	return b.KeepFor(ctx, owner, records, fleet.QueueLife)
+}
+
+// KeepFor is Keep for a queue that is remembered for so long.
+func (b *Board) KeepFor(ctx context.Context, owner string, records []fleet.Record, life time.Duration) error {
 	return b.pipelined(ctx, func(ctx context.Context, p goredis.Pipeliner) {
 		for _, r := range records {
 			if r.Value == nil {
@@ -91,7 +96,7 @@ func (b *Board) Keep(ctx context.Context, owner string, records []fleet.Record) 
 				p.HDel(ctx, b.taken(owner), r.Name)
 			}
 		}
-		p.PExpire(ctx, b.queue(owner), fleet.QueueLife)
+		p.PExpire(ctx, b.queue(owner), life)
 	})
 }
 
