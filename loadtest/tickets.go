@@ -38,23 +38,33 @@ func (t *subject) issue(ctx context.Context) error {
 	for kind, of := range wanted {
 		for len(of) > 0 {
 			n := min(len(of), maxTicketsPerOrder)
-			tickets, err := order(ctx, t.sim, kind, n)
-			if err != nil {
+			if err := t.give(ctx, kind, of[:n]); err != nil {
 				return err
-			}
-			for i, one := range tickets {
-				requests[of[i]].ticket = one
-			}
-			if t.direct != nil {
-				if tickets, err = order(ctx, t.direct.sim, kind, n); err != nil {
-					return err
-				}
-				for i, one := range tickets {
-					requests[of[i]].twin = one
-				}
 			}
 			of = of[n:]
 		}
+	}
+	return nil
+}
+
+// give orders tickets of a kind for some of the requests, of the API that is asked
+// directly too.
+func (t *subject) give(ctx context.Context, kind string, requests []int) error {
+	tickets, err := order(ctx, t.sim, kind, len(requests))
+	if err != nil {
+		return err
+	}
+	for i, one := range tickets {
+		t.requests[requests[i]].ticket = one
+	}
+	if t.direct == nil {
+		return nil
+	}
+	if tickets, err = order(ctx, t.direct.sim, kind, len(requests)); err != nil {
+		return err
+	}
+	for i, one := range tickets {
+		t.requests[requests[i]].twin = one
 	}
 	return nil
 }

@@ -180,7 +180,7 @@ func (d demo) explain(out io.Writer, sim *simulator.Simulator) {
 	fmt.Fprintf(out, `Captchagate demo. Nothing here is real: the Captcha API is a simulator.
 
   page       http://%s/demo/    a login page, and switches that break things
-  gateway    http://%s    for backends: POST /v1/verify
+  gateway    http://%s    for backends: POST /v1/verify, POST /siteverify; Tencent's SDKs
   operators  http://%s    /admin/v1/status, /admin/v1/mode, /admin/v1/audit, /metrics
   simulator  http://%s    the Captcha API, and its faults under /_sim/
 

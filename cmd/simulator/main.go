@@ -57,28 +57,7 @@ func command(out, logs io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulator",
 		Short: "A simulated Tencent Captcha API that fails on command; for tests only",
-		Long: `simulator is a simulated Tencent Captcha API. It answers on POST / as the real
-one does, and fails in the ways that it is told under /_sim/. It checks
-signatures and tickets, keeps nothing between runs, and proves nothing: it is
-for tests only.
-
-  PUT    /_sim/fault    {"kind":"hang","for":"30s"}: break it; DELETE mends it
-  POST   /_sim/tickets  {"kind":"valid","count":3}: tickets to verify
-  PUT    /_sim/script   {"kind":"not_found"}: have GET /TJCaptcha.js fail; DELETE mends it
-  GET    /_sim/stats    what was asked
-
-Kinds of faults:
-  ` + inLines(simulator.Kinds()) + `.
-
-Kinds of the page script:
-  ` + inLines(simulator.ScriptKinds()) + `; error_code takes a code, such as 1004.
-
-Kinds of tickets:
-  ` + inLines(simulator.TicketKinds()) + `.
-
-Fields of a fault besides kind: share (0..1 of the calls), for ("15s", else until
-mended), latency ("500ms"), consume (a call that fails uses its ticket up),
-spare_disaster (disaster tickets are answered, so that probes look healthy).`,
+		Long:  about(),
 		Example: `  simulator --listen 127.0.0.1:8082
   curl -s -X POST http://127.0.0.1:8082/_sim/tickets -d '{"kind":"forged"}'
   curl -s -X PUT http://127.0.0.1:8082/_sim/fault -d '{"kind":"internal_error","share":0.5}'`,
@@ -112,6 +91,32 @@ spare_disaster (disaster tickets are answered, so that probes look healthy).`,
 	f.StringVar(&cfg.SecretKey, "secret-key", simulator.DefaultSecretKey, "SecretKey of the account")
 	f.StringToStringVar(&apps, "app", nil, "an app as `ID=KEY` (CaptchaAppId=AppSecretKey), may be repeated")
 	return cmd
+}
+
+// about says what one can have the simulator do.
+func about() string {
+	return `simulator is a simulated Tencent Captcha API. It answers on POST / as the real
+one does, and fails in the ways that it is told under /_sim/. It checks
+signatures and tickets, keeps nothing between runs, and proves nothing: it is
+for tests only.
+
+  PUT    /_sim/fault    {"kind":"hang","for":"30s"}: break it; DELETE mends it
+  POST   /_sim/tickets  {"kind":"valid","count":3}: tickets to verify
+  PUT    /_sim/script   {"kind":"not_found"}: have GET /TJCaptcha.js fail; DELETE mends it
+  GET    /_sim/stats    what was asked
+
+Kinds of faults:
+  ` + inLines(simulator.Kinds()) + `.
+
+Kinds of the page script:
+  ` + inLines(simulator.ScriptKinds()) + `; error_code takes a code, such as 1004.
+
+Kinds of tickets:
+  ` + inLines(simulator.TicketKinds()) + `.
+
+Fields of a fault besides kind: share (0..1 of the calls), for ("15s", else until
+mended), latency ("500ms"), consume (a call that fails uses its ticket up),
+spare_disaster (disaster tickets are answered, so that probes look healthy).`
 }
 
 // flagLatency keeps "--latency 0" from meaning the default.
