@@ -111,7 +111,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 		return nil, err
 	}
 	events.group = g.group
-	ports := breaker.Ports{Fates: g.fates(), Abandoned: g.abandoned(), Journal: events, Connections: g.upstream, Peers: g.peers(), Siblings: g.siblings(), Calls: calls{g.history, g.levels}}
+	ports := breaker.Ports{Fates: g.fates(), Abandoned: g.abandoned(), Journal: events, Connections: g.upstream, Peers: g.peers(), Siblings: g.siblings(), Calls: calls{answers{g.incidents, g.history}, g.levels}}
 	if g.breaker, err = breaker.New(g.upstream, ports, cfg.Upstream.Apps[0].CaptchaAppID, placement, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"captchagate/admin"
 	"captchagate/breaker"
-	"captchagate/captcha"
 	"captchagate/control"
 	"captchagate/policy"
 	"captchagate/reverify"
@@ -210,20 +209,4 @@ func circuit(b breaker.Status) admin.Breaker {
 
 func milliseconds(d time.Duration) float64 {
 	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
-}
-
-// calls are told to the history and to the service levels.
-type calls struct {
-	*watch.History
-
-	levels *sla.Levels
-}
-
-// Saw is the service levels'.
-func (c calls) Saw(s captcha.Seen) { c.levels.Saw(s) }
-
-// Spared is both's.
-func (c calls) Spared() {
-	c.History.Spared()
-	c.levels.Spared()
 }

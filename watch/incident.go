@@ -28,6 +28,9 @@ type Incident struct {
 	Parts       []Part        `json:"parts"`       // what it was, in the order of their beginnings
 	Interrupted bool          `json:"interrupted"` // the process ended while it went on: counts of a second or two may be missing
 	Answers     []AnswerCount `json:"answers"`     // those given while it went on, and for its sake before that was known
+	Scenes      []SceneCount  `json:"scenes"`      // the same answers, by scene
+	Spared      int64         `json:"spared"`      // users' requests that the Captcha API was spared, because the circuit was open
+	RequestIDs  []string      `json:"request_ids"` // of calls that failed, to quote to the provider; at most MaxQuoted
 	Reverified  Reverified    `json:"reverified"`
 }
 
@@ -148,5 +151,7 @@ func shorten(evidence string) string {
 func (i *Incident) clone() Incident {
 	c := *i
 	c.Parts, c.Answers = slices.Clone(i.Parts), slices.Clone(i.Answers)
+	c.Scenes = append([]SceneCount{}, i.Scenes...) // never nil: an older release kept none
+	c.RequestIDs = append([]string{}, i.RequestIDs...)
 	return c
 }

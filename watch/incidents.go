@@ -49,6 +49,7 @@ type Incidents struct {
 	ongoing   *record   // nil if none
 	resumable *record   // was left open by an earlier process, and may go on
 	deletions []string  // ids to delete from the store
+	quotes    []quote   // of calls that failed lately, oldest first
 
 	told map[string]Told // by other instances of a fleet
 }
@@ -98,7 +99,7 @@ func (is *Incidents) End(kind Kind, at time.Time) {
 	r.dirty = true
 	if r.incident.end(kind, at.UTC().Round(0)) {
 		is.current.Store(nil)
-		r.incident.Answers = r.tally.answers()
+		r.tally.tell(&r.incident)
 		r.tally, r.unannounced, is.ongoing = nil, true, nil
 	}
 	is.wakeRun()
@@ -113,6 +114,13 @@ func (is *Incidents) CountAnswer(a Answer) {
 		return
 	}
 	is.countEarly(a)
+}
+
+// Spared counts a user's request that was not sent because the circuit was open.
+func (is *Incidents) Spared() {
+	if t := is.current.Load(); t != nil {
+		t.spared.Add(1)
+	}
 }
 
 // Current is the id of the incident that goes on, "" if none does.
@@ -185,6 +193,7 @@ func (is *Incidents) start(kind Kind, at time.Time) {
 		incident: Incident{ID: t.id, Began: began},
 		tally:    t,
 	}
+	is.takeQuotes(r)
 	is.records = append(is.records, r)
 	is.setOngoing(r)
 	for len(is.records) > maxIncidents {

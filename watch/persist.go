@@ -36,7 +36,7 @@ type stored struct {
 func (r *record) snapshot() Incident {
 	i := r.incident.clone()
 	if r.tally != nil {
-		i.Answers = r.tally.answers()
+		r.tally.tell(&i)
 	}
 	return i
 }
@@ -99,9 +99,7 @@ func (is *Incidents) resume(at time.Time) bool {
 	}
 	is.resumable = nil
 	r.tally = newTally(r.incident.ID)
-	for _, a := range r.incident.Answers {
-		r.tally.add(a.Decision, a.Cause, a.Count)
-	}
+	r.tally.restore(r.incident)
 	is.setOngoing(r)
 	return true
 }

@@ -21,6 +21,8 @@ var causes = append(append([]captcha.Cause{captcha.NoCause}, captcha.Causes()...
 type tally struct {
 	id     string
 	counts []atomic.Int64 // by decision and cause
+	scenes sceneTallies
+	spared atomic.Int64 // users' requests that were not sent
 }
 
 func newTally(id string) *tally {
@@ -28,15 +30,35 @@ func newTally(id string) *tally {
 }
 
 // count counts an answer.
-func (t *tally) count(a Answer) { t.add(a.Decision, a.Cause, 1) }
+func (t *tally) count(a Answer) {
+	t.add(a.Decision, a.Cause, 1)
+	t.scenes.scene(a.Scene).of(a).Add(1)
+}
+
+// restore counts what was counted before.
+func (t *tally) restore(i Incident) {
+	for _, a := range i.Answers {
+		t.add(a.Decision, a.Cause, a.Count)
+	}
+	for _, s := range i.Scenes {
+		t.scenes.scene(s.Scene).add(s)
+	}
+	t.spared.Add(i.Spared)
+}
+
+// tell has an incident say what was counted.
+func (t *tally) tell(i *Incident) {
+	i.Answers, i.Scenes, i.Spared = t.answers(), t.scenes.shown(), t.spared.Load()
+}
 
 func (t *tally) add(decision, cause string, n int64) {
 	d := indexOrLast(decisions, decision)
 	t.counts[d*len(causes)+indexOrLast(causes, captcha.Cause(cause))].Add(n)
 }
 
-// sum is the number of all answers.
+// sum is the number of all that was counted.
 func (t *tally) sum() (n int64) {
+	n = t.spared.Load()
 	for i := range t.counts {
 		n += t.counts[i].Load()
 	}

@@ -205,7 +205,7 @@ func (o *outage) incident() Incident {
 		return o.members[0].Incident
 	}
 	sum := o.members[0].Incident
-	sum.Parts, sum.Answers, sum.Ended = nil, nil, nil
+	sum.Parts, sum.RequestIDs, sum.Ended = nil, []string{}, nil
 	if !o.goesOn {
 		sum.Ended = &o.ends
 	}
@@ -216,14 +216,23 @@ func (o *outage) incident() Incident {
 		}
 		sum.Interrupted = sum.Interrupted || m.Interrupted
 		sum.addParts(m.Parts)
-		for _, a := range m.Answers {
-			answers.add(a.Decision, a.Cause, a.Count)
-		}
+		answers.restore(m.Incident)
+		sum.addQuotes(m.RequestIDs)
 		counts = counts.plus(m.Reverified.Counts)
 	}
 	slices.SortStableFunc(sum.Parts, func(a, b Part) int { return a.Began.Compare(b.Began) })
-	sum.Answers, sum.Reverified = answers.answers(), counts.shares()
+	answers.tell(&sum)
+	sum.Reverified = counts.shares()
 	return sum
+}
+
+// addQuotes adds what another instance has to quote.
+func (i *Incident) addQuotes(ids []string) {
+	for _, id := range ids {
+		if len(i.RequestIDs) < MaxQuoted && !slices.Contains(i.RequestIDs, id) {
+			i.RequestIDs = append(i.RequestIDs, id)
+		}
+	}
 }
 
 // addParts adds what another instance saw: parts of a kind that lie together are one.
