@@ -41,6 +41,8 @@ type Views interface {
 	Scenes() []Scene
 	// Incidents are up to limit outages, newest first.
 	Incidents(limit int) []watch.Incident
+	// Incident is one of them, by its id.
+	Incident(id string) (i watch.Incident, ok bool)
 	// Series is what happened in the last minutes, oldest first, and how far its
 	// points lie apart.
 	Series(minutes int) (every time.Duration, points []watch.Point)
@@ -73,6 +75,7 @@ func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context
 	v1.Match(readMethods, "/status", s.getStatus)
 	v1.Match(readMethods, "/audit", s.getAudit)
 	v1.Match(readMethods, "/incidents", s.getIncidents)
+	v1.Match(readMethods, "/incidents/:id", s.getIncident)
 	v1.Match(readMethods, "/series", s.getSeries)
 	v1.Match(readMethods, "/events", s.getEvents)
 	v1.Match(readMethods, "/reverified", s.getReverified)

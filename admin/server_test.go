@@ -44,13 +44,14 @@ var (
 // A door is the operators' API over a real control, without a network.
 type door struct {
 	http.Handler
-	server  *admin.Server
-	control *control.Control
-	reload  func(context.Context) error
-	mu      sync.Mutex
-	status  admin.Status // under mu
-	broken  error        // what reading the reports comes to
-	log     bytes.Buffer
+	server   *admin.Server
+	control  *control.Control
+	reload   func(context.Context) error
+	mu       sync.Mutex
+	status   admin.Status // under mu
+	incident watch.Incident
+	broken   error // what reading the reports comes to
+	log      bytes.Buffer
 }
 
 func build(t *testing.T, tokens []admin.Token) *door {
@@ -108,6 +109,9 @@ func (d *door) Incidents(limit int) []watch.Incident {
 	}
 	return all
 }
+
+// Incident is the one of that name.
+func (d *door) Incident(id string) (watch.Incident, bool) { return d.incident, id == d.incident.ID }
 
 // Series is a second of everything.
 func (d *door) Series(int) (time.Duration, []watch.Point) {

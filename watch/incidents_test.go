@@ -194,9 +194,52 @@ func TestIncident_IsWrittenAsOperatorsReadIt(t *testing.T) {
 		const want = `{"id":"x","began":"2000-01-01T00:00:00Z","ended":null,"evidence":"faults",` +
 			`"parts":[{"kind":"circuit","began":"2000-01-01T00:00:00Z","ended":null,"evidence":"faults"}],"interrupted":false,` +
 			`"answers":[{"decision":"allow","count":1}],` +
+			`"scenes":[{"scene":"other","verified":1,"solved":0,"let_through":0,"challenged":0,"denied":0}],"spared":0,"request_ids":[],` +
 			`"reverified":{"waiting":0,"confirmed":0,"refuted":0,"unverifiable":0,"share_checked":null,"share_refuted":null}}`
 		if string(text) != want || err != nil {
 			t.Errorf("it is\n%s\nwant\n%s", text, want)
 		}
+	})
+}
+
+// An incident says what users got by scene, what was spared, and which request ids of calls
+// that failed to quote: also those that failed just before it was known, and none from long
+// ago. A restart changes nothing.
+func TestIncidents_CountByScene(t *testing.T) {
+	want := func(t *testing.T, i watch.Incident) {
+		t.Helper()
+		scenes := []watch.SceneCount{{Scene: "comment", LetThrough: 1, Denied: 1}, {Scene: "login", Verified: 1, Solved: 1, Challenged: 1}}
+		if !slices.Equal(i.Scenes, scenes) || i.Spared != 2 || !slices.Equal(i.RequestIDs, []string{"just-before", "first"}) {
+			t.Errorf("scenes %+v, spared %d, ids %q", i.Scenes, i.Spared, i.RequestIDs)
+		}
+	}
+	begun(t, func(t *testing.T, p *process, s *shelf) {
+		p.Spared() // in peace it belongs to nothing
+		p.Quote("long-ago", time.Now())
+		pass(time.Hour)
+		p.Quote("just-before", time.Now())
+		p.Begin(watch.KindCircuit, "faults", time.Now())
+		id := p.Current()
+		for _, bad := range []string{"", "first", "first", "<b>", "a b", strings.Repeat("x", 65)} {
+			p.Quote(bad, time.Now())
+		}
+		p.Spared()
+		p.Spared()
+		for _, a := range []watch.Answer{
+			{Scene: "comment", Decision: "allow", Cause: "circuit_open", Degraded: true}, {Scene: "comment", Decision: "deny"}, {Scene: "login", Decision: "allow"},
+			{Scene: "login", Decision: "allow", Cause: "circuit_open", Degraded: true, Solved: true}, {Scene: "login", Decision: "challenge", Cause: "circuit_open", Degraded: true},
+		} {
+			p.CountAnswer(a)
+		}
+		i, _ := p.Find(id)
+		want(t, i)
+		p.stop()
+		next := open(t, s)
+		next.Begin(watch.KindCircuit, "faults", time.Now())
+		i, _ = next.Find(id)
+		want(t, i)
+		next.End(watch.KindCircuit, time.Now())
+		i, _ = next.Find(id)
+		want(t, i)
 	})
 }

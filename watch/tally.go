@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"slices"
 	"sync/atomic"
 
@@ -32,7 +33,7 @@ func newTally(id string) *tally {
 // count counts an answer.
 func (t *tally) count(a Answer) {
 	t.add(a.Decision, a.Cause, 1)
-	t.scenes.scene(a.Scene).of(a).Add(1)
+	t.scenes.scene(cmp.Or(a.Scene, other)).of(a).Add(1)
 }
 
 // restore counts what was counted before.

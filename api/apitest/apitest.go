@@ -118,7 +118,7 @@ func check(req *http.Request, reqBody []byte, status int, header http.Header, bo
 // has an operation that only refuses, and known is false.
 func find(doc *openapi3.T, req *http.Request) (r *routers.Route, known bool) {
 	r = &routers.Route{Spec: doc, Path: req.URL.Path, Method: req.Method}
-	if r.PathItem = doc.Paths.Value(req.URL.Path); r.PathItem == nil {
+	if r.PathItem, r.Path = pathItem(doc, req.URL.Path); r.PathItem == nil {
 		r.Operation = refusal(doc, http.StatusNotFound, "NotFound")
 		return r, false
 	}
@@ -136,6 +136,19 @@ func find(doc *openapi3.T, req *http.Request) (r *routers.Route, known bool) {
 		return r, false
 	}
 	return r, true
+}
+
+// pathItem returns what stands for a path, and the pattern that it stands under.
+func pathItem(doc *openapi3.T, path string) (item *openapi3.PathItem, pattern string) {
+	if item = doc.Paths.Value(path); item != nil {
+		return item, path
+	}
+	for pattern, item = range doc.Paths.Map() {
+		if open, _, ok := strings.Cut(pattern, "{"); ok && strings.HasPrefix(path, open) && strings.Count(path, "/") == strings.Count(pattern, "/") {
+			return item, pattern
+		}
+	}
+	return nil, path
 }
 
 func refusal(doc *openapi3.T, status int, name string) *openapi3.Operation {
