@@ -51,6 +51,8 @@ type Config struct {
 
 	warnings strictyaml.Mistakes // with their places, if Load made it
 	sections []string            // that the file has
+
+	keySources keySources
 }
 
 // Upstream says where the Captcha API is, who asks it and within which limits.
@@ -174,7 +176,7 @@ func parse(path string, text []byte, environ []string) (Config, error) {
 		return Config{}, err
 	}
 	doc.Judge(errors.Join(doc.Doubts(), c.doubts()))
-	c.warnings, c.sections = doc.Mistakes(), doc.Keys()
+	c.warnings, c.sections, c.keySources = doc.Mistakes(), doc.Keys(), keySourcesOf(c, doc, env)
 	return c, nil
 }
 

@@ -79,7 +79,7 @@ type Gateway struct {
 func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, reload func() (config.Config, error), log *slog.Logger) (_ *Gateway, err error) {
 	g := &Gateway{cfg: cfg, reload: reload, registry: prometheus.NewRegistry()}
 	log = g.fold(log)
-	g.reloads.taken = cfg
+	g.reloads.taken, g.reloads.inForce = cfg, cfg
 	defer func() {
 		if err != nil {
 			g.Close()
@@ -237,6 +237,7 @@ func (g *Gateway) Start(ctx context.Context) (wait func()) {
 	wg.Go(func() { g.beat(ctx) })
 	wg.Go(func() { g.store.Run(ctx) })
 	wg.Go(func() { g.control.Run(ctx) })
+	wg.Go(func() { g.watchKeys(ctx) })
 	wg.Go(func() { g.upstream.Run(ctx) })
 	wg.Go(func() { g.breaker.Run(ctx) })
 	wg.Go(func() { g.apps.Run(ctx) })

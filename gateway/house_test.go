@@ -24,6 +24,7 @@ import (
 	"captchagate/gateway"
 	"captchagate/policy"
 	"captchagate/simulator"
+	"captchagate/tc3"
 	"captchagate/upstream"
 )
 
@@ -44,6 +45,7 @@ type house struct {
 	scripted atomic.Pointer[string]        // what the API answers instead of the simulator
 	sent     atomic.Pointer[string]        // the body of the last call that was answered so
 	reload   func() (config.Config, error) // what the configuration file holds by now
+	signers  *tc3.Checker                  // accounts whose calls the API passes, whatever the ticket; nil = it is the simulator
 }
 
 // testConfig is the contract's defaults with a scene for each action.

@@ -23,6 +23,7 @@ type reloads struct {
 	running sync.Mutex // held while one goes on
 	last    time.Time  // that one ended; running is held
 	taken   config.Config
+	inForce config.Config // what of it holds; running is held
 
 	mu   sync.Mutex
 	next *reload
@@ -87,7 +88,7 @@ func (g *Gateway) reloadFor(ctx context.Context, actor string) (came admin.Reloa
 }
 
 // takeOver puts in force what a new configuration says of scenes, API keys,
-// disaster tickets and challenge.secret, and says for the audit what came of it.
+// disaster tickets, challenge.secret and the keys of upstream and drop_in, and says for the audit what came of it.
 // Everything that can fail does so before anything changes.
 func (g *Gateway) takeOver() (came admin.Reloaded, err error) {
 	failed := admin.Reloaded{Summary: "the configuration was not reloaded; the log says why"}
@@ -99,7 +100,7 @@ func (g *Gateway) takeOver() (came admin.Reloaded, err error) {
 		g.unfolded.Error("the configuration was not reloaded", "error", err)
 		return failed, err
 	}
-	next := g.cfg // what is not named here waits for a restart
+	next := g.reloads.inForce.TakeKeys(cfg) // what is not named here waits for a restart
 	next.Scenes, next.DisasterTickets, next.APIKeys = cfg.Scenes, cfg.DisasterTickets, cfg.APIKeys
 	if err := next.Validate(); err != nil {
 		g.unfolded.Error("the configuration was not reloaded: with what waits for a restart it makes no sense", "error", err)
@@ -109,10 +110,15 @@ func (g *Gateway) takeOver() (came admin.Reloaded, err error) {
 		g.unfolded.Error("the configuration was not reloaded: its challenge.secret cannot be used", "error", err)
 		return failed, err
 	}
+	if err := g.useKeys(next); err != nil {
+		g.unfolded.Error("the configuration was not reloaded: its keys cannot be used", "error", err)
+		return failed, err
+	}
 	g.policy.Reconfigure(policyConfig(next))
 	g.control.SetScenes(sceneNames(next.Scenes))
 	g.public.SetAPIKeys(next.APIKeys)
 	next.Challenge.Secret = cfg.Challenge.Secret
+	g.reloads.inForce = next
 	return g.tellReload(next, cfg), nil
 }
 
@@ -122,7 +128,7 @@ func (g *Gateway) tellReload(next, cfg config.Config) admin.Reloaded {
 	g.reloads.taken = cfg
 	gone, waiting := config.GoneOf(was, cfg), strings.Join(config.Changed(next, cfg), ", ")
 	changed := cmp.Or(strings.Join(config.Changed(was, cfg), ", "), "nothing")
-	g.unfolded.Info("configuration reloaded: scenes, api_keys, disaster_tickets and challenge.secret; the other sections wait for a restart", "changed", changed)
+	g.unfolded.Info("configuration reloaded: scenes, api_keys, disaster_tickets, challenge.secret and the keys of upstream and drop_in; the other sections wait for a restart", "changed", changed)
 	summary := "the configuration was reloaded; changed since the last time: " + changed
 	if text := gone.String(); text != "" {
 		summary += "; gone is " + text

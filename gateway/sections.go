@@ -28,13 +28,18 @@ func publicConfig(cfg config.Config, who *names) (public.Config, error) {
 	for _, app := range cfg.Upstream.Apps {
 		c.Apps = append(c.Apps, app.CaptchaAppID)
 	}
-	if cfg.Client.EncryptAppID == "" {
-		return c, nil
-	}
-	first := cfg.Upstream.Apps[0]
-	id, err := web.NewAppID(cfg.Client.EncryptAppID, first.CaptchaAppID, first.AppSecretKey)
+	id, err := pageAppID(cfg)
 	c.AppID = id
 	return c, err
+}
+
+// pageAppID encrypts the app id of pages, if they want that.
+func pageAppID(cfg config.Config) (public.AppID, error) {
+	if cfg.Client.EncryptAppID == "" {
+		return nil, nil //nolint:nilnil // pages use it as it is
+	}
+	first := cfg.Upstream.Apps[0]
+	return web.NewAppID(cfg.Client.EncryptAppID, first.CaptchaAppID, first.AppSecretKey)
 }
 
 // accounts are whose signatures the drop-in takes, and for which apps.

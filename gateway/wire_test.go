@@ -36,6 +36,9 @@ func (j *journal) String() string {
 // some answers of the real API no simulator gives.
 func (h *house) RoundTrip(r *http.Request) (*http.Response, error) {
 	body := h.scripted.Load()
+	if h.signers != nil && r.Method == http.MethodPost {
+		body = h.signed(r)
+	}
 	if body == nil || r.Method != http.MethodPost { // the script probe has no body
 		return h.sim.RoundTrip(r)
 	}

@@ -103,14 +103,15 @@ func (s *Server) pageMode(c *gin.Context) {
 // pageApp gives a page the app id encrypted. It costs microseconds and is asked for
 // with each captcha, in peace too, so that it has no rate.
 func (s *Server) pageApp(c *gin.Context) {
-	if s.cfg.AppID == nil {
+	encrypting := s.appID.Load()
+	if encrypting == nil {
 		refuse(c, http.StatusNotFound, "client.encrypt_app_id is off; pages use the app id as it is")
 		return
 	}
 	if _, _, ok := s.pageScene(c); !ok {
 		return
 	}
-	id, encrypted, expires := s.cfg.AppID.Encrypt(time.Now())
+	id, encrypted, expires := (*encrypting).Encrypt(time.Now())
 	c.JSON(http.StatusOK, gin.H{"captcha_app_id": id, "aid_encrypted": encrypted, "expires": expires.UTC().Format(time.RFC3339)})
 }
 

@@ -109,6 +109,7 @@ type Server struct {
 	log        *slog.Logger
 
 	callers   atomic.Pointer[callers]
+	appID     atomic.Pointer[AppID]            // nil = pages use their app id as it is
 	questions *once.Questions[policy.Decision] // asked with an Idempotency-Key
 	long      longBodies
 	pages     *policy.Limiter // what pages may ask for, by address
@@ -132,6 +133,7 @@ func New(cfg Config, d Decider, s Situation, c Challenger, a Answers, r Reports,
 		}, []string{"status"}),
 	}
 	server.SetAPIKeys(cfg.APIKeys)
+	server.SetAppID(cfg.AppID)
 	for _, status := range []int{400, 401, 403, 404, 405, 409, 413, 415, 429} {
 		server.refusals.WithLabelValues(strconv.Itoa(status))
 	}
@@ -144,6 +146,15 @@ func New(cfg Config, d Decider, s Situation, c Challenger, a Answers, r Reports,
 
 // SetAPIKeys replaces the keys, for requests that come from now on.
 func (s *Server) SetAPIKeys(keys []APIKey) { s.callers.Store(newCallers(keys)) }
+
+// SetAppID replaces what encrypts the app id of pages, nil = nothing.
+func (s *Server) SetAppID(id AppID) {
+	if id == nil {
+		s.appID.Store(nil)
+		return
+	}
+	s.appID.Store(&id)
+}
 
 // NotReady has GET /readyz say from now on that no requests should come here.
 func (s *Server) NotReady() { s.draining.Store(true) }

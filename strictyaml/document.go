@@ -113,6 +113,16 @@ func (d *Document) Keys() (keys []string) {
 	return keys
 }
 
+// Source is the scalar under a key as the file has it, with its ${…}; "" if it has none
+// there, or a variable stands over it.
+func (d *Document) Source(key string) string {
+	at := d.written[key]
+	if at.variable != "" {
+		return ""
+	}
+	return at.source
+}
+
 // Decode sets the struct that into points to. It keeps what the file does not
 // name; maps and lists are made anew. A nil expand leaves ${…} as it is.
 func (d *Document) Decode(into any, expand Expand) {

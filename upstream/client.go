@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 
 	"captchagate/captcha"
 
@@ -15,12 +16,12 @@ import (
 
 // A Client asks the Captcha API. It may be used by many goroutines at once.
 type Client struct {
-	web, mini *action
-	carriers  interface { // the pool, or what somebody gave us
+	endpoint *url.URL
+	account  atomic.Pointer[account]
+	carriers interface { // the pool, or what somebody gave us
 		take(ctx context.Context, fresh bool) (carrier, error)
 	}
-	pool    *pool             // nil if somebody did
-	keys    map[uint64]string // AppSecretKey by CaptchaAppId
+	pool    *pool // nil if somebody did
 	metrics *metrics
 	buffers sync.Pool // of *bytes.Buffer, for answers
 	shadows http.RoundTripper
@@ -50,10 +51,8 @@ func New(cfg Config, maxInFlight int, transport http.RoundTripper, reg prometheu
 		return nil, err
 	}
 	c := &Client{
-		web:      newAction(actionWeb, cfg, endpoint),
-		mini:     newAction(actionMini, cfg, endpoint),
+		endpoint: endpoint,
 		carriers: lent{transport},
-		keys:     make(map[uint64]string, len(cfg.Apps)),
 		metrics:  m,
 		shadows:  transport,
 	}
@@ -62,17 +61,43 @@ func New(cfg Config, maxInFlight int, transport http.RoundTripper, reg prometheu
 		c.pool = newPool(endpoint, maxInFlight, m)
 		c.carriers = c.pool
 	}
-	for _, app := range cfg.Apps {
-		c.keys[app.CaptchaAppID] = app.AppSecretKey
-	}
+	c.SetAccount(cfg)
 	return c, nil
+}
+
+// An account is who asks.
+type account struct {
+	web, mini *action
+	keys      map[uint64]string // AppSecretKey by CaptchaAppId
+}
+
+// SetAccount has calls that begin from now on be those of cfg's account and apps; the
+// others end as they began. What else cfg says must be as in New.
+func (c *Client) SetAccount(cfg Config) {
+	a := &account{
+		web:  newAction(actionWeb, cfg, c.endpoint),
+		mini: newAction(actionMini, cfg, c.endpoint),
+		keys: make(map[uint64]string, len(cfg.Apps)),
+	}
+	for _, app := range cfg.Apps {
+		a.keys[app.CaptchaAppID] = app.AppSecretKey
+	}
+	c.account.Store(a)
+}
+
+func (a *account) action(mini bool) *action {
+	if mini {
+		return a.mini
+	}
+	return a.web
 }
 
 // Verify asks about t once, within the context's deadline, or 30 s where it has
 // none. Every error is a *captcha.Failure, and none holds the ticket, a secret
 // or a piece of the answer's body.
 func (c *Client) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
-	key, known := c.keys[t.AppID]
+	by := c.account.Load()
+	key, known := by.keys[t.AppID]
 	if !known {
 		return captcha.Verdict{}, &captcha.Failure{
 			Kind: captcha.Misconfigured,
@@ -83,7 +108,7 @@ func (c *Client) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict,
 	if x != nil && x.Shadow != nil {
 		return c.look(ctx, t, x.Shadow)
 	}
-	r := c.send(ctx, t, key)
+	r := c.send(ctx, t, by.action(t.Mini), key)
 	verdict, failure := c.classify(t.Mini, r)
 	r.release(failure)
 	if failure != nil {

@@ -46,7 +46,7 @@ func (r reply) release(f *captcha.Failure) {
 
 // send makes one call. It alone knows how a call is made; all else sees the
 // reply.
-func (c *Client) send(ctx context.Context, t captcha.Ticket, appSecretKey string) (r reply) {
+func (c *Client) send(ctx context.Context, t captcha.Ticket, act *action, appSecretKey string) (r reply) {
 	out := new(outgoing)
 	defer func() {
 		if p := recover(); p != nil {
@@ -59,10 +59,6 @@ func (c *Client) send(ctx context.Context, t captcha.Ticket, appSecretKey string
 	}
 	ctx, release := bounded(ctx)
 	defer release()
-	act := c.web
-	if t.Mini {
-		act = c.mini
-	}
 	var err error
 	if out.content, err = act.write(t, appSecretKey, captcha.ExchangeOf(ctx)); err != nil {
 		return reply{err: fmt.Errorf("the request could not be made (%T)", err)}

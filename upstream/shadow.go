@@ -31,7 +31,7 @@ func (c *Client) Forward(ctx context.Context, action, version string, body []byt
 	wired := sync.OnceFunc(func() { close(s.Wired) })
 	defer wired()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: wired})
-	r := c.web.request(ctx, &outgoing{content: body})
+	r := c.account.Load().web.request(ctx, &outgoing{content: body})
 	r.Header["X-Tc-Action"], r.Header["X-Tc-Version"] = []string{action}, []string{version}
 	if _, real := c.shadows.(*http.Transport); !real {
 		wired() // whoever stands in for the network tells nothing of its way

@@ -39,12 +39,21 @@ func loadApp(ctx context.Context, store AppStore, id uint64, key [8]byte) (*app,
 	if err != nil {
 		return nil, err
 	}
-	fingerprint := hex.EncodeToString(key[:])
-	if !ok || json.Unmarshal(text, &one.known) != nil || one.known.Key != fingerprint {
-		one.known = knowledge{Key: fingerprint}
+	if !ok || json.Unmarshal(text, &one.known) != nil {
+		one.known = knowledge{}
 	}
+	one.use(key)
 	one.code = one.known.Code
 	return one, nil
+}
+
+// use forgets what was learned of another key than this one.
+func (a *app) use(key [8]byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if fingerprint := hex.EncodeToString(key[:]); a.known.Key != fingerprint {
+		a.known, a.refused, a.answers = knowledge{Key: fingerprint}, 0, 0
+	}
 }
 
 // answer learns from one answer. It reports whether the app became suspect or

@@ -99,6 +99,15 @@ func NewApps(ctx context.Context, next captcha.Verifier, keys map[uint64][8]byte
 	return as, nil
 }
 
+// SetKeys tells the fingerprints of the apps' keys anew.
+func (as *Apps) SetKeys(keys map[uint64][8]byte) {
+	for id, key := range keys {
+		if one := as.apps[id]; one != nil {
+			one.use(key)
+		}
+	}
+}
+
 // Verify asks next, and learns from its answer.
 func (as *Apps) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
 	v, err := as.next.Verify(ctx, t)

@@ -14,9 +14,10 @@ func newReload() *cobra.Command {
 		Use:   "reload",
 		Short: "Have a running gateway read its configuration again",
 		Long: `reload has a running gateway read its configuration again, as SIGHUP does: scenes,
-api_keys, disaster_tickets and challenge.secret. A file with mistakes changes nothing;
-they are listed, and the exit code is 2. It says what changed, what is gone and what
-waits for a restart.`,
+api_keys, disaster_tickets, challenge.secret and the keys of upstream and drop_in. A
+file with mistakes changes nothing; they are listed, and the exit code is 2. It says
+what changed, what is gone and what waits for a restart. Keys that come from files
+(${file:PATH}) need no reload: they are read again when their file changes.`,
 		Example: "  gateway reload --config configs/gateway.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -23,8 +23,8 @@ func newServe() *cobra.Command {
 
 SIGTERM and SIGINT end it: /readyz says 503 and all goes on for shutdown.delay, then
 requests in flight end, for shutdown.timeout at most.
-SIGHUP loads scenes, api_keys, disaster_tickets and challenge.secret again; a
-file with mistakes changes nothing.`,
+SIGHUP loads scenes, api_keys, disaster_tickets, challenge.secret and the keys of
+upstream and drop_in again; a file with mistakes changes nothing.`,
 		Example: "  gateway serve --config configs/gateway.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), path)
