@@ -15,52 +15,98 @@ import (
 const (
 	shownEntries   = 12
 	shownIncidents = 8
+	shownMarks     = 64 // switches in the charts
 )
 
-// A board is what the dashboard shows of one moment.
+// A board is what the dashboard shows of one moment, to everybody alike.
 type board struct {
-	Now      time.Time
-	Head     headline
-	Does     string // what scenes do
-	Status   Status
-	Entries  []control.Entry
-	Unread   bool // the audit could not be read
-	Past     []watch.Incident
-	Operator bool
+	Now     time.Time
+	Head    headline
+	Shares  []share   // of what users got lately
+	Asked   string    // how many they were; "" for none
+	Asking  time.Time // since when they are counted
+	Does    string    // what scenes do, if nobody asked
+	Status  Status
+	Entries []control.Entry
+	Unread  bool // the audit could not be read
+	Past    []watch.Incident
 }
 
-// boardNow is how things are for who asks.
-func (s *Server) boardNow(ctx context.Context, operator bool) board {
-	b := board{Now: time.Now(), Status: s.views.Status().whole(), Past: s.views.Incidents(shownIncidents), Operator: operator}
+// boardNow is how things are.
+func (s *Server) boardNow(ctx context.Context) board {
+	b := board{Now: time.Now(), Status: s.views.Status().whole(), Past: s.views.Incidents(shownIncidents)}
 	b.Head = headlineOf(b.Status, b.Now)
-	var err error
-	if b.Entries, err = s.control.AuditEntries(ctx, time.Time{}, shownEntries); err != nil {
-		s.log.Error("the audit could not be shown", "error", err)
-		b.Unread = true
+	b.Entries, b.Unread = s.entries(ctx, time.Time{}, shownEntries)
+	_, points := s.views.Series(watch.HistorySeconds / 60)
+	b.Asking = b.Now.Add(-lately)
+	if b.Head.Since.After(b.Asking) {
+		b.Asking = b.Head.Since
 	}
-	if b.Status.Mode == "degraded" {
+	shares, total := sharesOf(points, b.Asking, b.Status.Override != nil && b.Status.Override.Mode == control.Normal)
+	if b.Shares = shares; total > 0 {
+		b.Asked = aMinute(total)
+	} else if b.Status.Mode == "degraded" {
 		b.Does = does(s.views.Scenes())
 	}
 	return b
 }
 
-// dashboardPage is the whole page.
+// entries are the newest of the audit; unread says that they cannot be read.
+func (s *Server) entries(ctx context.Context, since time.Time, limit int) (entries []control.Entry, unread bool) {
+	entries, err := s.control.AuditEntries(ctx, since, limit)
+	if err != nil {
+		s.log.Error("the audit could not be shown", "error", err)
+	}
+	return entries, err != nil
+}
+
+// charts are those of a scope.
+func (s *Server) charts(ctx context.Context, of scope) (chartsPart, error) {
+	now := time.Now()
+	_, points := s.views.Series(of.minutes)
+	entries, _ := s.entries(ctx, now.Add(-time.Duration(of.minutes)*time.Minute), shownMarks)
+	return newPast(of, points, now).drawn(entries)
+}
+
+// dashboardPage is the whole page, for who asks.
 type dashboardPage struct {
 	board
 
-	Form  switchForm
-	Actor string
-	Demo  bool // nobody logs in, so nobody logs out
+	Charts   chartsPart
+	Form     switchForm
+	Actor    string
+	Operator bool
+	Demo     bool // nobody logs in, so nobody logs out
 }
 
 // getDashboard shows the dashboard.
 func (s *Server) getDashboard(c *gin.Context) {
-	now := s.boardNow(c.Request.Context(), operates(c))
-	page := dashboardPage{board: now, Form: s.newForm(now.Status), Actor: actor(c), Demo: len(s.guard.tokens) == 0}
+	page := dashboardPage{board: s.boardNow(c.Request.Context()), Actor: actor(c), Operator: operates(c), Demo: len(s.guard.tokens) == 0}
+	page.Form = s.newForm(page.Status)
+	var err error
+	if page.Charts, err = s.charts(c.Request.Context(), scopeOf(c.Query("hours"))); err != nil {
+		s.cannotDraw(c, err)
+		return
+	}
 	s.render(c, http.StatusOK, "dashboard", page)
 }
 
-// getNow shows the part of it that changes all the time.
+func (s *Server) cannotDraw(c *gin.Context, err error) {
+	s.log.Error("the dashboard's charts cannot be drawn", "error", err)
+	refuse(c, http.StatusInternalServerError, "the charts cannot be drawn; the gateway's log says more")
+}
+
+// getNow shows the parts of it that change all the time.
 func (s *Server) getNow(c *gin.Context) {
-	s.render(c, http.StatusOK, "now", s.boardNow(c.Request.Context(), operates(c)))
+	s.render(c, http.StatusOK, "now", s.boardNow(c.Request.Context()))
+}
+
+// getCharts shows the charts.
+func (s *Server) getCharts(c *gin.Context) {
+	part, err := s.charts(c.Request.Context(), scopeOf(c.Query("hours")))
+	if err != nil {
+		s.cannotDraw(c, err)
+		return
+	}
+	s.render(c, http.StatusOK, "charts", part)
 }

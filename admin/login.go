@@ -68,7 +68,7 @@ func (s *Server) postLogin(c *gin.Context) {
 		s.render(c, http.StatusTooManyRequests, "login", loginPage{Wrong: sentenceOf(tooMany.detail)})
 	default:
 		c.Header("WWW-Authenticate", `Bearer realm="captchagate"`)
-		s.render(c, http.StatusUnauthorized, "login", loginPage{Wrong: "This is not one of the gateway's tokens."})
+		s.render(c, http.StatusUnauthorized, "login", loginPage{Wrong: "This is not one of the gateway’s tokens."})
 	}
 }
 

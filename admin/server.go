@@ -100,6 +100,7 @@ func (s *Server) serveDashboard() {
 	page := s.engine.Group("/", s.letInPage)
 	page.Match(readMethods, "/", s.getDashboard)
 	page.Match(readMethods, "/now", s.getNow)
+	page.Match(readMethods, "/charts", s.getCharts)
 	page.POST("/mode", s.postMode)
 	page.POST("/reload", s.postReloadForm)
 }

@@ -1,6 +1,10 @@
 package chart
 
-import "html/template"
+import (
+	"html/template"
+	"math"
+	"time"
+)
 
 // A Span is a stretch of time, in seconds from the axis' beginning.
 type Span struct {
@@ -12,9 +16,10 @@ type Span struct {
 
 // An Axis is the time that charts have in common.
 type Axis struct {
-	Seconds float64 // its length
-	Shades  []Span  // drawn behind every chart; Class outage or unplayed
-	Phases  []Span  // the parts of the time, which PhasesHTML names
+	Seconds float64   // its length
+	Begins  time.Time // if not zero times of day are written, in its zone, in place of seconds
+	Shades  []Span    // drawn behind every chart; Class outage or unplayed
+	Phases  []Span    // the parts of the time, which PhasesHTML names
 }
 
 // PhasesHTML returns the row of the phases' names, to stand above the charts.
@@ -60,10 +65,27 @@ func (a Axis) ticks() []tick {
 		}
 	}
 	var out []tick
-	for at := 0.0; at <= a.Seconds*0.97; at += step {
-		out = append(out, tick{a.percent(at), Clock(at)})
+	for at := a.offset(step); at <= a.Seconds*0.97; at += step {
+		out = append(out, tick{a.percent(at), a.clock(at)})
 	}
 	return out
+}
+
+// offset is where the first round time is.
+func (a Axis) offset(step float64) float64 {
+	if a.Begins.IsZero() {
+		return 0
+	}
+	y, m, d := a.Begins.Date()
+	sinceMidnight := a.Begins.Sub(time.Date(y, m, d, 0, 0, 0, 0, a.Begins.Location())).Seconds()
+	return math.Ceil(sinceMidnight/step)*step - sinceMidnight
+}
+
+func (a Axis) clock(at float64) string {
+	if a.Begins.IsZero() {
+		return Clock(at)
+	}
+	return a.Begins.Add(time.Duration(at * float64(time.Second))).Format("15:04")
 }
 
 // empty is a drawing that has the axis and nothing on it.

@@ -30,6 +30,15 @@ type mark struct {
 	Class, Title string
 }
 
+// Marked returns the chart with where events happened under it.
+func (c Chart) Marked(a Axis, events []Event) Chart {
+	c.drawing.Marks = a.marks(events, c.drawing.Height)
+	for _, m := range c.drawing.Marks {
+		c.drawing.Height = max(c.drawing.Height, m.Y+markHeight)
+	}
+	return c
+}
+
 const rowHeight, markHeight = 26, 18 // pixels
 
 // States draws rows of coloured bands, and under them where events happened.
@@ -38,11 +47,7 @@ func States(a Axis, rows []Row, events []Event) Chart {
 	for i, r := range rows {
 		d.Bands = append(d.Bands, bands{Name: r.Name, Empty: r.Empty, Y: i * rowHeight, Boxes: a.boxes(r.Spans)})
 	}
-	d.Marks = a.marks(events, d.Height)
-	for _, m := range d.Marks {
-		d.Height = max(d.Height, m.Y+markHeight)
-	}
-	return Chart{drawing: d}
+	return Chart{drawing: d}.Marked(a, events)
 }
 
 // marks puts the events' numbers in as many lines as they need to stay apart,
