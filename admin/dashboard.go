@@ -22,7 +22,7 @@ const (
 type board struct {
 	Now     time.Time
 	Head    headline
-	Shares  []share   // of what users got lately
+	Lots    []lot     // of what users got lately
 	Asked   string    // how many they were; "" for none
 	Asking  time.Time // since when they are counted
 	Does    string    // what scenes do, if nobody asked
@@ -42,8 +42,8 @@ func (s *Server) boardNow(ctx context.Context) board {
 	if b.Head.Since.After(b.Asking) {
 		b.Asking = b.Head.Since
 	}
-	shares, total := sharesOf(points, b.Asking, b.Status.Override != nil && b.Status.Override.Mode == control.Normal)
-	if b.Shares = shares; total > 0 {
+	lots, total := lotsOf(points, b.Asking, b.Status.Override != nil && b.Status.Override.Mode == control.Normal)
+	if b.Lots = lots; total > 0 {
 		b.Asked = aMinute(total)
 	} else if b.Status.Mode == "degraded" {
 		b.Does = does(s.views.Scenes())

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"captchagate/chart"
@@ -30,8 +29,8 @@ var kindsOfAnswers = []kindOfAnswer{
 	{"denied", "denied", "denied", func(p watch.Point) uint32 { return p.Answers.Deny.Degraded }},
 }
 
-// A share is how many users got one kind of answer.
-type share struct {
+// A lot is what some users got.
+type lot struct {
 	Class, Text string
 	n           uint32
 }
@@ -39,9 +38,9 @@ type share struct {
 // lately is for how long users are looked at who say what users get now.
 const lately = time.Minute
 
-// sharesOf says what users got in the points since a moment, the most frequent first; total
+// lotsOf says what users got in the points since a moment, the most frequent first; total
 // is how many asked. Whom an operator's "API only" denied is not rejected by the API.
-func sharesOf(points []watch.Point, since time.Time, forced bool) (shares []share, total uint32) {
+func lotsOf(points []watch.Point, since time.Time, forced bool) (lots []lot, total uint32) {
 	for _, k := range kindsOfAnswers {
 		n := uint32(0)
 		for _, p := range points {
@@ -54,14 +53,14 @@ func sharesOf(points []watch.Point, since time.Time, forced bool) (shares []shar
 			if forced && k.class == "rejected" {
 				got, class = "denied", "denied"
 			}
-			shares = append(shares, share{class, got, n})
+			lots = append(lots, lot{class, got, n})
 		}
 	}
-	slices.SortStableFunc(shares, func(a, b share) int { return cmp.Compare(b.n, a.n) })
-	for i := range shares {
-		shares[i].Text = wholePercent(shares[i].n, total) + " " + shares[i].Text
+	slices.SortStableFunc(lots, func(a, b lot) int { return cmp.Compare(b.n, a.n) })
+	for i := range lots {
+		lots[i].Text = wholePercent(lots[i].n, total) + " " + lots[i].Text
 	}
-	return shares, total
+	return lots, total
 }
 
 // wholePercent never rounds up to all nor down to none.
@@ -75,14 +74,6 @@ func wholePercent(n, of uint32) string {
 	default:
 		return fmt.Sprintf("%.0f%s", v, gap)
 	}
-}
-
-// listed joins words as one speaks them.
-func listed(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
 // aMinute writes how many users that was.

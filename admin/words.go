@@ -14,7 +14,7 @@ import (
 var pageWords = template.FuncMap{
 	"when": when, "ago": ago, "due": due, "left": left, "clock": atClock, "percent": percentOf, "nameOf": nameOf, "circuitWord": circuitWord,
 	"age":    func(ms int64) string { return spanOf(time.Duration(ms) * time.Millisecond) },
-	"lookOf": lookOfReplica, "viewOf": viewOf, "lasted": lasted, "becameOf": becameOf, "badOf": badOf, "thisOne": thisOne,
+	"lookOf": lookOfReplica, "viewOf": viewOf, "lasted": lasted, "becameOf": becameOf, "askedAgain": askedAgain, "thisOne": thisOne,
 }
 
 // when is a moment that the script shows in the browser's zone too, where it is pointed at.
@@ -98,22 +98,4 @@ func becameOf(i watch.Incident) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// badOf says what re-verification found of those who were let through.
-func badOf(i watch.Incident) string {
-	r := i.Reverified
-	var parts []string
-	for _, k := range []struct {
-		n    int
-		text string
-	}{{r.Confirmed, "good"}, {r.Refuted, "bad"}, {r.Unverifiable, "unknown for ever"}, {r.Waiting, "not asked yet"}} {
-		if k.n > 0 || k.text == "bad" {
-			parts = append(parts, chart.Count(int64(k.n))+" "+k.text)
-		}
-	}
-	if r.Confirmed+r.Refuted+r.Unverifiable+r.Waiting == 0 {
-		return ""
-	}
-	return "asked again: " + strings.Join(parts, ", ")
 }
