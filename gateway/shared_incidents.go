@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,15 +177,26 @@ func (s *sharedIncidents) gather(ctx context.Context) {
 		if all, ok := s.incidents.Find(i.ID); ok {
 			i = all
 		}
-		if i.Ended == nil {
+		switch {
+		case slices.ContainsFunc(s.ends, func(later ending) bool { return s.outage(later.incident) == i.ID }):
+			continue // with that one
+		case i.Ended == nil:
 			s.ends = append(s.ends, ending{here, time.Now()})
 			continue
 		}
-		got, err := s.board.Claim(ctx, fleet.Claim{Key: "incident", Own: "fleet", Question: "incident:" + i.ID, ID: s.owner, Life: time.Hour, Kept: time.Hour})
+		got, err := s.board.Claim(ctx, fleet.Claim{Key: "incident", Own: "fleet", Question: "incident:" + i.ID, ID: rand.Text(), Life: time.Hour, Kept: time.Hour})
 		if err != nil || got.Standing == fleet.Yours {
 			s.sumUp(i, err == nil)
 		}
 	}
+}
+
+// outage is the id by which all name an incident of this instance.
+func (s *sharedIncidents) outage(i watch.Incident) string {
+	if all, ok := s.incidents.Find(i.ID); ok {
+		return all.ID
+	}
+	return i.ID
 }
 
 // shareIncidents has the instances of the fleet know each other's.

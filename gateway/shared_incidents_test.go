@@ -185,6 +185,32 @@ func TestSharedIncidents_WhoDiesCounts(t *testing.T) {
 	})
 }
 
+// An instance that saw an outage in pieces, which others saw as one, sums it up once.
+func TestSharedIncidents_PiecesOfOneOutageAreSummedUpOnce(t *testing.T) {
+	folder := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		board, sums := fleet.NewMemory(), []string{}
+		opens := func(name string) *witness {
+			return opensWitness(t, board, filepath.Join(folder, name+".db"), name, func(sum string) { sums = append(sums, sum) })
+		}
+		a, b := opens("a"), opens("b")
+		defer a.dies()
+		defer b.dies()
+		a.Begin(watch.KindCircuit, "all the time", time.Now())
+		for _, lasts := range []time.Duration{5 * time.Second, 2 * time.Second, 8 * time.Second} {
+			b.Begin(watch.KindForced, "a piece", time.Now())
+			time.Sleep(lasts)
+			b.End(watch.KindForced, time.Now())
+			time.Sleep(3 * time.Second)
+		}
+		a.End(watch.KindCircuit, time.Now())
+		time.Sleep(5 * time.Minute)
+		if len(sums) != 1 {
+			t.Errorf("summed up %v", sums)
+		}
+	})
+}
+
 // An outage that ended at one instance, and goes on at another one that dies before it
 // could sum it up, is summed up all the same, once.
 func TestSharedIncidents_AnEndIsNotLostWithWhoDies(t *testing.T) {
