@@ -38,6 +38,7 @@ type crew struct {
 
 	api    *captchaAPI
 	redis  *redistest.Server
+	hook   *hook // of reports
 	houses []*house
 	client http.Client
 
@@ -56,7 +57,7 @@ func newCrew(t *testing.T, url string) *crew {
 // usual.
 func crewOf(t *testing.T, url, program string) *crew {
 	t.Helper()
-	c := &crew{T: t, api: newAPI(t, 3), fronts: make([]string, 3)}
+	c := &crew{T: t, api: newAPI(t, 3), hook: newHook(t), fronts: make([]string, 3)}
 	c.client = http.Client{Timeout: patience, Transport: &http.Transport{
 		MaxIdleConnsPerHost: 64,
 		DisableKeepAlives:   !*full, // a busy machine sends on a connection that was closed meanwhile
@@ -64,7 +65,7 @@ func crewOf(t *testing.T, url, program string) *crew {
 	t.Cleanup(c.client.CloseIdleConnections)
 	environ := append(os.Environ(),
 		"GATEWAY__STORE__SECRET=the secret of one fleet", "GATEWAY__CHALLENGE__SECRET=the secret of its challenges",
-		"GATEWAY__CHALLENGE__COST=100",
+		"GATEWAY__CHALLENGE__COST=100", "GATEWAY__REVERIFY__WEBHOOK="+c.hook.URL, "GATEWAY__REVERIFY__SECRET=the secret of its reports",
 	)
 	for i := range 3 {
 		h := &house{t: t, folder: t.TempDir(), environ: environ, simulator: c.api.doors[i].address(), program: program}
@@ -361,7 +362,7 @@ func TestServe_IsAFleet(t *testing.T) {
 	server := redistest.Start(t)
 	c := newCrew(t, server.URL())
 	c.redis = server
-	c.tells(oneSwitch, asksNoRedis, oneAnswer, aTicketOnce, aSolutionOnce, oneBudget, redisIsNeverInTheWay, oneIllInstance, oneProber, oneIncident)
+	c.tells(oneSwitch, anAdoption, asksNoRedis, oneAnswer, aTicketOnce, aSolutionOnce, oneBudget, redisIsNeverInTheWay, oneIllInstance, oneProber, oneIncident)
 }
 
 // tells tells stories until one fails.
