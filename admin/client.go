@@ -106,15 +106,28 @@ func (c *Client) askFor(ctx context.Context, path string, query url.Values, into
 }
 
 func (c *Client) send(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
+	request, err := c.request(ctx, method, path, query, body)
+	if err != nil {
+		return err
+	}
+	text, err := c.do(request)
+	if err == nil && json.Unmarshal(text, into) != nil {
+		err = c.notAGateway()
+	}
+	return err
+}
+
+// request is one to the gateway, with the token.
+func (c *Client) request(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Request, error) {
 	base, err := url.Parse(c.URL)
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || base.User != nil {
-		return ErrAddress
+		return nil, ErrAddress
 	}
 	at := base.JoinPath(path)
 	at.RawQuery = query.Encode()
 	request, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if c.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.Token)
@@ -122,22 +135,24 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	return request, nil
+}
+
+// do returns the body of what is answered with 200.
+func (c *Client) do(request *http.Request) ([]byte, error) {
 	answer, err := c.http().Do(request)
 	if err != nil {
-		return c.unreachable(err)
+		return nil, c.unreachable(err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
-		return c.unreachable(err)
+		return nil, c.unreachable(err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return c.refused(answer, text)
+		return nil, c.refused(answer, text)
 	}
-	if json.Unmarshal(text, into) != nil {
-		return c.notAGateway()
-	}
-	return nil
+	return text, nil
 }
 
 func (c *Client) http() *http.Client {
@@ -160,12 +175,19 @@ func (c *Client) unreachable(err error) error {
 	return fmt.Errorf("cannot reach the gateway at %s: %w; is it running, and is this the address of its admin.listen?", c.URL, err)
 }
 
+// errNothingThere says that a gateway, perhaps one of another version, has nothing at an
+// address. It adds no words.
+var errNothingThere = errors.New("")
+
 // refused makes an error of an answer that is not the one asked for.
 func (c *Client) refused(answer *http.Response, body []byte) error {
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	problem := &api.Problem{}
-	if answer.StatusCode == http.StatusNotFound || kind != "application/problem+json" || json.Unmarshal(body, problem) != nil {
+	if kind != "application/problem+json" || json.Unmarshal(body, problem) != nil {
 		return c.notAGateway()
+	}
+	if answer.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("%w%w", errNothingThere, c.notAGateway())
 	}
 	if problem.Status = answer.StatusCode; problem.Status == http.StatusUnauthorized {
 		hint := "that of " + cmp.Or(c.From, TokenVariable+", which must hold one of admin.tokens,") + " was refused"

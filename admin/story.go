@@ -113,11 +113,7 @@ func sharesOf(scenes []watch.SceneCount) []share {
 
 func totalOf(scenes []watch.SceneCount) (all watch.SceneCount) {
 	for _, s := range scenes {
-		all.Verified += s.Verified
-		all.Solved += s.Solved
-		all.LetThrough += s.LetThrough
-		all.Challenged += s.Challenged
-		all.Denied += s.Denied
+		all = all.Plus(s)
 	}
 	return all
 }

@@ -18,6 +18,11 @@ type SceneCount struct {
 	Denied     int64  `json:"denied"`
 }
 
+// Plus is what the users of both got, under c's name.
+func (c SceneCount) Plus(d SceneCount) SceneCount {
+	return SceneCount{c.Scene, c.Verified + d.Verified, c.Solved + d.Solved, c.LetThrough + d.LetThrough, c.Challenged + d.Challenged, c.Denied + d.Denied}
+}
+
 // maxScenes bounds the scenes of an incident; reloads may bring new ones. All others are
 // counted under the name other.
 const maxScenes = 256

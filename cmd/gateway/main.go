@@ -79,8 +79,7 @@ To see all of it on this machine, without configuration:  gateway demo`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newDemo(), newServe(), newCheck(), newMode(), newStatus(), newSLA(), newWho(), newReload(), newVersion(), newDemoProcess())
+	root.AddCommand(newDemo(), newServe(), newCheck(), newMode(), newStatus(), newIncidents(), newSLA(), newWho(), newReload(), newVersion(), newDemoProcess())
 	return root
 }
 

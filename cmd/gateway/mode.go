@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -110,6 +109,7 @@ part of its users, always the same ones. auto with --scene ends it.`,
 			return err
 		},
 	}
+	cmd.ValidArgs = []cobra.Completion{"auto\tthe circuit breaker decides", "degraded\ttreat the Captcha API as down", "normal\tnever let through or challenge instead of it"}
 	at.add(cmd)
 	cmd.Flags().StringVar(&change.Reason, "reason", "", "why, for the audit (required to set)")
 	cmd.Flags().DurationVar(&change.For, "for", time.Duration(0), "how long, for instance 30m (default: until changed)")
@@ -177,31 +177,37 @@ func checkGiven(cmd *cobra.Command, change control.Change) error {
 
 func newStatus() *cobra.Command {
 	var at adminFlags
-	var asJSON bool
+	var asJSON, follow bool
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Show mode, circuit and the last transitions of a running gateway",
-		Example: "  gateway status\n  gateway status --json | jq .breaker.state",
+		Use:   "status",
+		Short: "Show mode, circuit and the last transitions of a running gateway",
+		Long: `status shows how a running gateway is. With --watch it goes on until you end it: on a
+terminal the screen is drawn again whenever something changes, elsewhere a line is printed
+for each change, or with --json a status a line. It says when the connection is lost, and
+comes back by itself.`,
+		Example: "  gateway status\n  gateway status --watch\n  gateway status --json | jq .breaker.state",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !asJSON {
+			if !asJSON && !follow {
 				return show(cmd, &at, admin.WriteStatus)
 			}
 			client, err := at.client()
 			if err != nil {
 				return err
 			}
+			if follow {
+				return newFollower(cmd, client, asJSON).run(cmd.Context())
+			}
 			st, err := client.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
-			enc := json.NewEncoder(cmd.OutOrStdout())
-			enc.SetIndent("", "  ")
-			return enc.Encode(st)
+			return printJSON(cmd.OutOrStdout(), st)
 		},
 	}
 	at.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status as JSON")
+	cmd.Flags().BoolVar(&follow, "watch", false, "go on, and show each change")
 	return cmd
 }
 
