@@ -44,7 +44,7 @@ func pageAppID(cfg config.Config) (public.AppID, error) {
 
 // accounts are whose signatures the drop-in takes, and for which apps.
 func accounts(cfg config.Config) public.Accounts {
-	a := public.Accounts{Keys: map[string]string{cfg.Upstream.SecretID: cfg.Upstream.SecretKey}, Apps: map[uint64]string{}}
+	a := public.Accounts{Owner: cfg.Upstream.SecretID, Keys: map[string]string{cfg.Upstream.SecretID: cfg.Upstream.SecretKey}, Apps: map[uint64]string{}}
 	for _, one := range cfg.DropIn.Credentials {
 		a.Keys[one.SecretID] = one.SecretKey
 	}

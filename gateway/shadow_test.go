@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"captchagate/policy"
 	"captchagate/public"
 	"captchagate/simulator"
+	"captchagate/tc3"
 )
 
 // inShadow has callers get what the API says, with a scene that would let a few in.
@@ -178,6 +180,39 @@ func TestShadow_PlaysAnOutageBesideTheCallers(t *testing.T) {
 		}
 		if !strings.Contains(h.log.String(), "shadow=true") {
 			t.Error("the log tells of no decision in shadow")
+		}
+	})
+}
+
+// In shadow whoever signs with a key of drop_in.credentials asks the API for nothing but
+// what the drop-in is for: calls go on in the name of upstream's account, which may be
+// allowed more (S12).
+func TestShadow_LendsNobodyTheAccount(t *testing.T) {
+	inHouse(t, func(c *config.Config) {
+		inShadow(c)
+		c.DropIn.Credentials = []public.Credential{{SecretID: "AKIDSHOP", SecretKey: "key-of-the-shop"}}
+	}, func(h *house) {
+		h.scripted.Store(new(`{"Response":{"AppSecretKey":"another app's","RequestId":"1"}}`))
+		for _, row := range []struct{ id, key, action, want string }{
+			{"AKIDSHOP", "key-of-the-shop", "DescribeCaptchaUserAllAppId", "InvalidAction"},
+			{"AKIDSHOP", "key-of-the-shop", "", "MissingParameter"},
+			{"AKIDSHOP", "key-of-the-shop", "DescribeCaptchaResult", "another app's"},
+			{simulator.DefaultSecretID, simulator.DefaultSecretKey, "DescribeCaptchaUserAllAppId", "another app's"},
+		} {
+			h.sent.Store(nil)
+			r := h.signedCall("tr03-forged")
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			signer := tc3.NewSigner(row.id, row.key, "captcha", "content-type;host", "content-type:"+r.Header.Get("Content-Type")+"\nhost:"+r.Host+"\n")
+			now := time.Now().Unix()
+			r.Header.Set("X-TC-Action", row.action)
+			r.Header.Set("X-TC-Timestamp", fmt.Sprint(now))
+			r.Header.Set("Authorization", signer.Authorization(body, now))
+			w := httptest.NewRecorder()
+			h.g.Handler().ServeHTTP(w, r)
+			if asked := h.sent.Load() != nil; !strings.Contains(w.Body.String(), row.want) || asked != (row.want == "another app's") {
+				t.Errorf("%s, %s: %s, want %s; the API was asked: %v", row.id, row.action, w.Body, row.want, asked)
+			}
 		}
 	})
 }

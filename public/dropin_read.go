@@ -277,7 +277,7 @@ func (q *call) addExtra(members string) {
 
 // check refuses what the API would refuse too, without asking it.
 func (d *dropIn) check(q *call) *refusal {
-	key, known := (*d.apps.Load())[q.Ticket.AppID]
+	key, known := d.known.Load().Apps[q.Ticket.AppID]
 	if !known {
 		return unknownApp
 	}

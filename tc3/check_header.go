@@ -46,7 +46,7 @@ func parseAuthorization(header string) (a authorization, ok bool) {
 		return a, false
 	}
 	_, err := hex.Decode(a.mac[:], []byte(a.sum))
-	return a, a.id != "" && a.signed != "" && err == nil
+	return a, a.id != "" && a.fewSigned() && err == nil
 }
 
 // scope reads "ID/DATE/SERVICE/tc3_request".
@@ -56,6 +56,24 @@ func (a *authorization) scope(value string) bool {
 	date, service, both := strings.Cut(rest, "/")
 	a.id, a.date, a.service = id, date, service
 	return ok && found && both && !strings.Contains(service, "/")
+}
+
+// maxSigned is how many headers may be signed; SDKs sign two or three.
+const maxSigned = 32
+
+// fewSigned reports whether some headers are signed, few and each once: the request that
+// is hashed is then no longer than its headers are, however those are named.
+func (a *authorization) fewSigned() bool {
+	var seen [maxSigned]string
+	n := 0
+	for name := range strings.SplitSeq(a.signed, ";") {
+		if n == maxSigned || name == "" || slices.Contains(seen[:n], name) {
+			return false
+		}
+		seen[n] = name
+		n++
+	}
+	return true
 }
 
 // covers reports whether the headers are signed without which a signature says little.

@@ -183,3 +183,22 @@ func BenchmarkChecker(b *testing.B) {
 		}
 	}
 }
+
+// A short header that names a long one again and again would have a long text hashed for
+// each request: names that come twice, or are many, are no signature.
+func TestChecker_HashesNoMoreThanWasSent(t *testing.T) {
+	for _, signed := range []string{
+		"content-type;host;" + strings.Repeat("x-long;", 10_000) + "x-end",
+		"content-type;host;host",
+		"content-type;host;",
+		";content-type;host",
+		"content-type;host;" + strings.Join(strings.Split("abcdefghijklmnopqrstuvwxyz01234", ""), ";"),
+	} {
+		r := vector(signed, plainSum)
+		r.Header.Set("X-Long", strings.Repeat("x", 30_000))
+		c := tc3.NewChecker(map[string]string{"AKIDEXAMPLE": "EXAMPLEKEY"})
+		if _, err := c.Check(r, []byte(body), nil, signedAt); !errors.Is(err, tc3.ErrUnsigned) {
+			t.Errorf("%.40s…: %v, want %v", signed, err, tc3.ErrUnsigned)
+		}
+	}
+}
