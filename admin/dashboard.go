@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"captchagate/control"
+	"captchagate/sla"
 	"captchagate/watch"
 )
 
@@ -76,12 +77,13 @@ type dashboardPage struct {
 	Form     switchForm
 	Actor    string
 	Operator bool
-	Demo     bool // nobody logs in, so nobody logs out
+	Demo     bool         // nobody logs in, so nobody logs out
+	Levels   []sla.Report // of this month and the last
 }
 
 // getDashboard shows the dashboard.
 func (s *Server) getDashboard(c *gin.Context) {
-	page := dashboardPage{board: s.boardNow(c.Request.Context()), Actor: actor(c), Operator: operates(c), Demo: len(s.guard.tokens) == 0}
+	page := dashboardPage{board: s.boardNow(c.Request.Context()), Actor: actor(c), Operator: operates(c), Demo: len(s.guard.tokens) == 0, Levels: s.levels()}
 	page.Form = s.newForm(page.Status)
 	var err error
 	if page.Charts, err = s.charts(c.Request.Context(), scopeOf(c.Query("hours"))); err != nil {

@@ -32,7 +32,7 @@ func TestDashboard_AsksForTheToken(t *testing.T) {
 func TestDashboard_HasAStrictPolicy(t *testing.T) {
 	d := build(t, tokens)
 	session := d.login(t, operatorToken)
-	for _, path := range []string{"/", "/now"} {
+	for _, path := range []string{"/", "/now", "/sla"} {
 		w := d.ask(t, "GET", path, "", session)
 		policy := w.Header().Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} {
@@ -136,5 +136,27 @@ func TestDashboard_EscapesWhatOthersWrote(t *testing.T) {
 	w := d.ask(t, "GET", "/", "", d.login(t, operatorToken))
 	if w.Code != 200 || strings.Contains(w.Body.String(), "<script>") || strings.Contains(w.Body.String(), bad) {
 		t.Errorf("status %d: it has markup of others: %s", w.Code, w.Body)
+	}
+}
+
+// A month's service levels have a page, with what can be claimed and whose records decide;
+// what is no month is told, and the present one shown. O2
+func TestDashboard_ShowsServiceLevels(t *testing.T) {
+	d := build(t, tokens)
+	if w := d.ask(t, "GET", "/sla", ""); w.Code != 401 {
+		t.Errorf("without a session: status %d", w.Code)
+	}
+	session := d.login(t, viewerToken)
+	w := d.ask(t, "GET", "/sla?month=2020-10", "", session)
+	for _, part := range []string{"Service levels of 2020-10", `href="sla?month=2020-09"`, `href="sla?month=2020-11"`, "own records decide", "10 × 3 = 30", "26"} {
+		if !strings.Contains(w.Body.String(), part) {
+			t.Errorf("the page lacks %q: %s", part, w.Body)
+		}
+	}
+	if w := d.ask(t, "GET", "/sla?month=bad", "", session); w.Code != 400 || !strings.Contains(w.Body.String(), "such as 2026-11") || !strings.Contains(w.Body.String(), "Service levels of 2026-11") {
+		t.Errorf("a bad month: status %d: %s", w.Code, w.Body)
+	}
+	if w := d.ask(t, "GET", "/", "", session); !strings.Contains(w.Body.String(), `href="sla?month=2026-11"`) {
+		t.Errorf("nothing leads there: %s", w.Body)
 	}
 }

@@ -101,6 +101,7 @@ func (s *Server) serveDashboard() {
 	page.Match(readMethods, "/", s.getDashboard)
 	page.Match(readMethods, "/now", s.getNow)
 	page.Match(readMethods, "/charts", s.getCharts)
+	page.Match(readMethods, "/sla", s.getLevels)
 	page.POST("/mode", s.postMode)
 	page.POST("/reload", s.postReloadForm)
 }

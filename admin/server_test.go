@@ -123,7 +123,13 @@ func (d *door) SLA(month string) (sla.Report, error) {
 	if month == "bad" {
 		return sla.Report{}, sla.ErrMonth
 	}
-	return sla.Report{Month: cmp.Or(month, "2026-11"), Faults: []sla.Fault{{Kinds: map[string]int64{"26": 1}, RequestIDs: []string{}}}}, nil
+	month = cmp.Or(month, "2026-11")
+	from, err := time.Parse("2006-01", month)
+	return sla.Report{
+		Month: month, From: from, To: from.AddDate(0, 1, 0), Target: 0.9999, Availability: 0.99, Requests: 4, Failed: 3,
+		Faults: []sla.Fault{{Began: from, Ended: from.Add(time.Minute), Minutes: 1, Requests: 4, Failed: 3, Kinds: map[string]int64{"26": 3}, RequestIDs: []string{}}},
+		Claim:  sla.Claim{Verifications: 30, Until: from.AddDate(0, 3, 0)},
+	}, err
 }
 
 // Reverified is as many reports as are asked for.
@@ -316,5 +322,20 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The service levels come in the contract's shape, and what is no month is told with the
+// form of one. O2
+func TestSLA_AnswersInItsShape(t *testing.T) {
+	d := build(t, tokens)
+	for query, want := range map[string]int{"": 200, "?month=2026-10": 200, "?month=bad": 400, "?month=": 400} {
+		w := d.ask(t, "GET", "/admin/v1/sla"+query, "", bearer(viewerToken))
+		if w.Code != want || want == 400 && !strings.Contains(w.Body.String(), "such as 2026-11") || want == 200 && !strings.Contains(w.Body.String(), `"claim":{"verifications":30`) {
+			t.Errorf("%q: status %d: %s", query, w.Code, w.Body)
+		}
+	}
+	if w := d.ask(t, "GET", "/admin/v1/sla", ""); w.Code != 401 {
+		t.Errorf("without a token: status %d", w.Code)
 	}
 }

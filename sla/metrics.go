@@ -8,9 +8,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// judgedAfter is how many minutes after its own a minute is counted as judged: by then
-// other instances have told what they saw of it.
-const judgedAfter = 4
+// A minute is counted once its last calls have ended, and in a fleet all instances have
+// told what they saw of it.
+const (
+	judgedAfter       = 10 * time.Second
+	judgedAfterOthers = 2 * time.Minute
+)
 
 // minutesCounter counts the minutes since the process began, as they are judged.
 type minutesCounter struct {
@@ -23,7 +26,7 @@ func (c *minutesCounter) register(l *Levels, reg prometheus.Registerer) {
 	c.next = minuteOf(time.Now())
 	for r, name := range resultNames {
 		promauto.With(reg).NewCounterFunc(prometheus.CounterOpts{
-			Name: "captchagate_sla_minutes_total", Help: "Minutes since the start, as the provider's agreement judges them; in a fleet those of all instances. Counted four minutes after their end.",
+			Name: "captchagate_sla_minutes_total", Help: "Minutes since the start, as the provider's agreement judges them; in a fleet those of all instances. Counted 10 s after their end, in a fleet 2 min.",
 			ConstLabels: prometheus.Labels{"result": name},
 		}, func() float64 { return c.of(l, result(r)) })
 	}
@@ -33,7 +36,11 @@ func (c *minutesCounter) register(l *Levels, reg prometheus.Registerer) {
 func (c *minutesCounter) of(l *Levels, r result) float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := minuteOf(time.Now()) - judgedAfter; now > c.next {
+	after := judgedAfter
+	if l.shared.Load() {
+		after = judgedAfterOthers
+	}
+	if now := minuteOf(time.Now().Add(time.Duration(l.offset.Load()) - after)); now > c.next {
 		p := l.period(c.next, now)
 		for minute := c.next; minute < now; minute++ {
 			c.total[l.judged(p, minute)]++

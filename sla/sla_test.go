@@ -125,7 +125,7 @@ func TestLevels_CountJudgedMinutes(t *testing.T) {
 		w.fails(1, "fault", "")
 		at(time.March, 1, 0, 8, 30)
 		for range 2 {
-			if a, u, n := w.minutes(); a != 1 || u != 1 || n != 2 {
+			if a, u, n := w.minutes(); a != 1 || u != 1 || n != 6 {
 				t.Errorf("%v available, %v unavailable, %v unseen", a, u, n)
 			}
 		}

@@ -18,7 +18,7 @@ func (r Report) Text() string {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&out, "%-13s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("service", "levels of %s, %s to %s", r.Month, stamp(r.From), stamp(r.To))
+	line("month", "%s, %s to %s", r.Month, stamp(r.From), stamp(r.To))
 	met := "met"
 	if r.Availability < r.Target {
 		met = "MISSED"
@@ -40,6 +40,11 @@ func (r Report) Text() string {
 	line("claim", "%s", r.claim())
 	line("", "%s", OwnRecords)
 	return out.String()
+}
+
+// Summary is the report in a line.
+func (r Report) Summary() string {
+	return fmt.Sprintf("%s available, unavailable minutes: %d; to claim: %s", percent(r.Availability), r.Unavailable, r.claim())
 }
 
 func (r Report) claim() string {
@@ -67,7 +72,7 @@ func (r Report) Ticket() string {
 		}
 	}
 	billed := r.Claim.Verifications / claimFactor
-	fmt.Fprintf(&out, "\nBy our count %d minutes of the month were unavailable: an availability of %s, where %s is promised. In them %d requests failed that are billed (health checks with disaster tickets left out).\n", r.Unavailable, percent(r.Availability), percent(r.Target), billed)
+	fmt.Fprintf(&out, "\nUnavailable minutes of the month by our count: %d, an availability of %s, where %s is promised. In them %d requests failed that are billed (health checks with disaster tickets left out).\n", r.Unavailable, percent(r.Availability), percent(r.Target), billed)
 	fmt.Fprintf(&out, "We ask for %d × %d = %d verifications. The last day for this claim is %s.\n", claimFactor, billed, r.Claim.Verifications, r.Claim.LastDay())
 	fmt.Fprintf(&out, "\nThese are the calls that our gateway saw; your own records decide.\n")
 	return out.String()

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -36,7 +37,11 @@ into a ticket to the provider follows, with its last day. The provider's own rec
 			}
 			fmt.Fprint(out, report.Text())
 			if ticket := report.Ticket(); ticket != "" {
-				fmt.Fprintf(out, "\nTo paste into a ticket to the provider:\n\n%s", ticket)
+				when := ""
+				if time.Now().Before(report.To) {
+					when = ", once the month is over"
+				}
+				fmt.Fprintf(out, "\nTo paste into a ticket to the provider%s:\n\n%s", when, ticket)
 			}
 			return nil
 		},
