@@ -35,6 +35,14 @@ func ExchangeOf(ctx context.Context) *Exchange {
 	return x
 }
 
+// A Forwarded call is a caller's, to be made as it is.
+type Forwarded struct {
+	Action, Version string
+	Body            []byte
+	SecretID        string // who signs it; empty for the account that the gateway asks with
+	SecretKey       string
+}
+
 // A Shadow is a call to the Captcha API that goes out whatever is decided meanwhile. A
 // decision that looks at it makes no call of its own.
 type Shadow struct {

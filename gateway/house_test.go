@@ -44,6 +44,7 @@ type house struct {
 
 	scripted atomic.Pointer[string]        // what the API answers instead of the simulator
 	sent     atomic.Pointer[string]        // the body of the last call that was answered so
+	sender   atomic.Pointer[string]        // its Authorization
 	reload   func() (config.Config, error) // what the configuration file holds by now
 	signers  *tc3.Checker                  // accounts whose calls the API passes, whatever the ticket; nil = it is the simulator
 }

@@ -162,7 +162,7 @@ func (d *dropIn) serve(c *gin.Context) {
 	q, refused := d.read(c, began)
 	if q != nil {
 		d.server.vouch(c.Request.Context())
-		if d.Shadow && d.mayForward(q) {
+		if d.Shadow {
 			d.shadow(c, q, refused, began)
 			return
 		}
@@ -188,13 +188,6 @@ func (d *dropIn) serve(c *gin.Context) {
 	d.server.lines.decision(c, a, got.decision)
 	d.server.count(q.Scene, got.decision)
 	got.write(c)
-}
-
-// mayForward reports whether a call may go on in shadow. It is signed with upstream's key
-// there, which may be allowed more than to verify tickets: whoever signs with another asks
-// for no more than that.
-func (d *dropIn) mayForward(q *call) bool {
-	return q.action == actionWeb || q.action == actionMini || q.signature.ID == d.known.Load().Owner
 }
 
 // decide decides about the user of a call. It does even if its caller goes away: the

@@ -18,7 +18,19 @@ const maxShadow = 60 * time.Second
 
 // A Forwarder makes calls of callers as they are, and tells s what came of them.
 type Forwarder interface {
-	Forward(ctx context.Context, action, version string, body []byte, s *captcha.Shadow)
+	Forward(ctx context.Context, f captcha.Forwarded, s *captcha.Shadow)
+}
+
+// forwarded is a call as it goes on in shadow. The account of upstream may be allowed
+// more than to verify tickets: it signs only what the drop-in is for, and every other call
+// is signed with its caller's own key.
+func (d *dropIn) forwarded(q *call) captcha.Forwarded {
+	f := captcha.Forwarded{Action: q.action, Version: q.version, Body: q.sent}
+	known := d.known.Load()
+	if q.action != actionWeb && q.action != actionMini && q.signature.ID != known.Owner {
+		f.SecretID, f.SecretKey = q.signature.ID, known.Keys[q.signature.ID]
+	}
+	return f
 }
 
 // shadow passes a call on to the API and its answer back, as if nobody were between, and
@@ -28,7 +40,7 @@ func (d *dropIn) shadow(c *gin.Context, q *call, refused *refusal, began time.Ti
 	ctx, cancel := context.WithTimeout(c.Request.Context(), maxShadow)
 	defer cancel()
 	s := captcha.NewShadow()
-	go d.forwarder.Forward(ctx, q.action, q.version, q.sent, s)
+	go d.forwarder.Forward(ctx, d.forwarded(q), s)
 	decision := d.wouldDecide(ctx, c, q, refused, s, began)
 	<-s.Done
 	apiAnswer{decision: decision}.tell(c.Writer.Header())

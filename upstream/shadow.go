@@ -24,15 +24,19 @@ func newShadowTransport(scheme string) *http.Transport {
 	return t
 }
 
-// Forward makes a call of somebody else's, signed anew for our account, and has s tell
-// what came of it. It takes as long as ctx lets it.
-func (c *Client) Forward(ctx context.Context, action, version string, body []byte, s *captcha.Shadow) {
+// Forward makes a call of somebody else's, signed anew, and has s tell what came of it.
+// It takes as long as ctx lets it.
+func (c *Client) Forward(ctx context.Context, f captcha.Forwarded, s *captcha.Shadow) {
 	defer close(s.Done)
 	wired := sync.OnceFunc(func() { close(s.Wired) })
 	defer wired()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: wired})
-	r := c.account.Load().web.request(ctx, &outgoing{content: body})
-	r.Header["X-Tc-Action"], r.Header["X-Tc-Version"] = []string{action}, []string{version}
+	asker := c.account.Load().web
+	if f.SecretID != "" {
+		asker = newAction(f.Action, Config{SecretID: f.SecretID, SecretKey: f.SecretKey}, c.endpoint)
+	}
+	r := asker.request(ctx, &outgoing{content: f.Body})
+	r.Header["X-Tc-Action"], r.Header["X-Tc-Version"] = []string{f.Action}, []string{f.Version}
 	if _, real := c.shadows.(*http.Transport); !real {
 		wired() // whoever stands in for the network tells nothing of its way
 	}
