@@ -102,7 +102,7 @@ func sharesOf(scenes []watch.SceneCount) []share {
 		{Count: all.Challenged, Text: "shown the alternate challenge", Class: "challenged"},
 		{Count: all.Denied, Text: "denied", Class: "denied"},
 	}
-	sum := sumOf(all)
+	sum := all.Sum()
 	shares = slices.DeleteFunc(shares, func(s share) bool { return s.Count == 0 })
 	slices.SortStableFunc(shares, func(a, b share) int { return int(b.Count - a.Count) })
 	for i := range shares {
@@ -118,15 +118,11 @@ func totalOf(scenes []watch.SceneCount) (all watch.SceneCount) {
 	return all
 }
 
-func sumOf(c watch.SceneCount) int64 {
-	return c.Verified + c.Solved + c.LetThrough + c.Challenged + c.Denied
-}
-
 // Total is what all scenes got.
 func (s story) Total() watch.SceneCount { return totalOf(s.Scenes) }
 
 // Answers is how many answers were given.
-func (s story) Answers() int64 { return sumOf(s.Total()) }
+func (s story) Answers() int64 { return s.Total().Sum() }
 
 // askedAgain says what became of those who were let through.
 func askedAgain(r watch.Reverified) string {

@@ -90,6 +90,8 @@ type state struct {
 
 	Version uint64 `json:"version,omitempty"` // grows with each change
 	Name    string `json:"name,omitempty"`    // of the change
+	Actor   string `json:"actor,omitempty"`   // who made it
+	Summary string `json:"summary,omitempty"` // what it was, and why
 }
 
 // New loads what was forced when the last process ended; what has lapsed since

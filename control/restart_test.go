@@ -78,7 +78,7 @@ func TestControl_LeavesTheSwitchWhereTheStoreFails(t *testing.T) {
 		}
 		wantSeen(t, h, "auto@0", "degraded@0", "auto@60")
 		h.end() // what waits for the store gets one more try
-		wantLog(t, &h.log, "what lapsed could not be stored; it has lapsed all the same", "the audit could not be written; trying again", "an entry of the audit is lost")
+		wantLog(t, &h.log, "switched", "what lapsed could not be stored; it has lapsed all the same", "the audit could not be written; trying again", "an entry of the audit is lost")
 	})
 }
 

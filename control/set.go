@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -41,7 +42,9 @@ func (c *Control) apply(ctx context.Context, ch Change) error {
 	defer c.mu.Unlock()
 	now := time.Now().UTC().Round(0) // by the clock on the wall, as after a restart
 	was, e := c.state.Load(), ch.entry(now)
-	if err := c.persist(ctx, was.with(ch, now).named(was.Version, c.shared(now)), e); err != nil {
+	next := was.with(ch, now).named(was.Version, c.shared(now))
+	next.Actor, next.Summary = e.Actor, e.Summary
+	if err := c.persist(ctx, next, e); err != nil {
 		return fmt.Errorf("control: the change could not be stored, so it was not made: %w", err)
 	}
 	c.tell(e)
@@ -62,8 +65,16 @@ func (c *Control) persist(ctx context.Context, next *state, e Entry) error {
 	}
 	c.state.Store(next)
 	c.tellReaders(e)
-	c.log.Info("switched", "summary", e.Summary, "actor", e.Actor)
+	c.log.Log(ctx, next.level(), "switched", "summary", e.Summary, "actor", e.Actor)
 	return nil
+}
+
+// level is how loudly the log tells of a change to s: what is forced on all is a warning.
+func (s *state) level() slog.Level {
+	if s.Override != nil {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
 }
 
 // with returns what ch makes of s.

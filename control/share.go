@@ -52,7 +52,7 @@ func (c *Control) adopt(ctx context.Context, next *state) (adopted bool, err err
 		return false, nil
 	}
 	c.state.Store(next)
-	c.log.Info("another instance of the fleet has switched", "version", next.Version)
+	c.log.Log(ctx, next.level(), "another instance of the fleet has switched", "summary", next.Summary, "actor", next.Actor, "version", next.Version)
 	value, err := json.Marshal(next)
 	if err == nil {
 		err = c.store.Put(context.WithoutCancel(ctx), bucket, switchKey, value, 0)

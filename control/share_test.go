@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,9 @@ func TestControl_SharesASwitch(t *testing.T) {
 		tell(a, b, ahead)
 		if o := b.Override(); o == nil || o.Reason != "API down" || !o.Until.Equal(a.Override().Until.Add(2*ahead)) {
 			t.Errorf("the override is %+v", o)
+		}
+		if text := b.log.text.String(); !strings.Contains(text, `another instance of the fleet has switched" summary="drill on login for 50 % of its users until changed: drill" actor=ops`) {
+			t.Errorf("the log of the other does not say who switched and why: %s", text)
 		}
 		for range 2 { // the same again changes nothing
 			must(t, b.Merge(t.Context(), told, -ahead))

@@ -131,16 +131,22 @@ func (r *recorder) counts(incident string) watch.Counts {
 
 // sumUp enters an outage that is over, in a fleet for all of its instances.
 func (r *recorder) sumUp(i watch.Incident, forAll bool) {
-	var answers int64
-	for _, a := range i.Answers {
-		answers += a.Count
+	var all watch.SceneCount
+	for _, s := range i.Scenes {
+		all = all.Plus(s)
 	}
 	lasted := time.Duration(0)
 	if i.Ended != nil {
 		lasted = i.Ended.Sub(i.Began).Round(time.Second)
 	}
-	summary := fmt.Sprintf("an outage of %v is over, %d answers were given in it: %s", lasted, answers, i.Evidence)
-	r.log.Warn("an outage is over", "incident", i.ID, "lasted", lasted.String(), "answers", answers, "evidence", i.Evidence)
+	what, message := "an outage of %v is over", "an outage is over"
+	if i.Forced() {
+		what, message = "degraded mode was forced for %v and is no longer", "degraded mode is forced no longer"
+	}
+	summary := fmt.Sprintf(what+", %d answers were given in it: %s", lasted, all.Sum(), i.Evidence)
+	r.log.Warn(message, "incident", i.ID, "lasted", lasted.String(), "answers", all.Sum(),
+		"verified", all.Verified, "let_through", all.LetThrough, "solved", all.Solved, "challenged", all.Challenged, "denied", all.Denied,
+		"spared", i.Spared, "evidence", i.Evidence)
 	audit := r.control.Audit
 	if forAll {
 		audit = r.control.AuditForAll

@@ -55,6 +55,15 @@ type group struct {
 	others int // fleets with another secret, when it was last looked
 }
 
+// Instance is what the fleet calls this instance, another one after a restart; "" for one
+// alone.
+func (g *Gateway) Instance() string {
+	if g.group == nil {
+		return ""
+	}
+	return g.group.member.ID()
+}
+
 // newGroup joins a fleet, or returns nil if cfg knows none. Nothing waits for Redis:
 // an instance starts and serves without it.
 func newGroup(cfg config.Config, log *slog.Logger, reg prometheus.Registerer) (*group, error) {

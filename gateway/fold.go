@@ -51,8 +51,9 @@ type fold struct {
 	late    int    // lines that were held first
 	written time.Time
 	told    int // lines that were written at once
-	held    func(times int)
-	times   int // lines that the held one stands for
+	held    func(times int, since time.Time)
+	times   int       // lines that the held one stands for
+	since   time.Time // the first of them came
 	timer   *time.Timer
 	due     time.Time // when it goes off
 }
@@ -86,15 +87,29 @@ func (h *folder) fold(ctx context.Context, r slog.Record, about string) error {
 	if !state {
 		key = h.key(r)
 	}
-	later := func(times int) {
+	later := func(times int, since time.Time) {
 		r := r.Clone()
-		r.AddAttrs(slog.Int("times", times))
+		r.Time = time.Now()
+		r.AddAttrs(slog.Int("times", times), slog.Time(sinceKey(r), since.UTC()))
 		_ = h.Handler.Handle(context.WithoutCancel(ctx), r)
 	}
 	if h.folds.writesNow(key, state, r.Level >= slog.LevelWarn, r.Message, later) {
 		return h.Handler.Handle(ctx, r)
 	}
 	return nil
+}
+
+// sinceKey is the attribute that says when the first of the lines came that one stands for:
+// since, unless the line says itself since when something goes on.
+func sinceKey(r slog.Record) (key string) {
+	key = "since"
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == key {
+			key = "first"
+		}
+		return key == "since"
+	})
+	return key
 }
 
 // aboutOf is the state that a line is about; "" if none.
@@ -129,8 +144,8 @@ func asText(attrs []slog.Attr) string {
 }
 
 // writesNow reports whether a line is to be written now; else later is called with
-// how many lines it stands for, unless another comes that stands for it.
-func (fs *folds) writesNow(key string, state, bad bool, message string, later func(times int)) bool {
+// how many lines it stands for and since when, unless another comes that stands for it.
+func (fs *folds) writesNow(key string, state, bad bool, message string, later func(times int, since time.Time)) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f, known := fs.by[key]
@@ -151,6 +166,9 @@ func (fs *folds) writesNow(key string, state, bad bool, message string, later fu
 		return true
 	}
 	f.bad = bad && (message != f.last || f.bad)
+	if f.held == nil {
+		f.since = time.Now()
+	}
 	f.held, f.times, f.last = later, f.times+1, message
 	if state {
 		f.timer.Reset(f.rest())
@@ -186,7 +204,7 @@ func (fs *folds) unfold(key string, f *fold) {
 }
 
 func (f *fold) flush() {
-	f.held(f.times)
+	f.held(f.times, f.since)
 	f.late++
 	f.held, f.times, f.bad, f.written = nil, 0, false, time.Now()
 }

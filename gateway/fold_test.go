@@ -166,3 +166,26 @@ func TestFolder_SaysLastHowAStateIs(t *testing.T) {
 		}
 	})
 }
+
+// What is held is written with the time of its writing, and with when the first of the lines
+// came that it stands for.
+func TestFolder_SaysSinceWhen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out journal
+		log, end := gateway.Folding(slog.NewTextHandler(&out, nil))
+		log.Warn("full")
+		began := time.Now()
+		time.Sleep(10 * time.Second)
+		log.Warn("full")
+		time.Sleep(10 * time.Second)
+		log.Warn("full")
+		time.Sleep(time.Minute)
+		end()
+		synctest.Wait()
+		_, line, _ := strings.Cut(out.String(), "\n")
+		written, since := began.Add(time.Minute).Format("time=2006-01-02T15:04:05"), began.Add(10*time.Second).UTC().Format("since=2006-01-02T15:04:05")
+		if !strings.HasPrefix(line, written) || !strings.Contains(line, since) || !strings.Contains(line, "times=2") {
+			t.Errorf("%q, want %s and %s", line, written, since)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -39,4 +40,24 @@ func TestForced_UsersReturnAsSlowlyAsTheyWereAwayLong(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The beginning of a forced spell is a warning that says who and why; its end is none of an
+// outage, and says what users got in it.
+func TestForced_IsToldInTheLog(t *testing.T) {
+	inHouse(t, nil, func(h *house) {
+		h.throws(`{"mode":"degraded","reason":"maintenance"}`)
+		h.throws(`{"mode":"auto","reason":"over"}`)
+		h.awaits("closed", time.Minute)
+		time.Sleep(2 * time.Second)
+		log := h.log.String()
+		for _, want := range []string{`level=WARN msg=switched summary="forced degraded until changed: maintenance"`, `msg="degraded mode is forced no longer"`, "let_through=0", "spared=0"} {
+			if !strings.Contains(log, want) {
+				t.Errorf("%s is missing in\n%s", want, log)
+			}
+		}
+		if strings.Contains(log, "an outage is over") {
+			t.Errorf("an operator's doing is told as an outage:\n%s", log)
+		}
+	})
 }

@@ -88,6 +88,11 @@ const (
 	maxEvidence = 1 << 10 // bytes of one text
 )
 
+// Forced reports whether it was an operator's doing alone.
+func (i *Incident) Forced() bool {
+	return !slices.ContainsFunc(i.Parts, func(p Part) bool { return p.Kind != KindForced })
+}
+
 // begin opens a part of a kind, unless one is open. A part that was cut
 // off at that moment, when an earlier process ended, goes on.
 func (i *Incident) begin(kind Kind, evidence string, at, cut time.Time) {

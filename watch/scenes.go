@@ -23,6 +23,11 @@ func (c SceneCount) Plus(d SceneCount) SceneCount {
 	return SceneCount{c.Scene, c.Verified + d.Verified, c.Solved + d.Solved, c.LetThrough + d.LetThrough, c.Challenged + d.Challenged, c.Denied + d.Denied}
 }
 
+// Sum is how many answers c counts.
+func (c SceneCount) Sum() int64 {
+	return c.Verified + c.Solved + c.LetThrough + c.Challenged + c.Denied
+}
+
 // maxScenes bounds the scenes of an incident; reloads may bring new ones. All others are
 // counted under the name other.
 const maxScenes = 256

@@ -108,24 +108,25 @@ func (f *follower) draw(s admin.Status) error {
 
 // line prints what changed in a line: what the gateway decides by, and no counter.
 func (f *follower) line(s admin.Status) error {
-	text := "mode " + s.Mode
+	parts := []string{"mode " + s.Mode}
 	if o := s.Override; o != nil {
-		text += fmt.Sprintf(" (forced %s by %s: %s)", o.Mode, o.Actor, o.Reason)
+		parts[0] += fmt.Sprintf(" (forced %s by %s: %s)", o.Mode, o.Actor, o.Reason)
 	}
-	text += ", circuit " + strings.ReplaceAll(s.Breaker.State, "_", " ")
+	parts = append(parts, "circuit "+strings.ReplaceAll(s.Breaker.State, "_", " "))
 	if s.Breaker.State != "closed" && s.Breaker.Evidence != "" {
-		text += " (" + s.Breaker.Evidence + ")"
+		parts[1] += " (" + s.Breaker.Evidence + ")"
 	}
-	text += ", account " + s.Account.State
+	parts = append(parts, "account "+s.Account.State)
 	for _, d := range s.Drills {
-		text += fmt.Sprintf(", drill on %s", d.Scene)
+		parts = append(parts, "drill on "+d.Scene)
 	}
 	if !s.Store.Healthy {
-		text += ", store takes no writes"
+		parts = append(parts, "store takes no writes")
 	}
 	if s.Fleet != nil {
-		text += fmt.Sprintf(", fleet %d alive %d ill, Redis %s", s.Fleet.Alive, s.Fleet.Ill, s.Fleet.Redis)
+		parts = append(parts, fmt.Sprintf("fleet %d alive %d ill, Redis %s", s.Fleet.Alive, s.Fleet.Ill, s.Fleet.Redis))
 	}
+	text := strings.Join(parts, ", ")
 	if text == f.last {
 		return nil
 	}

@@ -71,7 +71,11 @@ func serve(ctx context.Context, path string) error {
 	defer g.Close()
 	go reloads(ctx, g, hup)
 	return g.Run(ctx, func(listen, admin string) {
-		log.Info("ready", "listen", listen, "admin", admin, "version", gateway.Version(), "pid", os.Getpid())
+		about := []any{"listen", listen, "admin", admin, "version", gateway.Version(), "pid", os.Getpid()}
+		if id := g.Instance(); id != "" {
+			about = append(about, "instance", id)
+		}
+		log.Info("ready", about...)
 	})
 }
 
