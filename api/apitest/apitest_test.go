@@ -195,8 +195,8 @@ const status = `{"mode":"degraded",
 "next_probe_at":"2026-01-02T03:04:06Z","transitions":[{"at":"2026-01-02T03:04:05Z","from":"closed","to":"open","evidence":"10 in a row"}]},
 "account":{"state":"refused","since":"2026-01-02T03:04:05Z","code":"AuthFailure.SecretIdNotFound"},
 "upstream":{"in_flight":0,"p50_ms":18.5,"p99_ms":212,"addresses":[{"address":"192.0.2.1:443","connections":2,"failed_at":null}],"throttled":null},
-"budgets":[],"script":{"state":"up","since":"2026-01-02T03:04:05Z","problem":""},"fleet":{"alive":2,"ill":1,"state":"open","redis":"up","trouble":["1 of 2 instances have another scenes"]},
-"replicas":[{"id":"0011aabb","this":true,"host":"web-1","listen":"10.0.0.7:8080","version":"devel","state":"open","age_ms":120,"clock_lag_ms":-3}],"store":{"kind":"bolt","healthy":true,"trouble":null},"version":"devel"}`
+"budgets":[],"script":{"state":"up","since":"2026-01-02T03:04:05Z","problem":""},"fleet":{"alive":2,"ill":1,"state":"open","redis":"up","redis_since":null,"trouble":["1 of 2 instances have another scenes"]},
+"replicas":[{"id":"0011aabb","this":true,"host":"web-1","listen":"10.0.0.7:8080","version":"devel","state":"open","since":"2026-01-02T03:04:05Z","age_ms":120,"clock_lag_ms":-3}],"store":{"kind":"bolt","healthy":true,"trouble":null},"version":"devel"}`
 
 func TestCheck_HoldsTheStatusToItsForm(t *testing.T) {
 	quiet := strings.NewReplacer(`"refused"`, `"ok"`, `AuthFailure.SecretIdNotFound`, "",
