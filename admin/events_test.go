@@ -265,3 +265,29 @@ func TestSeries_RefusesWhatItDoesNotHave(t *testing.T) {
 		}
 	}
 }
+
+// A stream that came with a session ends with it.
+func TestEvents_EndWithTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := build(t, tokens)
+		w := d.ask(t, http.MethodPost, "/login", "token="+viewerToken, "Content-Type: application/x-www-form-urlencoded")
+		session := strings.Split(w.Header().Get("Set-Cookie"), ";")[0]
+		if w.Code != http.StatusSeeOther || session == "" {
+			t.Fatalf("login: %d %v", w.Code, w.Header())
+		}
+		l, token := d.listen(t, "Cookie: "+session), d.listen(t, bearer(viewerToken))
+		count(t, l.heard(), "event: status", 1)
+		time.Sleep(12*time.Hour - time.Minute)
+		if l.over() {
+			t.Fatal("the stream ended before its session")
+		}
+		time.Sleep(time.Minute + time.Second)
+		if !l.over() {
+			t.Error("the stream outlives its session")
+		}
+		if token.over() {
+			t.Error("a stream that came with a token ended")
+		}
+		token.leave()
+	})
+}
