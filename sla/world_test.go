@@ -104,9 +104,10 @@ func (w *world) kill() {
 }
 
 // at has virtual time pass until then; it begins on 2000-01-01 in UTC.
-func at(month time.Month, day, hour, minute, second int) {
-	zone := time.FixedZone("", 8*3600)
-	time.Sleep(time.Until(time.Date(2000, month, day, hour, minute, second, 0, zone)))
+func at(month time.Month, day, hour, minute, second int) time.Time {
+	then := time.Date(2000, month, day, hour, minute, second, 0, time.FixedZone("", 8*3600))
+	time.Sleep(time.Until(then))
+	return then
 }
 
 func (w *world) month(name string) sla.Report {
