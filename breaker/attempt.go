@@ -24,7 +24,9 @@ type attempter struct {
 	watchdog  *watchdog
 	metrics   *metrics
 	calls     Calls
-	log       *slog.Logger
+
+	unanswered *unanswered
+	log        *slog.Logger
 }
 
 // attempt makes the n-th call of a request, and reports whether it was sent. Only

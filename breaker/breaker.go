@@ -97,6 +97,7 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	peers, siblings, calls := ports.others()
 	now := time.Now()
 	mailbox := mailbox{changed: make(chan struct{}, 1), suspicions: make(chan finding, 1)}
+	unanswered := &unanswered{calls: calls}
 	outbox := &outbox{journal: ports.Journal, peers: peers, log: log}
 	throttle := newThrottle(now)
 
@@ -110,13 +111,13 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	b.watchdog = &watchdog{cfg, b.inFlight, b.latencies, b.circuit, make(chan struct{}, 1)}
 	b.prober = &prober{
 		next: next, cfg: cfg, usual: target{appID: appID}, circuit: b.circuit, account: b.account,
-		peers: peers, mailbox: mailbox, metrics: metrics, calls: calls,
+		peers: peers, mailbox: mailbox, metrics: metrics, calls: calls, unanswered: unanswered,
 	}
 	b.prober.due.Store(&time.Time{})
 	attempter := &attempter{
 		next: next, fates: ports.Fates, abandoned: ports.Abandoned, timeout: limits.AttemptTimeout, slowCall: cfg.SlowCall,
 		inFlight: b.inFlight, latencies: b.latencies, circuit: b.circuit, throttle: throttle,
-		watchdog: b.watchdog, metrics: metrics, calls: calls,
+		watchdog: b.watchdog, metrics: metrics, calls: calls, unanswered: unanswered,
 		log: log,
 	}
 	b.retrier = &retrier{attempter, limits, newRetryBudget(limits.RetryBudget), throttle, metrics}
@@ -131,6 +132,7 @@ func (b *Breaker) Run(ctx context.Context) {
 	wg.Go(func() { b.watchdog.run(ctx) })
 	wg.Go(func() { b.throttled.run(ctx) })
 	wg.Wait()
+	b.prober.unanswered.judge(true)
 }
 
 // Ramp has users come back little by little from now on: the switch had kept

@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"sync"
 	"time"
 
 	"captchagate/captcha"
@@ -31,7 +32,7 @@ func (Nobody) Spared() {}
 // saw tells of a call that ended in f, nil for a verdict. late says that we
 // lagged ourselves: then nobody knows whether the answer came in time.
 //
-// A call that the circuit released has not been answered, unless answers were only slow.
+// A call that the circuit released has not been answered; see unanswered.
 // One that stood on a kept connection while a probe was answered is doubtful until its
 // retry, which travels on another: where that is answered the connection was dead.
 func (a *attempter) saw(c *call, f *captcha.Failure, late bool) {
@@ -41,8 +42,10 @@ func (a *attempter) saw(c *call, f *captcha.Failure, late bool) {
 	}
 	c.reached = c.reached || wired
 	s, counts := captcha.See(at, f, wired)
-	if f != nil && f.Kind == captcha.CircuitOpen && wired && !c.generation.slow.Load() {
+	if f != nil && f.Kind == captcha.CircuitOpen && wired {
 		s.Fail(f)
+		a.unanswered.add(s)
+		counts = false
 	}
 	if late {
 		s = captcha.Seen{At: at}
@@ -61,14 +64,55 @@ func (a *attempter) saw(c *call, f *captcha.Failure, late bool) {
 	}
 }
 
-// sawProbe tells of a probe.
-func (p *prober) sawProbe(at time.Time, err error, wired bool) {
+// sawProbe tells of a probe, and by it of the calls that are not judged yet: one that was
+// given up before its time, because users waited, is one of those.
+func (p *prober) sawProbe(at time.Time, err error, took, timeout time.Duration, wired bool) {
 	var f *captcha.Failure
 	if err != nil {
 		f = captcha.AsFailure(err)
 	}
-	if s, counts := captcha.See(at, f, wired); counts {
-		s.Probe = true
+	s, counts := captcha.See(at, f, wired)
+	s.Probe = true
+	if s.Failed && wired && took >= timeout && timeout < p.cfg.Probe.Timeout {
+		p.unanswered.add(s)
+		return
+	}
+	p.unanswered.judge(err != nil || took <= p.cfg.SlowCall)
+	if counts {
 		p.calls.Saw(s)
+	}
+}
+
+// unanswered are calls that were given up before their time. They count as failed, unless the next
+// probe is answered, and late: then the API is slow, and would have answered them too.
+type unanswered struct {
+	calls Calls
+
+	mu   sync.Mutex
+	seen []captcha.Seen
+}
+
+// judgeAfter is when they are judged without a probe: another instance makes those.
+const judgeAfter = 4 * time.Second
+
+func (u *unanswered) add(s captcha.Seen) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.seen) == 0 {
+		time.AfterFunc(judgeAfter, func() { u.judge(true) })
+	}
+	u.seen = append(u.seen, s)
+}
+
+func (u *unanswered) judge(failed bool) {
+	u.mu.Lock()
+	seen := u.seen
+	u.seen = nil
+	u.mu.Unlock()
+	for _, s := range seen {
+		if !failed {
+			s = captcha.Seen{At: s.At, Probe: s.Probe}
+		}
+		u.calls.Saw(s)
 	}
 }

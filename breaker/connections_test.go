@@ -21,10 +21,19 @@ func (w *world) dead(alive answerer) {
 		reset := w.resets > before
 		w.mu.Unlock()
 		if !reset && !captcha.CallOf(ctx).Fresh {
-			return hangs(ctx, t)
+			return onKept(hangs)(ctx, t)
 		}
 		return alive(ctx, t)
 	})
+}
+
+// onKept answers a on a connection that was kept, and that brought no byte.
+func onKept(a answerer) answerer {
+	return func(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
+		v, err := a(ctx, t)
+		captcha.AsFailure(err).Kept = true
+		return v, err
+	}
 }
 
 // A NAT forgot all flows, and a fresh client is served: nothing opens, and within
@@ -48,6 +57,9 @@ func TestBreaker_DeadConnectionsOpenNothing(t *testing.T) {
 					if at := r.at.Sub(began); at > 500*time.Millisecond && (r.kind() != "passed" || r.took > 100*time.Millisecond) {
 						t.Errorf("a user after %v: %s after %v", at, r.kind(), r.took)
 					}
+				}
+				if _, failed := w.sawCalls(false); failed > 0 {
+					t.Errorf("%d calls are held against the API", failed)
 				}
 				if n := rs.count("passed"); n != len(rs) {
 					t.Errorf("%d of %d users verified, want all: who stood gets one more try", n, len(rs))

@@ -71,7 +71,6 @@ type badCall struct {
 type finding struct {
 	text     string // reason enough to trip if it is confirmed; "" if it is not
 	prefixes int    // distinct address prefixes that it comes from
-	slow     bool   // answers came, and late
 	stalled  bool   // calls stand: perhaps only the connections that they are on are dead
 }
 
@@ -214,7 +213,7 @@ func (e *evidence) judge(now time.Time, onTrial bool) finding {
 		return e.faults(now.Add(-e.cfg.Window), "%d of %d calls met a fault within %v", whole.faults, whole.calls, e.cfg.Window)
 	case ratio(sample.slow, sample.calls) >= e.cfg.SlowRate:
 		text := fmt.Sprintf("%d of %d calls took longer than %v within %v", sample.slow, sample.calls, e.cfg.SlowCall, length)
-		return finding{text: text, prefixes: e.prefixes(since, true), slow: true}
+		return finding{text: text, prefixes: e.prefixes(since, true)}
 	}
 	return finding{}
 }

@@ -20,7 +20,6 @@ type generation struct {
 	evidence  *evidence
 	ended     atomic.Int32 // calls that ended and were evidence
 	sent      atomic.Bool  // calls were sent
-	slow      atomic.Bool  // it trips because answers are slow, not because there are none
 	ramp      *ramp        // how users return; nil if none were away
 
 	tripReason atomic.Pointer[string] // why it trips, once that is certain
@@ -100,7 +99,6 @@ func (c *circuit) corroborated(g *generation, f finding, now time.Time) (reason 
 		c.mailbox.suspect(f)
 		return ""
 	}
-	g.slow.Store(f.slow)
 	return fmt.Sprintf("%s, of users in %d networks", f.text, f.prefixes)
 }
 

@@ -50,6 +50,8 @@ type prober struct {
 	metrics *metrics
 	calls   Calls
 
+	unanswered *unanswered
+
 	due atomic.Pointer[time.Time] // when the next probe is; zero if none is
 }
 
@@ -149,7 +151,6 @@ func (p *prober) confirm(ctx context.Context, suspected finding) {
 	case ctx.Err() != nil || p.circuit.snapshot.Load().generation != s.generation:
 	case h == ill && inFlight.ownLag(now)-lag >= minSilence:
 	case h == ill && suspected.text != "":
-		s.generation.slow.Store(suspected.slow)
 		p.circuit.trip(s.generation, suspected.text+", and a probe of our own failed: "+what)
 	case h == healthy && suspected.stalled:
 		inFlight.cameBack(now)
@@ -207,7 +208,7 @@ func (p *prober) askOnce(ctx context.Context, about target, timeout time.Duratio
 		return undecided, "", took // called off
 	}
 	if parent.Err() == nil {
-		p.sawProbe(began, err, wired.Load() != nil)
+		p.sawProbe(began, err, took, timeout, wired.Load() != nil)
 	}
 	h, what = diagnose(err, took, p.cfg.SlowCall)
 	p.metrics.probes.WithLabelValues(h.String()).Inc()

@@ -55,6 +55,9 @@ type world struct {
 	seen   []breaker.Transition
 	accts  []breaker.Account
 
+	saw    []captcha.Seen // as it was told
+	spared int
+
 	throttled   []breaker.Throttling // as it was told
 	unthrottled bool                 // the last of it was its end
 	log         lockedLog
@@ -135,7 +138,7 @@ func newWorld(t *testing.T, cfg breaker.Config, limits breaker.Limits, peers bre
 // another is one more breaker before the same API, with a placement key.
 func (w *world) another(placement string, cfg breaker.Config, limits breaker.Limits, peers breaker.Peers) *breaker.Breaker {
 	w.t.Helper()
-	ports := breaker.Ports{Fates: &fates{}, Abandoned: &fates{}, Journal: w, Connections: w, Peers: peers, Siblings: w.siblings}
+	ports := breaker.Ports{Fates: &fates{}, Abandoned: &fates{}, Journal: w, Connections: w, Peers: peers, Siblings: w.siblings, Calls: w}
 	b, err := breaker.New(w, ports, 190000001, []byte(placement), cfg, limits, slog.New(slog.NewTextHandler(&w.log, nil)), w.registry)
 	if err != nil {
 		w.t.Fatal(err)
@@ -202,6 +205,36 @@ func (w *world) toldThrottling() (told []breaker.Throttling, over bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.throttled), w.unthrottled
+}
+
+// Called, Saw and Spared are told of calls.
+func (w *world) Called(string, time.Duration) {}
+
+func (w *world) Saw(s captcha.Seen) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.saw = append(w.saw, s)
+}
+
+func (w *world) Spared() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.spared++
+}
+
+// sawCalls are the calls that were told of so far, and how many of them failed.
+func (w *world) sawCalls(probes bool) (all, failed int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.saw {
+		if s.Probe == probes {
+			all++
+			if s.Failed {
+				failed++
+			}
+		}
+	}
+	return all, failed
 }
 
 // Reset is what the breaker does to the connections.
