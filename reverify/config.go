@@ -2,7 +2,9 @@ package reverify
 
 import (
 	"errors"
-	"net/url"
+	"fmt"
+
+	"captchagate/webhook"
 )
 
 // Config is the section "reverify" of the configuration.
@@ -18,9 +20,8 @@ func (c Config) Validate() error {
 		return nil
 	}
 	var mistakes []error
-	u, err := url.Parse(c.Webhook)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" {
-		mistakes = append(mistakes, errors.New("webhook: must be an address such as https://host.example/path; an empty one switches reports off"))
+	if err := webhook.CheckAddress(c.Webhook); err != nil {
+		mistakes = append(mistakes, fmt.Errorf("webhook: %w; an empty one switches reports off", err))
 	}
 	if c.Secret == "" {
 		mistakes = append(mistakes, errors.New("secret: is empty, but reports to webhook must be signed; set one, for instance ${REVERIFY_SECRET}"))

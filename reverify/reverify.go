@@ -33,6 +33,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"captchagate/captcha"
+	"captchagate/webhook"
 )
 
 const (
@@ -129,8 +130,8 @@ func New(ctx context.Context, verifier captcha.Verifier, store Store, ramp Ramp,
 		tallies: q.tallies, batcher: q.batcher, capacity: q.capacity, timing: q.timing,
 	}
 	if cfg.Webhook != "" {
-		hook := &webhook{address: cfg.Webhook, secret: cfg.Secret, client: newClient(transport)}
-		q.sender = &sender{held: &q.held, records: q.records, outbox: q.outbox, webhook: hook, timing: q.timing, trouble: trouble}
+		client := webhook.New(transport, sendTimeout)
+		q.sender = &sender{held: &q.held, records: q.records, outbox: q.outbox, cfg: cfg, client: client, timing: q.timing, trouble: trouble}
 	}
 	if err := q.restore(ctx); err != nil {
 		return nil, fmt.Errorf("reading what waits for re-verification: %w", err)

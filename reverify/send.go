@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"captchagate/captcha"
+	"captchagate/webhook"
 )
 
 // After a failure the webhook is left alone for this long, and twice as long
@@ -19,6 +20,8 @@ import (
 const (
 	minSendPause = time.Second
 	maxSendPause = 5 * time.Minute
+	// sendTimeout bounds one delivery, the answer's body included.
+	sendTimeout = 5 * time.Second
 )
 
 // A sender sends batches to the webhook, one at a time. One that is refused
@@ -27,14 +30,15 @@ type sender struct {
 	held     *atomic.Bool // nothing is sent meanwhile
 	records  *records
 	outbox   *outbox
-	webhook  *webhook
+	cfg      Config
+	client   *webhook.Client
 	timing   *timing
 	trouble  func(kind string)
 	failures int // since the last acknowledgement
 }
 
 func (s *sender) run(ctx context.Context) {
-	defer s.webhook.client.CloseIdleConnections()
+	defer s.client.Close()
 	for ctx.Err() == nil {
 		b := s.outbox.first()
 		if b == nil || s.held.Load() {
@@ -89,7 +93,7 @@ func (s *sender) deliver(ctx context.Context, b *batch) error {
 		s.outbox.remove(b)
 		return nil
 	}
-	if err := s.webhook.post(ctx, b.key, rec.Body); err != nil {
+	if _, err := s.client.Post(ctx, s.cfg.Webhook, b.key, webhook.Sign(s.cfg.Secret, time.Now(), b.key, rec.Body), rec.Body); err != nil {
 		return err
 	}
 	rec.Body = nil
