@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -20,10 +21,12 @@ const (
 
 // Config is the section "admin" of the configuration.
 type Config struct {
-	Listen string  `yaml:"listen"`     // host:port of the operators' listener
-	File   string  `yaml:"token_file"` // holds the token that is made if Tokens is empty; required then
-	Tokens []Token `yaml:"tokens"`
-	Demo   bool    `yaml:"-"` // without Tokens whoever is on this machine is an operator; no file says so
+	Listen string `yaml:"listen"`     // host:port of the operators' listener
+	File   string `yaml:"token_file"` // holds the token that is made if Tokens is empty; required then
+	// PublicURL is where operators reach the listener, for links; "" = there are none.
+	PublicURL string  `yaml:"public_url"`
+	Tokens    []Token `yaml:"tokens"`
+	Demo      bool    `yaml:"-"` // without Tokens whoever is on this machine is an operator; no file says so
 }
 
 // URL is where a command on the same machine reaches the listener of c; "" if only a
@@ -51,7 +54,7 @@ type Token struct {
 
 // Validate lists every mistake in c, each as "key: what is wrong".
 func (c Config) Validate() error {
-	mistakes := []error{c.validateListen(), c.validateFile()}
+	mistakes := []error{c.validateListen(), c.validateFile(), c.validatePublicURL()}
 	names, tokens := map[string]bool{}, map[string]bool{}
 	for i, token := range c.Tokens {
 		add := func(key, format string, args ...any) {
@@ -105,4 +108,15 @@ func loopback(host string) bool {
 	}
 	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func (c Config) validatePublicURL() error {
+	if c.PublicURL == "" {
+		return nil
+	}
+	u, err := url.Parse(c.PublicURL)
+	if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" {
+		return nil
+	}
+	return errors.New("public_url: must be an address such as https://gateway.example, without user, query and fragment; an empty one makes no links")
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"captchagate/admin"
+	"captchagate/alarms"
 	"captchagate/breaker"
 	"captchagate/challenge"
 	"captchagate/configs"
@@ -43,6 +44,7 @@ type Config struct {
 	Challenge       challenge.Config        `yaml:"challenge"`
 	Store           store.Config            `yaml:"store"`
 	Reverify        reverify.Config         `yaml:"reverify"`
+	Alarms          alarms.Config           `yaml:"alarms"`
 	SLA             sla.Config              `yaml:"sla"`
 	DropIn          public.DropIn           `yaml:"drop_in"`
 	Client          web.Config              `yaml:"client"`

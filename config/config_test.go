@@ -21,7 +21,7 @@ import (
 func TestDefaults_AreTheOnesPromised(t *testing.T) {
 	want := map[string]string{
 		"listen": "127.0.0.1:8080", "max_connections": "10000", "trusted_proxies": "0 entries", "api_keys": "0 entries",
-		"admin.listen": "127.0.0.1:8081", "admin.token_file": "data/admin.token", "admin.tokens": "0 entries",
+		"admin.listen": "127.0.0.1:8081", "admin.token_file": "data/admin.token", "admin.public_url": "", "admin.tokens": "0 entries",
 		"upstream.endpoint": "https://captcha.tencentcloudapi.com", "upstream.region": "",
 		"upstream.secret_id": "", "upstream.secret_key": "", "upstream.apps": "0 entries",
 		"upstream.deadline": "2s", "upstream.attempt_timeout": "800ms", "upstream.max_attempts": "3",
@@ -38,6 +38,7 @@ func TestDefaults_AreTheOnesPromised(t *testing.T) {
 		"challenge.secret": "", "challenge.cost": "5000", "challenge.expires": "5m",
 		"store.path": "data/gateway.db", "store.redis": "", "store.prefix": "captchagate:", "store.secret": "",
 		"reverify.webhook": "", "reverify.secret": "",
+		"alarms.webhook": "", "alarms.secret": "", "alarms.format": "json",
 		"sla.target": "0.9999", "sla.minute_error_rate": "0.0001", "sla.zone": "Asia/Shanghai",
 		"drop_in.scene": "", "drop_in.credentials": "0 entries", "drop_in.shadow": "false", "upstream.session_token": "",
 		"client.allowed_origins": "0 entries", "client.script": "https://turing.captcha.qcloud.com/TJCaptcha.js", "client.load_timeout": "5s", "client.encrypt_app_id": "",
@@ -171,6 +172,7 @@ func TestYAML_LoadsToTheSameConfiguration(t *testing.T) {
 			}
 			first.APIKeys, first.Admin.Tokens, first.DropIn.Credentials, first.Listen, first.Admin.Listen = nil, nil, nil, "127.0.0.1:1", "127.0.0.1:2"
 			first.Challenge.Secret, first.Reverify.Secret, first.Reverify.Webhook = nil, "", ""
+			first.Alarms.Secret, first.Alarms.Webhook = "", ""
 			first.Store.Path = "data/gateway.db" // one file's looks like a variable
 			text, err := first.YAML()
 			if err != nil {

@@ -10,11 +10,6 @@ var later = map[string][]string{
 	"admin.tls.cert":      {""},
 	"admin.tls.key":       {""},
 	"admin.tls.client_ca": {""},
-	"admin.public_url":    {""},
-
-	"alarms.webhook": {""},
-	"alarms.secret":  {""},
-	"alarms.format":  {"json"},
 
 	"telemetry.otlp_endpoint": {""},
 }

@@ -27,6 +27,7 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 	c.Admin.Tokens = []admin.Token{{Name: "ops", Role: admin.Operator, Token: leak + "-token"}}
 	c.Challenge.Secret, c.Reverify.Secret = challenge.Secrets{leak + "-challenge", leak + "-earlier"}, leak+"-reverify"
 	c.Reverify.Webhook = "https://user:" + leak + "@shop.example/services/" + leak + "?token=" + leak
+	c.Alarms.Webhook, c.Alarms.Secret = "https://oapi.dingtalk.com/robot/send?access_token="+leak, leak+"-alarms"
 	c.Store.Redis, c.Store.Secret = store.Redis{"redis-sentinel://user:" + leak + "@h1:26379,h2:26379/master", "rediss://user:" + leak + "@h1:6379"}, leak+"-fleet"
 	c.Upstream.SessionToken, c.DropIn.Credentials = leak+"-session", []public.Credential{{SecretID: leak + "-shop", SecretKey: leak + "-shop-key"}}
 	c.Client.Script = "https://host.example/%zz?" + leak // not even an address
@@ -37,8 +38,8 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 	if strings.Contains(string(text), leak) {
 		t.Errorf("a secret shows:\n%s", text)
 	}
-	if got := strings.Count(string(text), "[redacted]"); got != 16 {
-		t.Errorf("%d values are redacted, want 16:\n%s", got, text)
+	if got := strings.Count(string(text), "[redacted]"); got != 18 {
+		t.Errorf("%d values are redacted, want 18:\n%s", got, text)
 	}
 	if !strings.Contains(string(text), "webhook: https://shop.example/[redacted]\n") {
 		t.Errorf("the webhook's host is lost with its password and path:\n%s", text)
@@ -50,8 +51,8 @@ func TestYAML_ShowsNoSecret(t *testing.T) {
 func TestYAML_RedactsEveryKeyThatSoundsSecret(t *testing.T) {
 	var c config.Config
 	found := fill(reflect.ValueOf(&c).Elem())
-	if found != 11 {
-		t.Errorf("found %d secrets, want 11: has a new one been added here and to the file of bad secrets?", found)
+	if found != 12 {
+		t.Errorf("found %d secrets, want 12: has a new one been added here and to the file of bad secrets?", found)
 	}
 	text, err := c.YAML()
 	if err != nil {

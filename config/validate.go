@@ -33,6 +33,7 @@ func (c Config) Validate() error {
 		strictyaml.Under("store", c.Store.Validate()),
 		c.validateFleet(),
 		strictyaml.Under("reverify", c.Reverify.Validate()),
+		strictyaml.Under("alarms", c.Alarms.Validate()),
 		strictyaml.Under("sla", c.SLA.Validate()),
 		strictyaml.Under("drop_in", c.validateDropIn()),
 		strictyaml.Under("client", c.Client.Validate()),

@@ -21,7 +21,7 @@ func (c Config) Warnings() strictyaml.Mistakes { return slices.Clone(c.warnings)
 // doubts lists what is odd in c, each as "key: what is odd and what to do".
 // Nothing of it is a mistake for sure, so none of it is refused.
 func (c Config) doubts() error {
-	return errors.Join(c.shortSecrets(), c.shortAccount(), c.wideProxies(), c.inTheClear(), c.idleBudgets(), c.mutePages())
+	return errors.Join(c.shortSecrets(), c.shortAccount(), c.wideProxies(), c.inTheClear(), c.idleBudgets(), c.mutePages(), c.unsignedAlarms())
 }
 
 func (c Config) shortSecrets() error {
@@ -41,6 +41,7 @@ func (c Config) shortSecrets() error {
 		look("challenge.secret", secret)
 	}
 	look("reverify.secret", c.Reverify.Secret)
+	look("alarms.secret", c.Alarms.Secret)
 	look("store.secret", c.Store.Secret)
 	return errors.Join(odd...)
 }
@@ -88,6 +89,9 @@ func (c Config) inTheClear() error {
 	if leavesInTheClear(c.Reverify.Webhook) {
 		odd = append(odd, errors.New("reverify.webhook: is plain http to another machine: who is on the way reads the reports, and can swallow them; write https://"))
 	}
+	if leavesInTheClear(c.Alarms.Webhook) {
+		odd = append(odd, errors.New("alarms.webhook: is plain http to another machine: who is on the way reads the alarms, and can swallow them; write https://"))
+	}
 	return errors.Join(odd...)
 }
 
@@ -117,6 +121,14 @@ func orChallengeBudget(s policy.Scene) string {
 		return "; what bounds solved challenges is challenge_budget"
 	}
 	return ""
+}
+
+// unsignedAlarms: who wrote a secret expects it to sign.
+func (c Config) unsignedAlarms() error {
+	if c.Alarms.Webhook == "" || c.Alarms.Secret == "" || c.Alarms.Signs() {
+		return nil
+	}
+	return fmt.Errorf("alarms.secret: signs nothing, because %s has no way to; its webhook's address is the key. Leave the secret out", c.Alarms.Format)
 }
 
 // mutePages: who calls as an SDK does gets no challenge to show.

@@ -34,6 +34,7 @@ scenes:
 challenge: {secret: fifteen-letters}
 drop_in: {scene: login, by_app: {190000001: login}, credentials: [{secret_id: AKIDSHOP01, secret_key: short}]}
 reverify: {webhook: "http://user:pass@shop.example/reports", secret: y}
+alarms: {webhook: "http://chat.example/hook?key=open-key", secret: short, format: wecom}
 `
 
 func TestWarnings_NameWhatIsOddAndWhere(t *testing.T) {
@@ -59,6 +60,9 @@ func TestWarnings_NameWhatIsOddAndWhere(t *testing.T) {
 		"FILE:23: drop_in.by_app.190000001: scene login challenges",
 		"FILE:23: drop_in.credentials[0].secret_key: has fewer than 10 letters",
 		"FILE:24: reverify.webhook: is plain http",
+		"FILE:25: alarms.webhook: is plain http",
+		"FILE:25: alarms.secret: has fewer than 16 bytes",
+		"FILE:25: alarms.secret: signs nothing, because wecom has no way to",
 		"GATEWAY__REVERIFY__SECRET: reverify.secret: has fewer than 16 bytes",
 	}
 	got := c.Warnings()
@@ -74,7 +78,7 @@ func TestWarnings_NameWhatIsOddAndWhere(t *testing.T) {
 	for _, m := range got {
 		t.Errorf("not wanted: %s", m)
 	}
-	for _, secret := range []string{"open-sesame", "fifteen-letters", "four", "pass@"} {
+	for _, secret := range []string{"open-sesame", "fifteen-letters", "four", "pass@", "open-key"} {
 		if strings.Contains(c.Warnings().Error(), secret) {
 			t.Errorf("the warnings show %q", secret)
 		}

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"captchagate/alarms"
 	"captchagate/breaker"
+	"captchagate/captcha"
 	"captchagate/control"
 	"captchagate/reverify"
 	"captchagate/watch"
@@ -24,6 +26,9 @@ type recorder struct {
 	queue     *reverify.Queue
 	group     *group // nil for one instance
 	log       *slog.Logger
+	alarms    *alarms.Alarms
+	opened    time.Time // the circuit, that is not closed since; zero: it is
+	spent     spentBudgets
 	over      func(watch.Incident) // of a fleet, which sums up what all saw; nil for one instance
 }
 
@@ -49,6 +54,7 @@ func (r *recorder) Transition(t breaker.Transition) {
 	case breaker.HalfOpen, breaker.Recovering:
 	}
 	r.situation.Observe()
+	r.alarmCircuit(t)
 	r.control.Audit(control.KindTransition, r.by(), fmt.Sprintf("circuit %v to %v: %s", t.From, t.To, t.Evidence), t)
 }
 
@@ -58,6 +64,7 @@ func (r *recorder) Account(a breaker.Account) {
 	if a.State == breaker.AccountRefused {
 		summary = "account refused: " + a.Code
 		r.incidents.Begin(watch.KindAccount, summary, a.Since)
+		r.alarms.Raise(alarms.Misconfigured, "", "the Captcha API refuses our account, so nobody is verified: "+captcha.Foreign(a.Code)+"; look at the keys, at arrears and at the IP whitelist", a)
 	} else {
 		r.incidents.End(watch.KindAccount, a.Since)
 	}
@@ -80,6 +87,9 @@ func (r *recorder) suspicion(s watch.Suspicion) {
 	if s.Suspect {
 		summary = fmt.Sprintf("app %d is suspect: %d tickets refused and none accepted, the last with code %d; compare captcha_app_id and app_secret_key with the console", s.AppID, s.Refused, s.Code)
 	}
+	if s.Suspect {
+		r.alarms.Raise(alarms.Suspect, fmt.Sprint(s.AppID), summary, s)
+	}
 	r.control.Audit(control.KindTransition, r.by(), summary, s)
 }
 
@@ -93,6 +103,7 @@ func (r *recorder) scriptChanged(s watch.ScriptStatus) {
 		r.incidents.End(watch.KindScript, s.Since)
 	}
 	r.situation.Observe()
+	r.alarmScript(s)
 	r.control.Audit(control.KindTransition, r.by(), summary, s)
 }
 
@@ -102,11 +113,16 @@ func (r *recorder) pagesFail(a watch.Alarm) {
 	if lasted := a.At.Sub(a.Since).Round(time.Minute); lasted > 0 {
 		summary += fmt.Sprintf(", for %v now", lasted)
 	}
+	r.alarms.Raise(alarms.PagesFailing, "", summary, a)
 	r.control.Audit(control.KindIncident, r.by(), summary, a)
 }
 
-// storeTrouble is told when the store keeps users out, and when it no longer does.
-func (r *recorder) storeTrouble(summary string, detail any) {
+// storeTrouble is told when the store keeps users out or takes nothing, and when that is
+// over.
+func (r *recorder) storeTrouble(summary string, detail any, over bool) {
+	if !over {
+		r.alarms.Raise(alarms.StoreTrouble, r.by(), summary, detail)
+	}
 	r.control.Audit(control.KindTransition, r.by(), summary, detail)
 }
 

@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"captchagate/admin"
+	"captchagate/alarms"
 	"captchagate/breaker"
 	"captchagate/config"
 	"captchagate/connlimit"
@@ -58,6 +60,7 @@ type Gateway struct {
 	history      *watch.History
 	levels       *sla.Levels
 	queue        *reverify.Queue
+	alarms       *alarms.Alarms
 	names        *names
 	tickets      *tickets
 	budgets      *budgets
@@ -97,10 +100,9 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if err != nil {
 		return nil, err
 	}
-	if g.upstream, err = upstream.New(cfg.Upstream.Config, cfg.Upstream.MaxInFlight, transport, g.registry); err != nil {
+	if err = errors.Join(g.newUpstream(transport), g.newAlarms(ctx, events, transport)); err != nil {
 		return nil, err
 	}
-	g.closers = append(g.closers, g.upstream.Close)
 	g.script = watch.NewScript(cfg.ScriptProbe, transport, events.scriptChanged, g.upstream.CountLocalTrouble, log, g.registry)
 	g.reports = watch.NewReports(g.script.ProbeSoon, events.pagesFail, log, g.registry)
 	if g.tickets, err = newTickets(ctx, g.store, log); err != nil {
@@ -128,7 +130,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if err != nil {
 		return nil, err
 	}
-	g.policy = policy.New(g.apps, policy.Ports{Situation: g.situation, Challenger: g.challenger, Ledger: ledger, Passes: ledger, Refusals: g.refusals()},
+	g.policy = policy.New(g.apps, policy.Ports{Situation: g.situation, Challenger: g.challenger, Ledger: ledger, Passes: ledger, Refusals: g.refusals(), BudgetSpent: events.budgetSpent},
 		policyConfig(cfg), placement, log, g.registry)
 	if g.budgets, err = newBudgets(ctx, g.policy, g.store, log); err != nil {
 		return nil, err
@@ -143,6 +145,7 @@ func (g *Gateway) follow(events *recorder) {
 	g.situation.changed = g.policy.Observe
 	events.queue = g.queue
 	g.group.shareIncidents(g.incidents, events)
+	g.group.shareAlarms(g.alarms)
 	g.group.shareLevels(g.levels)
 	g.control.Follow(g.situation.Observe)
 	g.control.Follow(g.storeTrouble.observe)
@@ -171,6 +174,14 @@ func (g *Gateway) newDoors(ctx context.Context) (err error) {
 	g.registerMetrics()
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.admin, err = g.newAdmin()
+	return err
+}
+
+// newUpstream makes what asks the Captcha API.
+func (g *Gateway) newUpstream(transport http.RoundTripper) (err error) {
+	if g.upstream, err = upstream.New(g.cfg.Upstream.Config, g.cfg.Upstream.MaxInFlight, transport, g.registry); err == nil {
+		g.closers = append(g.closers, g.upstream.Close)
+	}
 	return err
 }
 
@@ -247,6 +258,8 @@ func (g *Gateway) Start(ctx context.Context) (wait func()) {
 	wg.Go(func() { g.history.Run(ctx, g.standing) })
 	wg.Go(func() { g.admin.Run(ctx) })
 	wg.Go(func() { g.levels.Run(ctx) })
+	wg.Go(func() { g.alarms.Run(ctx) })
+	wg.Go(func() { g.watchClaims(ctx) })
 	wg.Go(func() { g.queue.Run(ctx) })
 	wg.Go(func() { g.tickets.Run(ctx) })
 	wg.Go(func() { g.budgets.Run(ctx) })
@@ -283,7 +296,7 @@ func CheckStore(cfg store.Config) error { return bolt.Look(cfg.Path) }
 
 // newPasses makes what remembers who was let through unverified.
 func (g *Gateway) newPasses(ctx context.Context, events *recorder, transport http.RoundTripper) (*ledger, error) {
-	g.storeTrouble = &storeTrouble{audit: events.storeTrouble}
+	g.storeTrouble = &storeTrouble{audit: events.storeTrouble, healthy: g.store.Healthy}
 	kept, keys, err := g.queueStore(ctx)
 	if err != nil {
 		return nil, err

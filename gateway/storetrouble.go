@@ -15,12 +15,14 @@ const troubleFor = time.Minute
 // writes, or the queue for re-verification is full. Their answers say budget_spent,
 // which looks like an attack.
 type storeTrouble struct {
-	audit func(summary string, detail any)
+	audit   func(summary string, detail any, over bool)
+	healthy func() bool
 
 	mu    sync.Mutex
 	now   admin.StoreTrouble // Users is 0 if there is none
 	last  time.Time
 	total float64
+	ill   trouble // the store takes no writes
 }
 
 // met counts a user who was kept out.
@@ -31,7 +33,7 @@ func (s *storeTrouble) met(err error) {
 	s.total++
 	if s.now.Users++; s.now.Users == 1 {
 		s.now.Since, s.now.Error = s.last, err.Error()
-		s.audit("nobody is let through, because it cannot be kept whom to ask about later; that is not the budget, whatever the answers' cause says: "+err.Error(), s.now)
+		s.audit("nobody is let through, because it cannot be kept whom to ask about later; that is not the budget, whatever the answers' cause says: "+err.Error(), s.now, false)
 	}
 }
 
@@ -39,11 +41,28 @@ func (s *storeTrouble) met(err error) {
 func (s *storeTrouble) observe() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.observeHealth()
 	if s.now.Users == 0 || time.Since(s.last) < troubleFor {
 		return
 	}
-	s.audit(fmt.Sprintf("nobody was kept out by the store for a minute; before that %d users were", s.now.Users), s.now)
+	s.audit(fmt.Sprintf("nobody was kept out by the store for a minute; before that %d users were", s.now.Users), s.now, true)
 	s.now = admin.StoreTrouble{}
+}
+
+// observeHealth tells of a store that takes no writes for long, while nobody is kept out
+// by that yet. s.mu is held.
+func (s *storeTrouble) observeHealth() {
+	const away = "the store takes no writes"
+	text := ""
+	if !s.healthy() {
+		text = away
+	}
+	switch changed := s.ill.observe(time.Now(), text); {
+	case changed && text != "":
+		s.audit(away+": while that lasts nobody is let through unverified, and a restart forgets what happens now; look at the disk of store.path", nil, false)
+	case changed:
+		s.audit("the store takes writes again", nil, true)
+	}
 }
 
 // status is nil if there is none.

@@ -47,6 +47,11 @@ func (l *Limiter) Lacks(under Lasting, ip netip.Addr, subject string) (parts str
 	return strings.Join(l.empty(charges[:n], now), ", "), false
 }
 
+// ofAll reports whether what Lacks said concerns all users.
+func (l *Limiter) ofAll(parts string) bool {
+	return parts == l.lacks.forTime || strings.HasSuffix(parts, l.lacks.total)
+}
+
 // empty are the buckets without a token. The lock is held.
 func (l *Limiter) empty(cs []charge, now int64) (parts []string) {
 	names := []string{l.lacks.perIP, l.lacks.perNetwork, l.lacks.perSubject}
@@ -167,6 +172,9 @@ func (p *Policy) why(outcome Outcome, pass Pass, s *scene) string {
 	}
 	if parts == "" {
 		return "" // it has room again
+	}
+	if p.ports.BudgetSpent != nil && pass.Budget.ofAll(parts) {
+		p.ports.BudgetSpent(s.name, parts)
 	}
 	return map[bool]string{false: "budget: ", true: "challenge_budget: "}[solved] + parts
 }

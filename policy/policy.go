@@ -125,6 +125,10 @@ type Ports struct {
 	Ledger     Ledger
 	Passes     Passes
 	Refusals   Refusals
+	// BudgetSpent, which may be nil, is told of each user who is refused because a scene's
+	// budget as a whole has no room: its time is over, or its total empty. It must not
+	// block.
+	BudgetSpent func(scene, why string)
 }
 
 // New returns a Policy over verifier. The key names users in the budgets; see
