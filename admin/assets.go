@@ -67,15 +67,29 @@ var pages = template.Must(template.New("").Funcs(pageWords).Funcs(template.FuncM
 
 // render answers with a page.
 func (s *Server) render(c *gin.Context, status int, name string, values any) {
-	var page bytes.Buffer
-	if err := pages.ExecuteTemplate(&page, name, values); err != nil {
-		s.log.Error("a page of the dashboard cannot be made", "page", name, "error", err)
-		refuse(c, http.StatusInternalServerError, "the page cannot be made; the gateway's log says more")
+	text, err := page(name, values)
+	if err != nil {
+		s.cannotRender(c, name, err)
 		return
 	}
+	sendPage(c, status, text)
+}
+
+func page(name string, values any) ([]byte, error) {
+	var text bytes.Buffer
+	err := pages.ExecuteTemplate(&text, name, values)
+	return text.Bytes(), err
+}
+
+func (s *Server) cannotRender(c *gin.Context, name string, err error) {
+	s.log.Error("a page of the dashboard cannot be made", "page", name, "error", err)
+	refuse(c, http.StatusInternalServerError, "the page cannot be made; the gateway's log says more")
+}
+
+func sendPage(c *gin.Context, status int, text []byte) {
 	c.Header("Content-Security-Policy", pagePolicy)
 	c.Header("X-Frame-Options", "DENY")
 	c.Header("Referrer-Policy", "same-origin")
 	c.Header("Vary", "Cookie, Authorization")
-	c.Data(status, "text/html; charset=utf-8", page.Bytes())
+	c.Data(status, "text/html; charset=utf-8", text)
 }

@@ -26,7 +26,7 @@ type board struct {
 	Lots    []lot     // of what users got lately
 	Asked   string    // how many they were; "" for none
 	Asking  time.Time // since when they are counted
-	Does    string    // what scenes do, if nobody asked
+	Gets    string    // what users would get, if nobody asked
 	Status  Status
 	Entries []control.Entry
 	Unread  bool // the audit could not be read
@@ -39,15 +39,12 @@ func (s *Server) boardNow(ctx context.Context) board {
 	b.Head = headlineOf(b.Status, b.Now)
 	b.Entries, b.Unread = s.entries(ctx, time.Time{}, shownEntries)
 	_, points := s.views.Series(watch.HistorySeconds / 60)
-	b.Asking = b.Now.Add(-lately)
-	if b.Head.Since.After(b.Asking) {
-		b.Asking = b.Head.Since
-	}
+	b.Asking = later(b.Now.Add(-lately), b.Head.Counts)
 	lots, total := lotsOf(points, b.Asking, b.Status.Override != nil && b.Status.Override.Mode == control.Normal)
 	if b.Lots = lots; total > 0 {
 		b.Asked = aMinute(total)
-	} else if b.Status.Mode == "degraded" {
-		b.Does = does(s.views.Scenes())
+	} else if b.Status.Mode == degraded && b.Status.Breaker.State != stateRecovering {
+		b.Gets = gets(s.views.Scenes())
 	}
 	return b
 }
@@ -87,28 +84,19 @@ func (s *Server) getDashboard(c *gin.Context) {
 	page.Form = s.newForm(page.Status)
 	var err error
 	if page.Charts, err = s.charts(c.Request.Context(), scopeOf(c.Query("hours"))); err != nil {
-		s.cannotDraw(c, err)
+		s.cannotRender(c, "charts", err)
 		return
 	}
 	s.render(c, http.StatusOK, "dashboard", page)
 }
 
-func (s *Server) cannotDraw(c *gin.Context, err error) {
-	s.log.Error("the dashboard's charts cannot be drawn", "error", err)
-	refuse(c, http.StatusInternalServerError, "the charts cannot be drawn; the gateway's log says more")
-}
-
 // getNow shows the parts of it that change all the time.
 func (s *Server) getNow(c *gin.Context) {
-	s.render(c, http.StatusOK, "now", s.boardNow(c.Request.Context()))
+	s.renderOnce(c, "now", time.Second/2, func(ctx context.Context) (any, error) { return s.boardNow(ctx), nil })
 }
 
 // getCharts shows the charts.
 func (s *Server) getCharts(c *gin.Context) {
-	part, err := s.charts(c.Request.Context(), scopeOf(c.Query("hours")))
-	if err != nil {
-		s.cannotDraw(c, err)
-		return
-	}
-	s.render(c, http.StatusOK, "charts", part)
+	of := scopeOf(c.Query("hours"))
+	s.renderOnce(c, "charts", of.step/2, func(ctx context.Context) (any, error) { return s.charts(ctx, of) })
 }

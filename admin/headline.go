@@ -24,6 +24,7 @@ type headline struct {
 	Probe    *time.Time // when the API is asked again; nil if that is no matter
 	Do       string     // what to look at, if somebody has to
 	Also     []string   // what is so besides
+	Counts   time.Time  // since when users get what they get now; zero: that has not changed
 }
 
 // The looks of a headline.
@@ -59,7 +60,7 @@ func (h headline) Announcement() string { return h.Badge + ". " + h.What }
 
 func calm(s Status, now time.Time) headline {
 	return headline{
-		Look: lookGood, Badge: "Normal", Verified: "yes, by the Captcha API", Whose: "nobody’s: all is well", Since: s.Breaker.Since, Ends: "–",
+		Look: lookGood, Badge: "Normal", Verified: "yes, by the Captcha API", Whose: "nobody’s", Since: s.Breaker.Since, Ends: "–",
 		What: "All is well: the Captcha API verifies users, since " + atClock(s.Breaker.Since, now) + ".",
 	}
 }
@@ -74,8 +75,9 @@ func forcedDegraded(s Status, now time.Time) (headline, bool) {
 		api = "The API itself is " + circuitWord(s.Breaker.State) + "."
 	}
 	return headline{
-		Look: lookOdd, Badge: "Forced: as if down", Verified: "no", Whose: "operator " + o.Actor, Since: o.Since, Until: o.Until, Ends: "when an operator lifts it", Why: o.Reason,
-		What: fmt.Sprintf("Operator %s switched verification off at %s: users are not verified. %s", o.Actor, atClock(o.Since, now), api),
+		Look: lookOdd, Badge: "Forced: as if down", Verified: "no", Whose: "operator " + o.Actor, Since: o.Since, Until: o.Until, Ends: "when an operator lifts it", Why: "“" + o.Reason + "”.",
+		Counts: o.Since,
+		What:   fmt.Sprintf("Operator %s switched verification off at %s: users are not verified. %s", o.Actor, atClock(o.Since, now), api),
 	}, true
 }
 
@@ -85,14 +87,14 @@ func forcedNormal(s Status, now time.Time) (headline, bool) {
 		return headline{}, false
 	}
 	h := headline{
-		Look: lookOdd, Badge: "Forced: API only", Verified: "yes, by the Captcha API", Whose: "operator " + o.Actor, Since: o.Since, Until: o.Until, Ends: "when an operator lifts it", Why: o.Reason,
+		Look: lookOdd, Badge: "Forced: API only", Verified: "yes, by the Captcha API", Whose: "operator " + o.Actor, Since: o.Since, Until: o.Until, Ends: "when an operator lifts it", Why: "“" + o.Reason + "”.",
 		What: fmt.Sprintf("The Captcha API verifies users. Operator %s forces “API only” since %s: if it fails, users are denied.", o.Actor, atClock(o.Since, now)),
 	}
 	if s.Breaker.State != closed {
 		down := outageBegan(s.Breaker)
 		h.Look, h.Verified, h.Whose, h.Probe = lookBad, "no: denied", "the Captcha API’s, and operator "+o.Actor+"’s", s.Breaker.NextProbeAt
 		h.What = fmt.Sprintf("Captcha API down since %s, and operator %s forces “API only” since %s: users who cannot be verified are denied.", atClock(down, now), o.Actor, atClock(o.Since, now))
-		h.Since = down
+		h.Since, h.Counts = down, later(down, o.Since)
 	}
 	return h, true
 }
@@ -101,7 +103,8 @@ func refused(s Status, now time.Time) (headline, bool) {
 	a := s.Account
 	return headline{
 		Look: lookBad, Badge: "Account refused", Verified: "no", Whose: "ours: our account at the Captcha API", Since: a.Since, Ends: "when the API accepts the account", Why: "The API answers " + a.Code + ".", Do: sentenceOf(advice(a.Code)),
-		What: "The Captcha API refuses our account since " + atClock(a.Since, now) + ": users are not verified.",
+		Counts: a.Since,
+		What:   "The Captcha API refuses our account since " + atClock(a.Since, now) + ": users are not verified.",
 	}, a.State == accountRefused
 }
 
@@ -109,8 +112,9 @@ func suspect(s Status, now time.Time) (headline, bool) {
 	a := s.Account
 	return headline{
 		Look: lookBad, Badge: "Nobody accepted", Verified: "no: the API rejects all of them", Whose: "probably ours: a wrong key or app id", Since: a.Since, Ends: "when the API accepts a user", Why: "The API answers, and rejects everybody with code " + a.Code + ", as for a wrong app_secret_key or captcha_app_id.",
-		Do:   "Compare upstream.apps (captcha_app_id, app_secret_key) with the console.",
-		What: "The Captcha API answers and rejects every user since " + atClock(a.Since, now) + ": probably our app key or app id is wrong.",
+		Counts: a.Since,
+		Do:     "Compare upstream.apps (captcha_app_id, app_secret_key) with the console.",
+		What:   "The Captcha API answers and rejects every user since " + atClock(a.Since, now) + ": probably our app key or app id is wrong.",
 	}, a.State == AccountSuspect
 }
 
@@ -119,12 +123,13 @@ func outage(s Status, now time.Time) (headline, bool) {
 	began := outageBegan(b)
 	h := headline{
 		Look: lookBad, Badge: "Outage", Verified: "no", Whose: "the Captcha API’s", Since: began, Ends: "by itself, when the API answers", Why: sentenceOf(b.Evidence), Probe: b.NextProbeAt,
-		What: "Captcha API down since " + atClock(began, now) + ": users are not verified.",
+		Counts: began,
+		What:   "Captcha API down since " + atClock(began, now) + ": users are not verified.",
 	}
 	if b.State == halfOpen {
 		h.Badge, h.What = "API answers again", "Captcha API down since "+atClock(began, now)+", and it just answered a first question: users are not verified yet."
 	}
-	return h, (b.State == open || b.State == halfOpen) && !alone(s)
+	return h, s.Override == nil && (b.State == open || b.State == halfOpen) && !alone(s)
 }
 
 func illHere(s Status, now time.Time) (headline, bool) {
@@ -136,8 +141,9 @@ func illHere(s Status, now time.Time) (headline, bool) {
 	}
 	return headline{
 		Look: lookBad, Badge: "This instance is ill", Verified: "not at this instance; at the others yes", Whose: "this instance’s: its own way to the API", Since: began, Ends: "by itself, when the API answers here", Why: sentenceOf(b.Evidence), Probe: b.NextProbeAt, Do: "Look at this machine’s network, DNS and proxy.",
-		What: fmt.Sprintf("This instance alone cannot reach the Captcha API since %s: its users are not verified. The other %d verify theirs.", atClock(began, now), others),
-	}, (b.State == open || b.State == halfOpen) && alone(s)
+		Counts: began,
+		What:   fmt.Sprintf("This instance alone cannot reach the Captcha API since %s: its users are not verified. The other %d verify theirs.", atClock(began, now), others),
+	}, s.Override == nil && (b.State == open || b.State == halfOpen) && alone(s)
 }
 
 // alone reports whether this instance holds the API to be away and its fleet does not.
@@ -149,13 +155,13 @@ func recovering(s Status, now time.Time) (headline, bool) {
 	b := s.Breaker
 	began := outageBegan(b)
 	h := headline{
-		Look: lookOdd, Badge: "Users return", Verified: "more and more of them", Whose: "the Captcha API’s, and it is over", Since: b.Since, Ends: "by itself, in seconds",
+		Look: lookOdd, Badge: "Users return", Verified: "more and more of them", Whose: "the Captcha API’s, and it is over", Since: b.Since, Ends: "by itself, in seconds", Counts: b.Since,
 		What: fmt.Sprintf("Captcha API back since %s, after an outage from %s: users are verified again, more every second.", atClock(b.Since, now), atClock(began, now)), Why: sentenceOf(b.Evidence),
 	}
 	if len(b.Transitions) > 0 && b.Transitions[0].From == closed {
 		h.Whose, h.What = "an operator’s, who let go", "An operator let go at "+atClock(b.Since, now)+": users are verified again, more every second."
 	}
-	return h, b.State == stateRecovering
+	return h, s.Override == nil && b.State == stateRecovering
 }
 
 func throttledNow(s Status, now time.Time) (headline, bool) {
@@ -212,7 +218,7 @@ func illThere(s Status, now time.Time) (headline, bool) {
 	}
 	names := strings.Join(ill, ", ")
 	return headline{
-		Look: lookOdd, Badge: "One instance is ill", Verified: "yes, but not at " + names, Whose: "that instance’s: its own way to the API", Since: since, Ends: "by itself, when the API answers there", Do: "Look at the network, DNS and proxy of " + names + ".",
+		Look: lookOdd, Badge: "One instance is ill", Verified: "at the others, yes", Whose: "that instance’s own way to the API", Since: since, Ends: "by itself, when the API answers there", Do: "Look at the network, DNS and proxy of " + names + ".",
 		What: fmt.Sprintf("Users are verified, but not at %d of %d instances: %s alone cannot reach the Captcha API since %s. The API itself works.", len(ill), len(s.Replicas), names, atClock(since, now)),
 	}, true
 }
@@ -242,6 +248,16 @@ const (
 	halfOpen        = "half_open"
 	stateRecovering = "recovering"
 )
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// degraded is the mode in which scenes decide.
+const degraded = "degraded"
 
 // circuitWord says of a state what it means for the API.
 func circuitWord(state string) string {

@@ -23,7 +23,7 @@ type scope struct {
 // The scopes: a quarter of an hour and a day.
 var (
 	lastQuarter = scope{watch.HistorySeconds / 60, 5 * time.Second}
-	lastDay     = scope{watch.HistoryMinutes, 3 * time.Minute}
+	lastDay     = scope{watch.HistoryMinutes, 5 * time.Minute}
 )
 
 func scopeOf(hours string) scope {
@@ -50,13 +50,15 @@ type step struct {
 	spared   float64
 	p50, p99 float64 // milliseconds; NaN if no call ended
 	known    bool    // the gateway ran
+	last     bool    // its points may not be there yet
 	away     bool    // the circuit was open
 	medians  []float64
 }
 
 func newPast(of scope, points []watch.Point, now time.Time) past {
 	length := time.Duration(of.minutes) * time.Minute
-	p := past{scope: of, begins: now.Add(-length).Truncate(of.step).Add(of.step).Local(), steps: make([]step, length/of.step)}
+	p := past{scope: of, begins: now.Truncate(of.step).Add(-length).Local(), steps: make([]step, length/of.step)}
+	p.steps[len(p.steps)-1].last = true
 	for i := range p.steps {
 		p.steps[i].p50, p.steps[i].p99 = math.NaN(), math.NaN()
 	}
@@ -102,7 +104,7 @@ func orZero(v float64) float64 {
 // axis shades outages, and when nobody knows what was.
 func (p past) axis() chart.Axis {
 	a := chart.Axis{Seconds: float64(p.minutes * 60), Begins: p.begins}
-	a.Shades = append(p.spans("unplayed", func(s step) bool { return !s.known }), p.spans("outage", func(s step) bool { return s.away })...)
+	a.Shades = append(p.spans("unplayed", func(s step) bool { return !s.known && !s.last }), p.spans("outage", func(s step) bool { return s.away })...)
 	return a
 }
 
@@ -189,7 +191,11 @@ func (p past) answers(events []chart.Event) chart.Chart {
 	for i, k := range kindsOfAnswers {
 		layers = append(layers, layer{k.class, k.label, func(s step) float64 { return s.answers[i] }})
 	}
-	return p.stacked("Answers per second", layers, 112).Marked(p.axis(), events)
+	c := p.stacked("Answers per second", layers, 110).Marked(p.axis(), events)
+	for i, e := range events {
+		c.Description += fmt.Sprintf(" Mark %d: %s.", i+1, e.Title)
+	}
+	return c
 }
 
 func (p past) calls() chart.Chart {
@@ -198,7 +204,7 @@ func (p past) calls() chart.Chart {
 		{"failed", "faults", func(s step) float64 { return s.faults }},
 		{"wrong", "turned away", func(s step) float64 { return s.turned }},
 		{"hungup", "spared while it is away", func(s step) float64 { return s.spared }},
-	}, 64)
+	}, 60)
 }
 
 func (p past) latencies() chart.Chart {
@@ -208,7 +214,7 @@ func (p past) latencies() chart.Chart {
 		lines[0].Millis, lines[1].Millis = append(lines[0].Millis, s.p50), append(lines[1].Millis, s.p99)
 		slowest = max(slowest, orZero(s.p99))
 	}
-	c := chart.Latencies(p.axis(), p.intervals(latencyText), lines, slowest, 72)
+	c := chart.Latencies(p.axis(), p.intervals(latencyText), lines, slowest, 60)
 	c.Name, c.Description = "Latency of the Captcha API", "No call ended."
 	if slowest > 0 {
 		c.Description = "The slowest p99 was " + chart.Millis(slowest) + "."

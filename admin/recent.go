@@ -22,7 +22,7 @@ type kindOfAnswer struct {
 // kindsOfAnswers are in the order of a chart's layers, from the bottom up.
 var kindsOfAnswers = []kindOfAnswer{
 	{"verified", "verified", "verified", func(p watch.Point) uint32 { return p.Answers.Allow.Normal }},
-	{"rejected", "rejected by the API", "rejected", func(p watch.Point) uint32 { return p.Answers.Deny.Normal }},
+	{"rejected", "rejected", "rejected by the API", func(p watch.Point) uint32 { return p.Answers.Deny.Normal }},
 	{"solved", "challenge solved", "in by a solved challenge", func(p watch.Point) uint32 { return p.Solved }},
 	{"allowed", "let through", "let through", func(p watch.Point) uint32 { return p.Answers.Allow.Degraded - min(p.Solved, p.Answers.Allow.Degraded) }},
 	{"challenged", "challenged", "challenge", func(p watch.Point) uint32 { return p.Answers.Challenge.Normal + p.Answers.Challenge.Degraded }},

@@ -22,11 +22,20 @@ func (s Scene) does() string {
 	return text
 }
 
-// does says what becomes of users of all scenes whom nobody can verify.
-func does(scenes []Scene) string {
-	texts := make([]string, len(scenes))
-	for i, s := range scenes {
-		texts[i] = s.Name + ": " + doings[s.Degraded]
+// gets says what users of all scenes get whom nobody can verify: "the challenge in login,
+// denied in payment".
+func gets(scenes []Scene) string {
+	var parts []string
+	for _, what := range []struct{ action, text string }{{"allow", "let through"}, {"challenge", "the challenge"}, {"deny", "denied"}} {
+		var names []string
+		for _, s := range scenes {
+			if s.Degraded == what.action {
+				names = append(names, s.Name)
+			}
+		}
+		if names != nil {
+			parts = append(parts, what.text+" in "+strings.Join(names, " and "))
+		}
 	}
-	return strings.Join(texts, "; ")
+	return strings.Join(parts, ", ")
 }

@@ -31,6 +31,8 @@ type Server struct {
 	guard   *guard
 	live    *live
 	engine  *gin.Engine
+
+	rendered rendered
 }
 
 // Views are what the rest of the gateway has for operators to see.
@@ -62,7 +64,11 @@ type Views interface {
 // there is no file; metrics answers GET /metrics. cfg must be valid.
 func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context.Context, actor string) (Reloaded, error), metrics http.Handler, log *slog.Logger) *Server {
 	s := &Server{control: ctrl, views: views, reload: reload, log: log, guard: newGuard(cfg.Tokens), live: newLive(func() Status { return views.Status().whole() })}
-	ctrl.FollowAudit(s.live.entered)
+	s.rendered.parts = map[string]renderedPart{}
+	ctrl.FollowAudit(func(e control.Entry) {
+		s.rendered.happened.Add(1)
+		s.live.entered(e)
+	})
 	s.engine = newEngine()
 	s.engine.Use(s.guarded, bounded)
 	s.serveDashboard()

@@ -25,7 +25,13 @@ func when(t, now time.Time) template.HTML {
 // ago, due and left are spans that the script keeps counting.
 func ago(t, now time.Time) template.HTML { return span("ago", t, spanOf(now.Sub(t))+" ago") }
 
-func due(t, now time.Time) template.HTML { return span("due", t, "in "+spanOf(t.Sub(now))) }
+func due(t, now time.Time) template.HTML {
+	text := "now"
+	if t.Sub(now) >= time.Second {
+		text = "in " + spanOf(t.Sub(now))
+	}
+	return span("due", t, text)
+}
 
 func left(t, now time.Time) template.HTML { return span("left", t, spanOf(t.Sub(now))) }
 
@@ -51,9 +57,11 @@ func spanOf(d time.Duration) string {
 
 func percentOf(share float64) string { return chart.Percent(100 * share) }
 
-func lookOfReplica(r Replica) string {
+func lookOfReplica(r Replica, s Status) string {
 	switch {
-	case r.lost() || r.State == open || r.State == halfOpen:
+	case r.unheard(s):
+		return lookOdd
+	case !r.This && r.lost() || r.State == open || r.State == halfOpen:
 		return lookBad
 	case r.State == closed:
 		return lookGood
@@ -62,12 +70,20 @@ func lookOfReplica(r Replica) string {
 }
 
 // viewOf is how an instance sees the API.
-func viewOf(r Replica) string {
-	if r.lost() {
+func viewOf(r Replica, s Status) string {
+	switch {
+	case r.unheard(s):
+		return "not heard of while Redis is away"
+	case r.This:
+		return "sees the API " + circuitWord(s.Breaker.State)
+	case r.lost():
 		return "not heard of: gone or cut off"
 	}
-	return "to it the API is " + circuitWord(r.State)
+	return "sees the API " + circuitWord(r.State)
 }
+
+// unheard reports whether this instance hears nothing of it, because it hears nothing of any.
+func (r Replica) unheard(s Status) bool { return !r.This && s.Fleet != nil && s.Fleet.Redis != "up" }
 
 func thisOne(s Status) string {
 	for _, r := range s.Replicas {

@@ -36,7 +36,10 @@
   const count = () => {
     const now = Date.now() - ahead;
     for (const e of document.querySelectorAll("[data-ago]")) set(e, `${span(now - Date.parse(e.dataset.ago))} ago`);
-    for (const e of document.querySelectorAll("[data-due]")) set(e, `in ${span(Date.parse(e.dataset.due) - now)}`);
+    for (const e of document.querySelectorAll("[data-due]")) {
+      const rest = Date.parse(e.dataset.due) - now;
+      set(e, rest < 1000 ? "now" : `in ${span(rest)}`);
+    }
     for (const e of document.querySelectorAll("[data-left]")) set(e, span(Date.parse(e.dataset.left) - now));
     say();
   };

@@ -1,0 +1,166 @@
+package browsertest_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"captchagate/simulator"
+)
+
+// O3. One gateway, one tab: somebody logs in, forces, and sees an outage come and go.
+func TestRoom_OneGateway(t *testing.T) {
+	t.Parallel()
+	axe := axeCore(t)
+	b, h := openBrowser(t), openHouse(t, nil)
+	p := b.tab(t, &site{t: t})
+	p.looks(1280, "light")
+
+	run := func(name string, f func(t *testing.T)) {
+		t.Helper()
+		if !t.Run(name, func(t *testing.T) { p.goesOn(t); f(t) }) {
+			t.FailNow() // what follows begins where this should have ended
+		}
+	}
+	run("ten wrong tokens in a row, and then the right one", func(t *testing.T) {
+		p.visit(h.room + "/")
+		for n := range 2 {
+			p.types("#token", "a wrong token")
+			p.clicks(`document.querySelector("form button")`)
+			want := "This is not one of the gateway’s tokens."
+			if n == 1 {
+				want = "Too many wrong tokens"
+			}
+			p.waits(fmt.Sprintf(`document.querySelector("[role=alert]")?.textContent.includes(%q)`, want))
+			p.do(`Promise.all(Array.from({ length: 9 }, () => fetch("login", { method: "POST", body: new URLSearchParams({ token: "wrong" }) })))`)
+		}
+		p.accessible(axe)
+		p.enters(h, operatorToken)
+		if bad := p.complaints("401", "429"); len(bad) > 0 {
+			t.Errorf("the browser complains: %q", bad)
+		}
+	})
+	run("it is live", func(t *testing.T) {
+		p.tells("All is well", "verified")
+		p.waits(`document.querySelector("#line").textContent === "Live."`)
+		if high := eval[float64](p, `document.querySelector("#switch").getBoundingClientRect().bottom`); high > 800 {
+			t.Errorf("the switch ends at %v pixels of 800", high)
+		}
+		p.shown(axe, "normal")
+	})
+	run("degraded, with a reason, until it lapses", func(t *testing.T) {
+		p.force("degraded", "8s", "the provider <b>announced</b> a short break")
+		p.tells("Operator olga switched verification off", "the provider <b>announced</b> a short break", "challenge")
+		p.shown(axe, "forced-degraded")
+		p.tells("All is well") // by itself
+	})
+	run("an outage as it happens, somebody typing meanwhile", func(t *testing.T) {
+		p.do(`window.kept = true`)
+		p.types("#switch [name=reason]", "half a rea")
+		h.breaks(simulator.InternalError)
+		p.tells("Captcha API down since", "% challenge", "Next probe")
+		p.waits(`document.querySelector("#told").textContent.includes("Captcha API down since")`)
+		if got := eval[string](p, `[window.kept, document.activeElement.name, document.activeElement.value].join()`); got != "true,reason,half a rea" {
+			t.Errorf("who typed has %q", got)
+		}
+		p.do(`document.querySelector("#switch [name=reason]").value = ""`)
+		p.waits(`document.querySelector("#charts .shade.outage")`)
+		p.shown(axe, "outage")
+	})
+	run("API only, while it is away", func(t *testing.T) {
+		p.force("normal", "4s", "no risk for the sale")
+		p.tells("Captcha API down since", "forces “API only”", "% denied")
+		p.shown(axe, "forced-normal-in-an-outage")
+		p.tells("Outage") // it lapsed
+	})
+	run("users return", func(t *testing.T) {
+		h.sim.ClearFault()
+		p.tells("Users return", "%")
+		p.shown(axe, "recovering")
+		p.tells("All is well")
+	})
+	run("a restart", func(t *testing.T) {
+		p.do(`window.kept = true`)
+		h.stop()
+		p.waits(`document.querySelector("#line").textContent.startsWith("Connection lost since")`)
+		h.starts()
+		p.waits(`document.querySelector("#line").textContent === "Live."`)
+		if eval[bool](p, `window.kept !== true`) {
+			t.Error("the page was loaded anew")
+		}
+	})
+	run("our key is wrong", func(t *testing.T) {
+		h.stop()
+		h.cfg.Upstream.Apps[0].AppSecretKey = "ofAnotherApp"
+		h.cfg.Store.Path = filepath.Join(t.TempDir(), "gateway.db") // it never saw a user pass
+		h.starts()
+		p.tells("rejects every user", "our app key or app id is wrong", "% rejected")
+		p.shown(axe, "suspect")
+	})
+	run("a viewer cannot switch", func(t *testing.T) {
+		p.clicks(`[...document.querySelectorAll("button")].find((b) => b.textContent === "Log out")`)
+		p.waits(`document.querySelector("#token")`)
+		p.enters(h, viewerToken)
+		if eval[bool](p, `document.querySelector("[action=mode], [action=reload]") !== null`) {
+			t.Error("a viewer is offered the switch")
+		}
+		if got := eval[float64](p, `fetch("mode", { method: "POST", body: new URLSearchParams({ mode: "degraded", reason: "x" }) }).then((a) => a.status)`); got != 403 {
+			t.Errorf("a viewer who sets gets status %v", got)
+		}
+	})
+}
+
+// F2. Three instances, of which one is cut off from the API, and then all from Redis.
+func TestRoom_ThreeInstances(t *testing.T) {
+	t.Parallel()
+	axe := axeCore(t)
+	b := openBrowser(t)
+	redis, houses := openFleet(t, 3)
+	p := b.tab(t, &site{t: t})
+	p.looks(1280, "light")
+	p.enters(houses[0], operatorToken)
+	p.waits(`document.querySelectorAll("#instances li.good").length === 3`)
+
+	houses[2].breaks(simulator.InternalError)
+	p.tells("Users are verified, but not at 1 of 3 instances", houses[2].listen, "The API itself works", "% verified")
+	p.waits(`document.querySelectorAll("#instances li.bad").length === 1`)
+	p.shown(axe, "one-ill-instance")
+	p.visit(houses[2].room + "/") // a session of one instance is one of all
+	p.tells("This instance alone cannot reach the Captcha API since", "The other 2 verify theirs")
+
+	houses[2].sim.ClearFault()
+	p.visit(houses[0].room + "/")
+	p.tells("All is well")
+	redis.Stop()
+	p.tells("Redis is away since", "Users are verified", "% verified")
+	p.shown(axe, "redis-away")
+	redis.Continue()
+	p.tells("All is well")
+	if bad := p.complaints("401"); len(bad) > 0 {
+		t.Errorf("the browser complains: %q", bad)
+	}
+}
+
+// A day of history is drawn without a pause that is felt.
+func TestRoom_ADayAtOnce(t *testing.T) {
+	t.Parallel()
+	b, h := openBrowser(t), openHouse(t, nil)
+	p := b.tab(t, &site{t: t})
+	p.looks(1280, "light")
+	p.before(`window.pauses = []; new PerformanceObserver((list) => { for (const e of list.getEntries()) pauses.push(e.duration); }).observe({ type: "longtask", buffered: true });`)
+	p.enters(h, viewerToken)
+	p.visit(h.room + "/?hours=24")
+	p.waits(`document.querySelectorAll("#charts svg.plot").length === 3 && document.querySelector("#line").textContent === "Live."`)
+	t.Logf("pauses: %s ms", eval[string](p, `pauses.map(Math.round).join(", ")`))
+}
+
+func axeCore(t *testing.T) string {
+	t.Helper()
+	axe, err := os.ReadFile(filepath.Join(packages(t), "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(axe))
+}
