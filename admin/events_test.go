@@ -271,7 +271,7 @@ func TestEvents_EndWithTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := build(t, tokens)
 		w := d.ask(t, http.MethodPost, "/login", "token="+viewerToken, "Content-Type: application/x-www-form-urlencoded")
-		session := strings.Split(w.Header().Get("Set-Cookie"), ";")[0]
+		session, _, _ := strings.Cut(w.Header().Get("Set-Cookie"), ";")
 		if w.Code != http.StatusSeeOther || session == "" {
 			t.Fatalf("login: %d %v", w.Code, w.Header())
 		}

@@ -66,7 +66,7 @@ func (f *follower) run(ctx context.Context) error {
 		_, refused := errors.AsType[*api.Problem](why)
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // who ends it wanted that
+			return nil // who ends it wanted that
 		case failed != nil:
 			return failed
 		case refused || !f.ever:
