@@ -24,8 +24,11 @@ func formOf(c *gin.Context) (form url.Values, ok bool) {
 // backHome leads who reads the address of a form to the dashboard.
 func backHome(c *gin.Context) { c.Redirect(http.StatusSeeOther, home) }
 
-// sentenceOf writes a text as a sentence.
+// sentenceOf writes a text as a sentence; "" stays so.
 func sentenceOf(text string) string {
+	if text == "" {
+		return ""
+	}
 	first, size := utf8.DecodeRuneInString(text)
 	return string(unicode.ToUpper(first)) + strings.TrimSuffix(text[size:], ".") + "."
 }

@@ -24,8 +24,8 @@ func (s *Server) letInPage(c *gin.Context) {
 	}
 	c.Abort()
 	page := loginPage{}
-	switch {
-	case no == noToken:
+	switch no {
+	case noToken:
 		c.Header("WWW-Authenticate", `Bearer realm="captchagate"`)
 		// A browser sends no strict cookie to where a link of another site leads.
 		_, err := c.Cookie(sessionCookie)
@@ -33,7 +33,7 @@ func (s *Server) letInPage(c *gin.Context) {
 		if c.Request.Method == http.MethodPost {
 			page.Wrong = "Your session is over, and nothing was changed. Log in, and do it again."
 		}
-	case no == tooMany:
+	case tooMany:
 		c.Header("Retry-After", "60")
 		page.Wrong = sentenceOf(no.detail)
 	default:

@@ -35,7 +35,7 @@ func sessionKey(token string) []byte {
 
 // newSession returns a session of the token's that begins now.
 func (k *known) newSession(now time.Time) string {
-	text := binary.BigEndian.AppendUint64(nil, uint64(now.Add(sessionLife).Unix())) //nolint:gosec // after 1970
+	text := binary.BigEndian.AppendUint64(nil, uint64(now.Add(sessionLife).Unix()))
 	nonce := make([]byte, sessionNonce)
 	_, _ = rand.Read(nonce) // it never fails
 	text = append(text, nonce...)
@@ -57,7 +57,7 @@ func (g *guard) bySession(value string, now time.Time) (found *known, ends time.
 		return nil, ends, false
 	}
 	seconds := binary.BigEndian.Uint64(text)
-	if latest := now.Add(sessionLife).Unix(); seconds > uint64(latest) || seconds <= uint64(now.Unix()) { //nolint:gosec // after 1970
+	if latest := now.Add(sessionLife).Unix(); seconds > uint64(latest) || seconds <= uint64(now.Unix()) {
 		return nil, ends, false
 	}
 	for i := range g.tokens {
@@ -65,7 +65,7 @@ func (g *guard) bySession(value string, now time.Time) (found *known, ends time.
 			found = &g.tokens[i]
 		}
 	}
-	return found, time.Unix(int64(seconds), 0), found == nil //nolint:gosec // not after latest
+	return found, time.Unix(int64(seconds), 0), found == nil
 }
 
 // setSession gives a browser a session, or takes it away if value is "".
@@ -74,7 +74,7 @@ func setSession(w http.ResponseWriter, r *http.Request, value string) {
 	if value == "" {
 		life = -1
 	}
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure if there is TLS
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: life,
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 	})

@@ -94,7 +94,7 @@ func thisOne(s Status) string {
 	return ""
 }
 
-func lasted(i watch.Incident, now time.Time) string {
+func lasted(i watch.Incident) string {
 	if i.Ended == nil {
 		return "and it goes on"
 	}

@@ -50,7 +50,7 @@ func TestRoom_OneGateway(t *testing.T) {
 		}
 		p.shown(axe, "normal")
 	})
-	run("degraded, with a reason, until it lapses", func(t *testing.T) {
+	run("degraded, with a reason, until it lapses", func(*testing.T) {
 		p.force("degraded", "8s", "the provider <b>announced</b> a short break")
 		p.tells("Operator olga switched verification off", "the provider <b>announced</b> a short break", "challenge")
 		p.shown(axe, "forced-degraded")
@@ -69,13 +69,13 @@ func TestRoom_OneGateway(t *testing.T) {
 		p.waits(`document.querySelector("#charts .shade.outage")`)
 		p.shown(axe, "outage")
 	})
-	run("API only, while it is away", func(t *testing.T) {
+	run("API only, while it is away", func(*testing.T) {
 		p.force("normal", "4s", "no risk for the sale")
 		p.tells("Captcha API down since", "forces “API only”", "% denied")
 		p.shown(axe, "forced-normal-in-an-outage")
 		p.tells("Outage") // it lapsed
 	})
-	run("users return", func(t *testing.T) {
+	run("users return", func(*testing.T) {
 		h.sim.ClearFault()
 		p.tells("Users return", "%")
 		p.shown(axe, "recovering")
