@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"captchagate/captcha"
 	"captchagate/sla"
 )
 
@@ -68,17 +67,4 @@ func learn(t *testing.T, w, other *world) {
 		t.Error("nonsense was learned")
 	}
 	time.Sleep(2 * time.Second)
-}
-
-// Counting a call that was answered costs a few atomic additions and no memory.
-func TestLevels_CountWithoutAllocating(t *testing.T) {
-	inWorld(t, func(w *world) {
-		at(time.March, 1, 0, 0, 0)
-		w.asks(1)
-		time.Sleep(10 * time.Second)
-		w.asks(1) // Run is woken
-		if n := testing.AllocsPerRun(1000, func() { w.Saw(captcha.Seen{At: time.Now()}) }); n != 0 {
-			t.Errorf("%v allocations", n)
-		}
-	})
 }
