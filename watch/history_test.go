@@ -2,6 +2,7 @@ package watch_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,8 +31,9 @@ func remember(t *testing.T, now func() watch.Standing, story func(h *watch.Histo
 func calm() watch.Standing { return watch.Standing{Circuit: "closed", Mode: "normal"} }
 
 func TestHistory_HasAPointASecond(t *testing.T) {
-	stands := calm()
-	remember(t, func() watch.Standing { return stands }, func(h *watch.History) {
+	var stands atomic.Value
+	stands.Store(calm())
+	remember(t, func() watch.Standing { return stands.Load().(watch.Standing) }, func(h *watch.History) {
 		h.CountAnswer(watch.Answer{Decision: "allow"})
 		h.CountAnswer(watch.Answer{Decision: "deny"})
 		h.Called("passed", 20*time.Millisecond)
@@ -39,7 +41,7 @@ func TestHistory_HasAPointASecond(t *testing.T) {
 		h.Called("fault", 800*time.Millisecond)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		stands = watch.Standing{Circuit: "open", Mode: "degraded"}
+		stands.Store(watch.Standing{Circuit: "open", Mode: "degraded"})
 		h.CountAnswer(watch.Answer{Decision: "challenge", Degraded: true})
 		h.CountAnswer(watch.Answer{Decision: "allow", Degraded: true})
 		h.CountAnswer(watch.Answer{Decision: "allow", Degraded: true, Solved: true})
@@ -72,12 +74,13 @@ func TestHistory_HasAPointASecond(t *testing.T) {
 
 // A minute adds up its seconds, and tells the worst that it saw.
 func TestHistory_HasAPointAMinute(t *testing.T) {
-	stands := calm()
-	remember(t, func() watch.Standing { return stands }, func(h *watch.History) {
+	var stands atomic.Value
+	stands.Store(calm())
+	remember(t, func() watch.Standing { return stands.Load().(watch.Standing) }, func(h *watch.History) {
 		for second := range 2 * 60 {
-			stands = calm()
+			stands.Store(calm())
 			if second == 30 {
-				stands = watch.Standing{Circuit: "recovering", Mode: "degraded"}
+				stands.Store(watch.Standing{Circuit: "recovering", Mode: "degraded"})
 			}
 			h.Called("passed", 10*time.Millisecond)
 			time.Sleep(time.Second)
