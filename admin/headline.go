@@ -60,7 +60,7 @@ func (h headline) Announcement() string { return h.Badge + ". " + h.What }
 
 func calm(s Status, now time.Time) headline {
 	return headline{
-		Look: lookGood, Badge: "Normal", Verified: "yes, by the Captcha API", Whose: "nobody’s", Since: s.Breaker.Since, Ends: "–",
+		Look: lookGood, Badge: "Normal", Verified: "yes, by the Captcha API", Whose: "nobody’s", Since: s.Breaker.Since, Ends: "–", Counts: s.Breaker.Since,
 		What: "All is well: the Captcha API verifies users, since " + atClock(s.Breaker.Since, now) + ".",
 	}
 }

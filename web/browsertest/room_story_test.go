@@ -76,9 +76,11 @@ func TestRoom_OneGateway(t *testing.T) {
 		p.tells("Outage") // it lapsed
 	})
 	run("users return", func(*testing.T) {
+		h.few.Store(true) // so that it takes its time
 		h.sim.ClearFault()
 		p.tells("Users return", "%")
 		p.shown(axe, "recovering")
+		h.few.Store(false)
 		p.tells("All is well")
 	})
 	run("a restart", func(t *testing.T) {
