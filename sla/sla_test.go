@@ -78,12 +78,12 @@ func TestLevels_GoOnAfterARestartInTheMiddleOfAMinute(t *testing.T) {
 // A store that takes no writes costs nothing as long as the process lives.
 func TestLevels_KeepInMemoryWhatCannotBeWritten(t *testing.T) {
 	inWorld(t, func(w *world) {
-		w.store.broken = errors.New("disk full")
+		w.store.breaks(errors.New("disk full"))
 		at(time.March, 1, 12, 0, 0)
 		w.asks(7)
 		at(time.March, 2, 12, 0, 0)
 		w.asks(1)
-		w.store.broken = nil
+		w.store.breaks(nil)
 		at(time.March, 2, 12, 0, 5)
 		w.stop()
 		w.start()

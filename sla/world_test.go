@@ -54,7 +54,16 @@ func (m *memory) List(_ context.Context, bucket string, _ int) (iter.Seq2[string
 	}, m.broken
 }
 
+// breaks has it take no writes, or again.
+func (m *memory) breaks(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.broken = err
+}
+
 func (m *memory) size() (bytes int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for key, value := range m.values {
 		bytes += len(key) + len(value)
 	}
@@ -98,9 +107,9 @@ func (w *world) start() {
 
 // kill ends the process without a last write.
 func (w *world) kill() {
-	w.store.broken = context.Canceled
+	w.store.breaks(context.Canceled)
 	w.stop()
-	w.store.broken = nil
+	w.store.breaks(nil)
 }
 
 // at has virtual time pass until then; it begins on 2000-01-01 in UTC.
