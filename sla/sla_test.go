@@ -57,7 +57,7 @@ func TestLevels_GoOnAfterARestartInTheMiddleOfAMinute(t *testing.T) {
 		at(time.March, 1, 12, 0, 10)
 		w.asks(5)
 		at(time.March, 1, 12, 0, 12)
-		w.asks(100) // not written when the process is killed, at the same moment
+		w.asks(100) // some may not be written when the process is killed, at the same moment
 		w.kill()
 		w.start()
 		w.fails(1, "fault", "")
@@ -69,7 +69,7 @@ func TestLevels_GoOnAfterARestartInTheMiddleOfAMinute(t *testing.T) {
 		w.asks(1)
 		at(time.March, 1, 12, 40, 0)
 		r := w.month("")
-		if r.Month != "2000-03" || r.Requests != 9 && r.Requests != 109 || r.Failed != 1 || r.Observed != 2 || r.Claim.Spared != 1 || r.Unavailable != 1 {
+		if r.Month != "2000-03" || r.Requests < 9 || r.Requests > 109 || r.Failed != 1 || r.Observed != 2 || r.Claim.Spared != 1 || r.Unavailable != 1 {
 			t.Errorf("%+v", r)
 		}
 	})
