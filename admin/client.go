@@ -70,6 +70,17 @@ func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
 	return came, err
 }
 
+// TestAlarms has the gateway send an alarm that is a test. Without an error it was taken.
+// Errors are as of Status.
+func (c *Client) TestAlarms(ctx context.Context) error {
+	var came AlarmsTest
+	err := c.ask(ctx, http.MethodPost, "/admin/v1/alarms/test", nil, &came)
+	if err == nil && !came.Taken {
+		err = c.notAGateway()
+	}
+	return err
+}
+
 // Who returns what a user is called in the log, by address, subject or both,
 // newest month first. Errors are as of Status.
 func (c *Client) Who(ctx context.Context, ip, subject string) ([]Name, error) {

@@ -57,6 +57,9 @@ type Views interface {
 	// Who is what a user is called in the log, by address, subject or both, in
 	// each month that it can be told of, newest first.
 	Who(ctx context.Context, ip netip.Addr, subject string) ([]Name, error)
+	// TestAlarms sends an alarm that is a test, in the name of actor. The error is
+	// ErrNoAlarms, or says why nobody took it.
+	TestAlarms(ctx context.Context, actor string) error
 }
 
 // New returns the operators' API. reload loads the configuration again and
@@ -89,6 +92,7 @@ func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context
 	v1.POST("/who", s.postWho)
 	v1.PUT("/mode", operatorsOnly, s.putMode)
 	v1.POST("/reload", operatorsOnly, s.postReload)
+	v1.POST("/alarms/test", operatorsOnly, s.postAlarmsTest)
 	return s
 }
 
@@ -100,7 +104,7 @@ func (s *Server) serveDashboard() {
 	}
 	s.engine.POST("/login", s.postLogin)
 	s.engine.POST("/logout", s.postLogout)
-	for _, path := range []string{"/login", "/logout", "/mode", "/reload"} {
+	for _, path := range []string{"/login", "/logout", "/mode", "/reload", "/alarms"} {
 		s.engine.Match(readMethods, path, backHome) // the address of a form's answer, typed or bookmarked
 	}
 	page := s.engine.Group("/", s.letInPage)
@@ -110,6 +114,7 @@ func (s *Server) serveDashboard() {
 	page.Match(readMethods, "/sla", s.getLevels)
 	page.POST("/mode", s.postMode)
 	page.POST("/reload", s.postReloadForm)
+	page.POST("/alarms", s.postAlarmsForm)
 }
 
 // readMethods are the methods of what is read.

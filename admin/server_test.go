@@ -51,6 +51,7 @@ type door struct {
 	status   admin.Status // under mu
 	incident watch.Incident
 	broken   error // what reading the reports comes to
+	noAlarms error // what a test of the alarms comes to
 	log      bytes.Buffer
 }
 
@@ -133,6 +134,9 @@ func (d *door) SLA(month string) (sla.Report, error) {
 }
 
 // Reverified is as many reports as are asked for.
+// TestAlarms is taken by nobody if d.noAlarms says why.
+func (d *door) TestAlarms(context.Context, string) error { return d.noAlarms }
+
 func (d *door) Who(_ context.Context, ip netip.Addr, subject string) ([]admin.Name, error) {
 	if subject == "broken" {
 		return nil, errors.New("the store is away")

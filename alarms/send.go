@@ -18,6 +18,8 @@ const (
 	// one.
 	minPause = time.Second
 	maxPause = time.Minute
+	// testTimeout bounds a test, for whose answer somebody waits.
+	testTimeout = 8 * time.Second
 )
 
 // sendAll sends what may be sent until ctx ends.
@@ -178,5 +180,7 @@ func (a *Alarms) lost(k Kind, at time.Time, n int, key string) {
 // not repeated.
 func (a *Alarms) Test(ctx context.Context, by string) error {
 	b := body{Kind: kindTest, At: time.Now().UTC(), Summary: "a test of the alarms, asked for by " + by + ": nothing is wrong", Detail: json.RawMessage("{}"), Instance: a.from.Instance(), URL: a.from.URL}
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
 	return a.post(ctx, b, uuid.Must(uuid.NewV7()).String())
 }

@@ -126,7 +126,7 @@ func (r *recorder) budgetSpent(scene, why string) {
 	if !r.alarms.On() || !r.spent.first(scene, r.incidents.Current(), time.Now()) {
 		return
 	}
-	r.alarms.Raise(alarms.BudgetSpent, scene, fmt.Sprintf("the budget of scene %s is spent (%s): users get over_budget", scene, why), map[string]string{"scene": scene, "spent": why})
+	r.alarms.Raise(alarms.BudgetSpent, scene, fmt.Sprintf("the budget of scene %s is spent (%s): users get what its over_budget says", scene, why), map[string]string{"scene": scene, "spent": why})
 }
 
 const (

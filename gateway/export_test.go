@@ -8,6 +8,7 @@ import (
 
 	"captchagate/admin"
 	"captchagate/captcha"
+	"captchagate/control"
 	"captchagate/fleet"
 	"captchagate/once"
 	"captchagate/policy"
@@ -19,6 +20,11 @@ import (
 
 // BreakStore takes the store away under a gateway that goes on.
 func (g *Gateway) BreakStore() error { return g.store.Close() }
+
+// Audits enters something in the audit of all instances.
+func (g *Gateway) Audits(kind control.EntryKind, summary string, detail any) {
+	g.control.AuditForAll(kind, actor, summary, detail)
+}
 
 // Follow has followed called as those are who act on the switch. It must be called before
 // Start.

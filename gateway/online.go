@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -38,8 +39,8 @@ type Finding struct {
 }
 
 // CheckOnline asks the Captcha API once for each app, with a disaster ticket,
-// which is not billed and never valid, fetches the page's script, and looks at the Redis
-// of a fleet. transport carries the calls over HTTP; nil is one of its own.
+// which is not billed and never valid, fetches the page's script, and looks at the host of
+// the alarms and at the Redis of a fleet. transport carries the calls over HTTP; nil is one of its own.
 //
 // It shows that the API is reached, the clock is right and the account accepted.
 // Whether an app's key is right shows only if the API looks at it before it looks
@@ -61,6 +62,9 @@ func CheckOnline(ctx context.Context, cfg config.Config, transport http.RoundTri
 		found = append(found, askApp(ctx, client, clock, app.CaptchaAppID))
 	}
 	found = append(found, fetchScript(ctx, cfg.ScriptProbe, transport))
+	if cfg.Alarms.Webhook != "" {
+		found = append(found, lookAtAlarms(ctx, cfg.Alarms.Webhook, transport))
+	}
 	if len(cfg.Store.Redis) > 0 {
 		found = append(found, lookAtRedis(ctx, cfg.Store))
 	}
@@ -143,6 +147,32 @@ func lookAtRedis(ctx context.Context, cfg store.Config) Finding {
 	default:
 		f.Text = inOneLine(err) + "; look at the user, the password and the rights that docs/fleet.md lists"
 	}
+	return f
+}
+
+// lookAtAlarms asks the host of a webhook for its root, without the webhook's own path,
+// which may be a key: whatever it answers, it is there.
+func lookAtAlarms(ctx context.Context, webhook string, transport http.RoundTripper) Finding {
+	f := Finding{About: "alarms.webhook"}
+	ctx, cancel := context.WithTimeout(ctx, onlineTimeout)
+	defer cancel()
+	began := time.Now()
+	at, err := url.Parse(webhook)
+	if err == nil {
+		root := url.URL{Scheme: at.Scheme, Host: at.Host, Path: "/"}
+		var ask *http.Request
+		if ask, err = http.NewRequestWithContext(ctx, http.MethodHead, root.String(), nil); err == nil {
+			var came *http.Response
+			if came, err = transport.RoundTrip(ask); err == nil {
+				_ = came.Body.Close() // of a HEAD it is empty
+			}
+		}
+	}
+	if err != nil {
+		f.Text = "its host is not reached: " + captcha.Foreign(err.Error()) + "; look at alarms.webhook and at the way out of this machine"
+		return f
+	}
+	f.OK, f.Text = true, fmt.Sprintf("its host is reached in %v; gateway alarms test sends a test", time.Since(began).Round(time.Millisecond))
 	return f
 }
 

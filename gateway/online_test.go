@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"syscall"
@@ -126,4 +127,38 @@ func TestCheckOnline_LooksAtRedis(t *testing.T) {
 	if f, text := look("redis://127.0.0.1:1/0", secret); f.OK || !strings.Contains(text, "connection refused") || !strings.Contains(text, "look at store.redis") || strings.Contains(text, "\n") {
 		t.Errorf("nobody there: %+v", f)
 	}
+}
+
+// Of the alarms' webhook only the host is asked: nothing is sent to it, and its key shows
+// nowhere.
+func TestCheckOnline_LooksAtTheAlarmsHost(t *testing.T) {
+	asked := make(chan string, 1)
+	host := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Method + " " + r.URL.String() }))
+	look := func(webhook string) gateway.Finding {
+		cfg := testConfig(t.TempDir())
+		cfg.ScriptProbe.URL, cfg.Upstream.Endpoint = "", host.URL
+		cfg.Alarms.Webhook = webhook
+		found, err := gateway.CheckOnline(t.Context(), cfg, onlyAlarms{&farAPI{Simulator: simulator.New(accountOf(cfg))}})
+		if err != nil || len(found) != 3 || found[2].About != "alarms.webhook" || strings.Contains(found[2].Text, "k3y") {
+			t.Fatalf("%v, %v", found, err)
+		}
+		return found[2]
+	}
+	if f := look(host.URL + "/hook/k3y?key=k3y"); !f.OK || <-asked != "HEAD /" {
+		t.Errorf("it is there: %+v", f)
+	}
+	host.Close()
+	if f := look(host.URL + "/hook/k3y?key=k3y"); f.OK || !strings.Contains(f.Text, "connection refused") || !strings.Contains(f.Text, "look at alarms.webhook") {
+		t.Errorf("nobody there: %+v", f)
+	}
+}
+
+// onlyAlarms has the alarms' host on the network, and the rest in memory.
+type onlyAlarms struct{ api http.RoundTripper }
+
+func (o onlyAlarms) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodHead {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	return o.api.RoundTrip(r)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"captchagate/admin"
+	"captchagate/alarms"
 	"captchagate/breaker"
 	"captchagate/control"
 	"captchagate/policy"
@@ -34,6 +35,7 @@ type views struct {
 	queue     *reverify.Queue
 	levels    *sla.Levels
 	names     *names
+	alarms    *alarms.Alarms
 	group     *group // nil for one instance
 }
 
@@ -183,6 +185,14 @@ func (v *views) Reverified(ctx context.Context, limit int) (reverify.Reports, er
 		all.Reports = append(all.Reports, one.Reports...)
 	}
 	return all, err
+}
+
+// TestAlarms sends a test of the alarms.
+func (v *views) TestAlarms(ctx context.Context, actor string) error {
+	if !v.alarms.On() {
+		return admin.ErrNoAlarms
+	}
+	return v.alarms.Test(ctx, actor)
 }
 
 // Who is what a user is called in the log.

@@ -26,8 +26,8 @@ and "ok" on standard error. Where something is wrong it lists every mistake as
 key, it says in the same form on standard error, and ends with 0.
 
 --online also asks the Captcha API once for each app, with a disaster ticket
-(which is not billed), fetches the page's script, and looks at the Redis of
-store.redis, if that is set. It says on standard error what came, a line each,
+(which is not billed), fetches the page's script, and looks at the host of
+alarms.webhook and at the Redis of store.redis, if they are set. It says on standard error what came, a line each,
 and ends with 1 where one failed.`,
 		Example: "  gateway check --config configs/gateway.yaml\n  gateway check --config configs/gateway.yaml --online > /dev/null",
 		RunE: func(cmd *cobra.Command, _ []string) error {
