@@ -23,6 +23,7 @@ import (
 	"captchagate/sla"
 	"captchagate/store"
 	"captchagate/strictyaml"
+	"captchagate/trace"
 	"captchagate/upstream"
 	"captchagate/watch"
 	"captchagate/web"
@@ -50,6 +51,7 @@ type Config struct {
 	Client          web.Config              `yaml:"client"`
 	Shutdown        Shutdown                `yaml:"shutdown"`
 	Log             Log                     `yaml:"log"`
+	Telemetry       trace.Config            `yaml:"telemetry"`
 
 	warnings strictyaml.Mistakes // with their places, if Load made it
 	sections []string            // that the file has

@@ -43,6 +43,7 @@ func TestDefaults_AreTheOnesPromised(t *testing.T) {
 		"drop_in.scene": "", "drop_in.credentials": "0 entries", "drop_in.shadow": "false", "upstream.session_token": "",
 		"client.allowed_origins": "0 entries", "client.script": "https://turing.captcha.qcloud.com/TJCaptcha.js", "client.load_timeout": "5s", "client.encrypt_app_id": "",
 		"shutdown.delay": "0s", "shutdown.timeout": "10s", "log.level": "info", "log.format": "json", "log.decisions": "exceptions",
+		"telemetry.otlp_endpoint": "",
 	}
 	if got := flatYAML(t, config.Defaults()); !maps.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)

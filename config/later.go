@@ -10,6 +10,4 @@ var later = map[string][]string{
 	"admin.tls.cert":      {""},
 	"admin.tls.key":       {""},
 	"admin.tls.client_ca": {""},
-
-	"telemetry.otlp_endpoint": {""},
 }

@@ -39,6 +39,7 @@ func (c Config) Validate() error {
 		strictyaml.Under("client", c.Client.Validate()),
 		strictyaml.Under("shutdown", c.Shutdown.Validate()),
 		strictyaml.Under("log", c.Log.Validate()),
+		strictyaml.Under("telemetry", c.Telemetry.Validate()),
 	)
 }
 

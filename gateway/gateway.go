@@ -27,6 +27,7 @@ import (
 	"captchagate/sla"
 	"captchagate/store"
 	"captchagate/store/bolt"
+	"captchagate/trace"
 	"captchagate/upstream"
 	"captchagate/watch"
 	"captchagate/web"
@@ -59,6 +60,7 @@ type Gateway struct {
 	incidents    *watch.Incidents
 	history      *watch.History
 	levels       *sla.Levels
+	traces       *trace.Tracer // nil = there are none
 	queue        *reverify.Queue
 	alarms       *alarms.Alarms
 	names        *names
@@ -100,7 +102,7 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	if err != nil {
 		return nil, err
 	}
-	if err = errors.Join(g.newUpstream(transport), g.newAlarms(ctx, events, transport)); err != nil {
+	if err = errors.Join(g.newUpstream(ctx, transport), g.newAlarms(ctx, events, transport)); err != nil {
 		return nil, err
 	}
 	g.script = watch.NewScript(cfg.ScriptProbe, transport, events.scriptChanged, g.upstream.CountLocalTrouble, log, g.registry)
@@ -114,11 +116,11 @@ func New(ctx context.Context, cfg config.Config, transport http.RoundTripper, re
 	}
 	events.group = g.group
 	ports := breaker.Ports{Fates: g.fates(), Abandoned: g.abandoned(), Journal: events, Connections: g.upstream, Peers: g.peers(), Siblings: g.siblings(), Calls: calls{answers{g.incidents, g.history}, g.levels}}
-	if g.breaker, err = breaker.New(g.upstream, ports, cfg.Upstream.Apps[0].CaptchaAppID, placement, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
+	if g.breaker, err = breaker.New(g.traces.Attempts(g.upstream), ports, cfg.Upstream.Apps[0].CaptchaAppID, placement, cfg.Breaker, cfg.Upstream.Limits, log, g.registry); err != nil {
 		return nil, err
 	}
 	g.group.serve(g.breaker, g.control)
-	if g.apps, err = watch.NewApps(ctx, g.breaker, appKeys(cfg), g.store, events.suspicion, log, g.registry); err != nil {
+	if g.apps, err = watch.NewApps(ctx, g.traces.Requests(g.breaker), appKeys(cfg), g.store, events.suspicion, log, g.registry); err != nil {
 		return nil, err
 	}
 	g.situation = newSituation(g.control, g.breaker, g.script)
@@ -169,7 +171,7 @@ func (g *Gateway) newDoors(ctx context.Context) (err error) {
 	if doors.Others, err = g.others(); err != nil {
 		return err
 	}
-	g.public = public.New(doors, g.policy, g.situation, g.challenger, answers{g.incidents, g.history}, g.reports, connlimit.Vouch, g.log, g.registry)
+	g.public = public.New(doors, g.decider(), g.situation, g.challenger, answers{g.incidents, g.history}, g.reports, connlimit.Vouch, g.log, g.registry)
 	g.connections, g.operators = newConnections(g.cfg, connlimit.Descriptors(), g.log)
 	g.registerMetrics()
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -177,12 +179,13 @@ func (g *Gateway) newDoors(ctx context.Context) (err error) {
 	return err
 }
 
-// newUpstream makes what asks the Captcha API.
-func (g *Gateway) newUpstream(transport http.RoundTripper) (err error) {
-	if g.upstream, err = upstream.New(g.cfg.Upstream.Config, g.cfg.Upstream.MaxInFlight, transport, g.registry); err == nil {
-		g.closers = append(g.closers, g.upstream.Close)
+// newUpstream makes what asks the Captcha API, and what traces that.
+func (g *Gateway) newUpstream(ctx context.Context, transport http.RoundTripper) (err error) {
+	if g.upstream, err = upstream.New(g.cfg.Upstream.Config, g.cfg.Upstream.MaxInFlight, transport, g.registry); err != nil {
+		return err
 	}
-	return err
+	g.closers = append(g.closers, g.upstream.Close)
+	return g.newTraces(ctx)
 }
 
 // newRecorder makes the incidents and what records events in them, and the service levels.
@@ -235,7 +238,9 @@ func (g *Gateway) Mount(path string, h http.Handler) {
 }
 
 // Handler serves backends and pages.
-func (g *Gateway) Handler() http.Handler { return g.public.Handler(g.client, g.mounted) }
+func (g *Gateway) Handler() http.Handler {
+	return g.traces.Handler(g.public.Handler(g.client, g.mounted), g.public.Doors()...)
+}
 
 // AdminHandler serves operators.
 func (g *Gateway) AdminHandler() http.Handler { return g.admin.Handler() }

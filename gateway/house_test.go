@@ -38,6 +38,7 @@ type house struct {
 	public    http.Handler
 	operators http.Handler
 	users     int
+	tickets   []string // of users, and their randstrs
 	log       journal
 	calls     sync.WaitGroup // that go on beside the story
 	follow    []func()       // the switch
@@ -46,6 +47,7 @@ type house struct {
 	sent     atomic.Pointer[string]        // the body of the last call that was answered so
 	sender   atomic.Pointer[string]        // its Authorization
 	reload   func() (config.Config, error) // what the configuration file holds by now
+	onWire   func(*http.Request)           // sees each call before the API does; nil = nobody
 	signers  *tc3.Checker                  // accounts whose calls the API passes, whatever the ticket; nil = it is the simulator
 }
 
@@ -199,6 +201,7 @@ func (h *house) user(scene, kind string) fields {
 		h.t.Fatal(err)
 	}
 	h.users++
+	h.tickets = append(h.tickets, tickets[0].Ticket, tickets[0].Randstr)
 	return fields{
 		"ticket": tickets[0].Ticket, "randstr": tickets[0].Randstr, "scene": scene,
 		"user_ip": fmt.Sprintf("10.%d.%d.1", h.users/250%250, h.users%250),

@@ -40,7 +40,7 @@ func (h countedHandler) WithGroup(name string) slog.Handler {
 // fold returns the logger of the rooms, which folds what repeats until the gateway is
 // closed.
 func (g *Gateway) fold(log *slog.Logger) *slog.Logger {
-	folder := newFolder(log.Handler())
+	folder := newFolder(traced(log.Handler(), g.cfg))
 	g.unfolded, g.log = log, slog.New(folder)
 	g.closers = append(g.closers, folder.close)
 	return g.log

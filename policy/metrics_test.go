@@ -85,7 +85,7 @@ func TestMetrics_CountEachDecisionOnce(t *testing.T) {
 		w.fails = captcha.CircuitOpen
 		p := w.policy()
 		d := p.Decide(t.Context(), ticket(1))
-		p.Repeat(theScene, d)
+		p.Repeat(t.Context(), theScene, d)
 		r := ticket(2)
 		r.Ticket.Value = "trerror_x"
 		p.Decide(t.Context(), r)

@@ -136,6 +136,7 @@ type Ports struct {
 func New(verifier captcha.Verifier, ports Ports, cfg Config, key []byte, log *slog.Logger, reg prometheus.Registerer) *Policy {
 	p := &Policy{verifier: verifier, ports: ports, key: key, log: log, metrics: newMetrics(reg)}
 	p.Reconfigure(cfg)
+	reg.MustRegister(newLeft(p))
 	return p
 }
 
@@ -221,7 +222,7 @@ func (p *Policy) Decide(ctx context.Context, r Request) Decision {
 }
 
 // Repeat counts a decision that was given once more, to a repeated request.
-func (p *Policy) Repeat(scene string, d Decision) { p.metrics.decision(scene, d, 0) }
+func (p *Policy) Repeat(_ context.Context, scene string, d Decision) { p.metrics.decision(scene, d, 0) }
 
 // ticket decides about a ticket.
 func (p *Policy) ticket(ctx context.Context, s *scene, r Request) Decision {

@@ -76,7 +76,7 @@ func (r decider) Decide(_ context.Context, q policy.Request) policy.Decision {
 	}
 }
 
-func (decider) Repeat(string, policy.Decision) {}
+func (decider) Repeat(context.Context, string, policy.Decision) {}
 
 func (decider) Scene(name string) (policy.Scene, bool) {
 	return policy.Scene{Degraded: policy.Challenge}, slices.Contains([]string{"default", "login", "comment", "payment"}, name)

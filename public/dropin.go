@@ -183,7 +183,7 @@ func (d *dropIn) serve(c *gin.Context) {
 	if replayed {
 		c.Header("Idempotent-Replay", "true")
 		a.replay = true
-		d.server.decider.Repeat(q.Scene, got.decision)
+		d.server.decider.Repeat(c.Request.Context(), q.Scene, got.decision)
 	}
 	d.server.lines.decision(c, a, got.decision)
 	d.server.count(q.Scene, got.decision)

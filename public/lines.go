@@ -63,7 +63,7 @@ type asked struct {
 
 // decision writes the line of a decision.
 func (l *lines) decision(c *gin.Context, a asked, d policy.Decision) {
-	if l.Decisions != LinesAll && (l.Decisions != LinesExceptions || d.Reason == policy.ReasonVerified) || !l.log.Enabled(c, slog.LevelInfo) {
+	if l.Decisions != LinesAll && (l.Decisions != LinesExceptions || d.Reason == policy.ReasonVerified) || !l.log.Enabled(c.Request.Context(), slog.LevelInfo) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 16)
@@ -94,12 +94,12 @@ func (l *lines) decision(c *gin.Context, a asked, d policy.Decision) {
 	if a.shadow {
 		attrs = append(attrs, slog.Bool("shadow", true))
 	}
-	l.log.LogAttrs(c, slog.LevelInfo, "decision", attrs...)
+	l.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "decision", attrs...)
 }
 
 // refusal writes the line of a request that was refused, at most ten a second.
 func (l *lines) refusal(c *gin.Context, status int) {
-	if l.Decisions == LinesNone || l.Decisions == "" || !l.log.Enabled(c, slog.LevelInfo) {
+	if l.Decisions == LinesNone || l.Decisions == "" || !l.log.Enabled(c.Request.Context(), slog.LevelInfo) {
 		return
 	}
 	l.mu.Lock()
@@ -125,7 +125,7 @@ func (l *lines) refusal(c *gin.Context, status int) {
 	if skipped > 0 {
 		attrs = append(attrs, slog.Int("refused_without_a_line", skipped))
 	}
-	l.log.LogAttrs(c, slog.LevelInfo, "refused", attrs...)
+	l.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "refused", attrs...)
 }
 
 // ownFields are what POST /v1/verify and POST /siteverify take. Others may be anything.

@@ -33,7 +33,7 @@ const (
 type Decider interface {
 	Decide(ctx context.Context, r policy.Request) policy.Decision
 	// Repeat counts a decision that was given once more.
-	Repeat(scene string, d policy.Decision)
+	Repeat(ctx context.Context, scene string, d policy.Decision)
 	// Scene returns a configured scene.
 	Scene(name string) (policy.Scene, bool)
 	// Scenes are the names of all, in order.

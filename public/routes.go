@@ -49,6 +49,15 @@ func (s *Server) Handler(client http.Handler, beside map[string]http.Handler) ht
 	return r
 }
 
+// Doors are the paths at which users are decided about.
+func (s *Server) Doors() []string {
+	doors := []string{"/v1/verify", "/siteverify", recaptchaPath}
+	if s.dropIn != nil {
+		doors = append(doors, "/")
+	}
+	return doors
+}
+
 // readMethods are the methods of what is read: load balancers ask with HEAD.
 var readMethods = []string{http.MethodGet, http.MethodHead}
 
@@ -93,8 +102,8 @@ func (s *Server) enter(c *gin.Context) {
 	c.Next()
 	status := cmp.Or(c.GetInt(statusKey), c.Writer.Status())
 	s.refused(c, status)
-	if s.log.Enabled(c, slog.LevelDebug) {
-		s.log.DebugContext(c, "request", "id", id, "route", c.FullPath(), "status", status)
+	if s.log.Enabled(c.Request.Context(), slog.LevelDebug) {
+		s.log.DebugContext(c.Request.Context(), "request", "id", id, "route", c.FullPath(), "status", status)
 	}
 }
 

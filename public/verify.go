@@ -103,7 +103,7 @@ func (s *Server) decide(c *gin.Context, a *asked, key string, r policy.Request) 
 	})
 	if err == nil && a.replay {
 		c.Header("Idempotent-Replay", "true")
-		s.decider.Repeat(r.Scene, d)
+		s.decider.Repeat(ctx, r.Scene, d)
 	}
 	return d, err
 }

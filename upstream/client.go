@@ -25,7 +25,12 @@ type Client struct {
 	metrics *metrics
 	buffers sync.Pool // of *bytes.Buffer, for answers
 	shadows http.RoundTripper
+	around  func(http.RoundTripper) http.RoundTripper // what carries a call; nil = nothing is
 }
+
+// Around has wrap put a layer around whatever carries a call. It must be called before
+// the first.
+func (c *Client) Around(wrap func(http.RoundTripper) http.RoundTripper) { c.around = wrap }
 
 // New returns a client for the account of cfg that has up to maxInFlight calls
 // at once. If transport is nil the client has a pool of connections of its own;

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"captchagate/captcha"
@@ -97,7 +98,11 @@ func (c *Client) exchange(ctx context.Context, act *action, out *outgoing) reply
 
 // carry makes one exchange over a connection.
 func (c *Client) carry(ctx context.Context, with carrier, act *action, out *outgoing) (r reply) {
-	resp, err := with.RoundTrip(act.request(ctx, out))
+	way := http.RoundTripper(with)
+	if c.around != nil {
+		way = c.around(with)
+	}
+	resp, err := way.RoundTrip(act.request(ctx, out))
 	if err != nil {
 		r = failed(ctx, err, out.taken())
 	} else if r = c.read(ctx, resp); r.err != nil {
