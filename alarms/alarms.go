@@ -141,9 +141,11 @@ func (a *Alarms) Run(ctx context.Context) {
 		return
 	}
 	defer a.client.Close()
+	keeping, sent := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
-	wg.Go(func() { a.keepAll(ctx) })
-	wg.Go(func() { a.sendAll(ctx) })
+	wg.Go(func() { a.keepAll(keeping) })
+	a.sendAll(ctx)
+	sent() // and what came of the last one is written too
 	wg.Wait()
 }
 

@@ -195,3 +195,23 @@ func TestFleet_OneRepeats(t *testing.T) {
 		}
 	})
 }
+
+// An instance that starts in the midst of what lasts tells nothing that was told; once that
+// has ended and begins again, it does.
+func TestFleet_WhoStartsLaterTellsNothingOld(t *testing.T) {
+	inFleet(t, func(t *testing.T, _ *board, _ *hook, fleet []*post) {
+		all(fleet[:2], alarms.Opened, "opened")
+		pass(3 * time.Hour)
+		fleet[2].Raise(alarms.Opened, "", "opened", nil)
+		pass(time.Hour)
+		all(fleet, alarms.Recovered, "recovered")
+		pass(time.Minute)
+		fleet[2].stop()
+		fleet[2].start()
+		fleet[2].Raise(alarms.Opened, "", "again", nil)
+		pass(time.Hour)
+		if got := summaries(t, fleet[0]); fmt.Sprint(got) != "[opened recovered again]" {
+			t.Errorf("told %q", got)
+		}
+	})
+}

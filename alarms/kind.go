@@ -33,10 +33,14 @@ func Kinds() []Kind {
 // the same event, if it had not seen one before. What an instance sees again itself is
 // another one.
 var echoes = map[Kind]time.Duration{
-	Opened: 10 * time.Minute, Recovered: 2 * time.Minute, Misconfigured: time.Hour, Suspect: 24 * time.Hour,
-	Switched: time.Minute, ScriptDown: 10 * time.Minute, ScriptUp: 2 * time.Minute, PagesFailing: 50 * time.Minute,
-	StoreTrouble: time.Minute, FleetTrouble: 10 * time.Minute, BudgetSpent: time.Hour, SLAClaim: 24 * time.Hour,
+	Opened: day, Recovered: 2 * time.Minute, Misconfigured: day, Suspect: day,
+	Switched: time.Minute, ScriptDown: day, ScriptUp: 2 * time.Minute, PagesFailing: 50 * time.Minute,
+	StoreTrouble: time.Minute, FleetTrouble: 10 * time.Minute, BudgetSpent: time.Hour, SLAClaim: day,
 }
+
+// day is longer than most of what lasts: an instance that starts in the midst of it sees
+// nothing new.
+const day = 24 * time.Hour
 
 // ends are the kinds that end what another one told: what is seen after that is no echo.
 var ends = map[Kind]Kind{Opened: Recovered, Recovered: Opened, ScriptDown: ScriptUp, ScriptUp: ScriptDown, BudgetSpent: Recovered}

@@ -57,15 +57,13 @@ func (a *Alarms) tell(ctx context.Context, k Kind, shared *shared) {
 	}
 	m := a.take(k)
 	err := a.post(ctx, m.body(a.from), m.Key)
-	if ctx.Err() != nil {
-		return // it goes on with the next process
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		a.succeeded(m)
+		shared.tell(context.WithoutCancel(ctx), m)
+	case ctx.Err() == nil: // else the next process goes on with it
 		a.failed(m, err)
-		return
 	}
-	a.succeeded(m)
-	shared.tell(ctx, m)
 }
 
 // due reports whether something of a kind may be sent now. last is when another instance

@@ -35,6 +35,9 @@ func (j *journal) String() string {
 // RoundTrip carries a call to the simulated API, or gives the scripted answer:
 // some answers of the real API no simulator gives.
 func (h *house) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Hostname() == "127.0.0.1" { // a receiver of alarms
+		return http.DefaultTransport.RoundTrip(r)
+	}
 	if h.onWire != nil {
 		h.onWire(r)
 	}
