@@ -55,7 +55,7 @@ func wantSigned(t *testing.T, d delivery) {
 }
 
 // Each kind, at a receiver that takes nothing for half an hour: it is repeated less and less
-// often, under one key, over a restart, and taken once.
+// often, under one key, over a restart, and taken once (O6).
 func TestAlarms_RepeatUntilTaken(t *testing.T) {
 	for name, breaks := range troubles {
 		t.Run(name, func(t *testing.T) {

@@ -66,7 +66,7 @@ func (w *town) rings(want ...string) {
 }
 
 // Everything that operators are told of is told where it happens, once, with nothing of
-// what users, pages or the script's host said.
+// what users, pages or the script's host said (O6).
 func TestAlarms_TellWhatHappens(t *testing.T) {
 	inTown(t, withAlarms, func(w *town) {
 		w.rings()

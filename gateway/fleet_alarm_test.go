@@ -14,7 +14,7 @@ import (
 )
 
 // Three instances see an outage from its beginning to its end, and operators are told of
-// each once. Which of them told the others know.
+// each once. Which of them told the others know (O6).
 func TestFleet_TellsOperatorsOnce(t *testing.T) {
 	var mu sync.Mutex
 	var kinds []string
