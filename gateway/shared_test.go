@@ -125,7 +125,7 @@ func TestFleet_AClaimThatCameToNothingUsesNoTicketUp(t *testing.T) {
 	h := s.houses[0]
 	s.until("somebody is let in", func() bool { return h.ask(h.user("comment", simulator.TicketValid)).Decision == "allow" })
 	f := h.user("comment", simulator.TicketValid)
-	key := captcha.KeyOf(f["ticket"].(string)) //nolint:errcheck // it is one
+	key := captcha.KeyOf(f["ticket"].(string))
 	claim := h.cfg.Store.Prefix + "{" + fleet.Secret(h.cfg.Store.Secret).Tag() + "}:" + fleet.LetMark + hex.EncodeToString(key[:])
 	s.redis.Do("SET " + claim + " another PX 60000")
 	for range 3 {
