@@ -51,7 +51,7 @@ func ticksAt(t time.Time) Ticks { return Ticks(t.UnixMicro()-ticksBegan*1_000_00
 func (l *ledger) take(at time.Time, now, born Ticks, w Want) Got {
 	got := Got{Outcome: Given, At: at, Begun: -1}
 	for i, name := range w.Claims {
-		if by, marked := l.marked(at, name); marked && by != w.ID {
+		if by, marked := l.marked(at, name); marked && w.inWay(by) {
 			got.Outcome, got.Which = Claimed, i
 			return got
 		}

@@ -1,6 +1,9 @@
 package fleet
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Ticks count the time of buckets, in sixteenths of a microsecond: the rate of a
 // network may be many tokens in one.
@@ -20,13 +23,22 @@ func (t Ticks) Time() time.Time { return time.UnixMicro(ticksBegan*1_000_000 + i
 // from each of some buckets, within the time of a clock; all of it or nothing.
 type Want struct {
 	Gen  int64         // of the board, that the asker knows: under another one nothing is given
-	ID   string        // of the asker: its own marks are not in its way
+	ID   string        // of the asker, and after a dot of its attempt: what its earlier ones left is not in its way
 	Life time.Duration // of the marks
 
 	Claims  []string // marks that are left
 	Bars    []string // marks of which none may be there
 	Buckets []Bucket
 	Clock   Clock
+}
+
+// inWay reports whether a mark that was left by an attempt is in the way of this one. One of
+// the asker's own that began later is: this one was lost, and comes late.
+func (w Want) inWay(by string) bool { return by != w.ID && (askerOf(by) != askerOf(w.ID) || by > w.ID) }
+
+func askerOf(id string) string {
+	asker, _, _ := strings.Cut(id, ".")
+	return asker
 }
 
 // A Bucket holds tokens. The first time that it is taken from it is full; but empty if

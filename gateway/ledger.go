@@ -48,7 +48,8 @@ func (t *tickets) Run(ctx context.Context) {
 type ledger struct {
 	*tickets
 	let       *once.Set // let somebody in unverified
-	elsewhere *once.Set // claimed by another instance a moment ago
+	elsewhere *once.Set // claimed by another instance a moment ago,
+	claimed   *once.Set // or when the fleet was last asked
 	seen      *once.Set // disaster tickets, in one user's hands
 	taker     taker
 	queue     *reverify.Queue
@@ -68,6 +69,7 @@ func newLedger(t *tickets, from taker, queue *reverify.Queue, incidents *watch.I
 		seen: once.NewSet(captcha.TicketLife, maxTickets),
 
 		elsewhere: once.NewSet(claimSettles, maxTickets),
+		claimed:   once.NewSet(captcha.TicketLife, maxTickets),
 
 		queue: queue, incidents: incidents, trouble: trouble,
 	}
@@ -79,10 +81,16 @@ func newLedger(t *tickets, from taker, queue *reverify.Queue, incidents *watch.I
 }
 
 // Claim marks a verified ticket as letting somebody in.
-func (l *ledger) Claim(k captcha.Key) bool { return !l.elsewhere.Has(k) && l.used.Add(k) }
+func (l *ledger) Claim(k captcha.Key) bool { return !l.isElsewhere(k) && l.used.Add(k) }
 
 // LetThrough reports whether the ticket let somebody in unverified, or is just about to.
-func (l *ledger) LetThrough(k captcha.Key) bool { return l.let.Has(k) || l.elsewhere.Has(k) }
+func (l *ledger) LetThrough(k captcha.Key) bool { return l.let.Has(k) || l.isElsewhere(k) }
+
+// isElsewhere reports whether another instance claimed the ticket. While nobody can say
+// what came of that, it has let somebody in.
+func (l *ledger) isElsewhere(k captcha.Key) bool {
+	return l.elsewhere.Has(k) || l.claimed.Has(k) && !l.taker.hears()
+}
 
 // Seen marks a disaster ticket as seen.
 func (l *ledger) Seen(k captcha.Key) bool { return !l.seen.Add(k) }
@@ -93,7 +101,7 @@ func (l *ledger) Let(ctx context.Context, p policy.Pass) (policy.Outcome, error)
 		return l.takeFromBudget(ctx, p), nil
 	}
 	key := p.Ticket.Key()
-	if l.elsewhere.Has(key) || !l.used.Set.Add(key) { // the queue will keep it
+	if l.isElsewhere(key) || !l.used.Set.Add(key) { // the queue will keep it
 		return policy.Spent, nil
 	}
 	outcome, err := l.takeFromBudget(ctx, p), error(nil)
@@ -104,6 +112,7 @@ func (l *ledger) Let(ctx context.Context, p policy.Pass) (policy.Outcome, error)
 	case policy.Let:
 	case policy.Spent: // on another instance, which may fail to keep it and give it back
 		l.elsewhere.Add(key)
+		l.claimed.Add(key)
 		l.used.Remove(key)
 	case policy.Unknown, policy.Over, policy.Refuted, policy.Apart, policy.Unsettled, policy.Refused:
 		l.used.Remove(key)

@@ -21,6 +21,8 @@ type taker interface {
 	kept(p policy.Pass)
 	// giveBack has the ticket be as it was, after a pass that let nobody in.
 	giveBack(p policy.Pass)
+	// hears reports whether others can be asked now, and tell what they let in.
+	hears() bool
 }
 
 // alone takes from budgets that are this instance's own.
@@ -35,12 +37,14 @@ func (alone) take(_ context.Context, p policy.Pass) policy.Outcome {
 
 func (alone) kept(policy.Pass)     {}
 func (alone) giveBack(policy.Pass) {}
+func (alone) hears() bool          { return true }
 
 // A sharedBoard is where instances share passes.
 type sharedBoard interface {
 	Take(ctx context.Context, w fleet.Want) (fleet.Got, error)
 	Marked(ctx context.Context, names ...string) ([]bool, error)
 	Release(ctx context.Context, id string, names ...string) error
+	Asks() bool
 }
 
 // together takes from budgets that a fleet shares; while it cannot, from this
@@ -105,7 +109,7 @@ func (t *together) want(p policy.Pass, bill policy.Bill, gen int64) (w fleet.Wan
 		budget = p.Scene + "/solved/"
 	}
 	w = fleet.Want{
-		Gen: gen, ID: t.member.ID(), Life: captcha.TicketLife, Claims: claims(p),
+		Gen: gen, ID: t.attempt(p), Life: captcha.TicketLife, Claims: claims(p),
 		Clock: fleet.Clock{
 			Name: budget + bill.Under.String(), For: fleet.Ticks(bill.For), Begun: fleet.Ticks(bill.Begun),
 			Renewed: fleet.Ticks(bill.Renewed), Again: bill.Under == policy.NotLasting,
@@ -122,6 +126,10 @@ func (t *together) want(p policy.Pass, bill policy.Bill, gen int64) (w fleet.Wan
 	}
 	return w, refusals
 }
+
+// attempt names an attempt of this instance to take a pass, in the order of time: what is
+// given back late must not be what a later attempt was given.
+func (t *together) attempt(p policy.Pass) string { return t.member.ID() + "." + p.DecisionID }
 
 // claims are the marks that a pass leaves.
 func claims(p policy.Pass) []string {
@@ -146,9 +154,11 @@ func (t *together) kept(p policy.Pass) {
 
 func (t *together) giveBack(p policy.Pass) {
 	if names := claims(p); len(names) > 0 {
-		go func() { _ = t.board.Release(context.Background(), t.member.ID(), names...) }() // bounded; at worst the ticket is lost
+		go func() { _ = t.board.Release(context.Background(), t.attempt(p), names...) }() // bounded; at worst the ticket is lost
 	}
 }
+
+func (t *together) hears() bool { return t.board.Asks() }
 
 // learnLet takes in tickets that let somebody in elsewhere.
 func (g *group) learnLet(keys [][]byte, _ time.Duration) {

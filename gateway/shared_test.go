@@ -117,6 +117,12 @@ func TestFleet_LetsATicketInOnce(t *testing.T) {
 	})
 }
 
+// claimOn is what Redis calls a claim on the ticket of a request.
+func (h *house) claimOn(f fields) string {
+	key := captcha.KeyOf(f["ticket"].(string))
+	return h.cfg.Store.Prefix + "{" + fleet.Secret(h.cfg.Store.Secret).Tag() + "}:" + fleet.LetMark + hex.EncodeToString(key[:])
+}
+
 // A ticket that another instance claimed, and gave back because it could not keep for whom,
 // lets its user in: nobody remembers a claim for longer than it takes to settle (F7).
 func TestFleet_AClaimThatCameToNothingUsesNoTicketUp(t *testing.T) {
@@ -125,15 +131,39 @@ func TestFleet_AClaimThatCameToNothingUsesNoTicketUp(t *testing.T) {
 	h := s.houses[0]
 	s.until("somebody is let in", func() bool { return h.ask(h.user("comment", simulator.TicketValid)).Decision == "allow" })
 	f := h.user("comment", simulator.TicketValid)
-	key := captcha.KeyOf(f["ticket"].(string))
-	claim := h.cfg.Store.Prefix + "{" + fleet.Secret(h.cfg.Store.Secret).Tag() + "}:" + fleet.LetMark + hex.EncodeToString(key[:])
+	claim := h.claimOn(f)
 	s.redis.Do("SET " + claim + " another PX 60000")
 	for range 3 {
 		h.expect("while it is claimed", h.ask(f), "deny rejected degraded forced")
 	}
 	s.redis.Do("DEL " + claim)
-	s.until("it lets its user in", func() bool { return h.ask(f).Decision == "allow" })
+	var let answer
+	s.until("it lets its user in", func() bool {
+		let = h.ask(f)
+		return let.Decision == "allow"
+	})
 	h.expect("once more", h.ask(f), "deny rejected degraded forced")
+	if by := s.redis.Do("GET " + claim); !strings.Contains(by, "."+let.ID) {
+		t.Errorf("its claim is %q's, want this decision's alone: what an earlier attempt gives back late would be taken for it", by)
+	}
+}
+
+// A ticket that another instance claimed stays used while Redis is away, and cannot tell
+// what came of that (F7).
+func TestFleet_AClaimStandsWhileRedisIsAway(t *testing.T) {
+	s := inStreet(t, 1, ofStreet(policy.Rate{N: 10_000, Per: time.Second}))
+	s.forces("degraded")
+	h := s.houses[0]
+	s.until("somebody is let in", func() bool { return h.ask(h.user("comment", simulator.TicketValid)).Decision == "allow" })
+	f := h.user("comment", simulator.TicketValid)
+	s.redis.Do("SET " + h.claimOn(f) + " another PX 300000")
+	s.until("it is heard of", func() bool { return h.ask(f).Reason == "rejected" })
+	s.redis.Stop()
+	defer s.redis.Continue()
+	s.until("others are let in without Redis", func() bool { return h.ask(h.user("comment", simulator.TicketValid)).Decision == "allow" })
+	for began := time.Now(); time.Since(began) < 6*time.Second; <-time.After(500 * time.Millisecond) {
+		h.expect("while Redis is away", h.ask(f), "deny rejected degraded forced")
+	}
 }
 
 // A ticket about which Redis was asked, and did not answer, lets nobody in: it may have

@@ -58,7 +58,8 @@ func TestBoard_PassesCatchAMissingGuard(t *testing.T) {
 	s := redistest.Start(t)
 	for _, m := range []mutant{
 		{"a generation that is gone gives nothing", "board[1] ~= ARGV[1] or ", ""},
-		{"a ticket lets in once", "if by and by ~= ARGV[2] then", "if false then"},
+		{"a ticket lets in once", "if by and by ~= ARGV[2] and", "if false and"},
+		{"an attempt that comes late takes nothing over", " or by > ARGV[2]", ""},
 		{"a refused ticket lets nobody in", "redis.call('EXISTS', KEYS[2 + claims + i]) == 1", "false"},
 		{"a bucket that was lost is empty", "or born + burst)", "or 0)"},
 		{"a bucket that is empty gives nothing", "if fulls[i] - now > burst then outcome = OVER end", ""},

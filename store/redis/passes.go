@@ -63,6 +63,9 @@ func (a *asker) ask(ctx context.Context, name string, patience time.Duration, ca
 	return nil
 }
 
+// Asks reports whether requests are let to Redis: it answers in time.
+func (b *Board) Asks() bool { return b.asks.gate.isOpen() }
+
 // Take asks for a pass. After an error it may have been given all the same.
 func (b *Board) Take(ctx context.Context, w fleet.Want) (got fleet.Got, err error) {
 	keys := []string{b.names.of("fleet"), b.names.of(fleet.ClockKey(w.Clock.Name))}

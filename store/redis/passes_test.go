@@ -53,7 +53,8 @@ func TestBoard_GivesPassesAsTheOneInMemory(t *testing.T) {
 }
 
 // compareWants asks for random passes, each of one of the boards over s and of one in
-// memory, until they are given otherwise.
+// memory, until they are given otherwise. Boards after the first are of the last release,
+// which names no attempts.
 func compareWants(t *testing.T, s *redistest.Server, wants int, boards ...*redis.Board) (outcomes map[fleet.Outcome]int, different string) {
 	t.Helper()
 	m, r := fleet.NewMemory(), rand.New(rand.NewPCG(2, uint64(wants)))
@@ -81,7 +82,11 @@ func compareWants(t *testing.T, s *redistest.Server, wants int, boards ...*redis
 			anew(fmt.Sprint(i))
 		}
 		w := randomWant(r, gen)
-		got, err := boards[int(w.ID[0])%len(boards)].Take(t.Context(), w)
+		on := int(w.ID[0]) % len(boards)
+		if on > 0 {
+			w.ID = w.ID[:1]
+		}
+		got, err := boards[on].Take(t.Context(), w)
 		if err != nil { // a busy machine: what came of it nobody knows
 			anew(fmt.Sprint(i))
 			continue
@@ -104,7 +109,7 @@ func randomWant(r *rand.Rand, gen int64) fleet.Want {
 		return fleet.Ticks(r.Int64N(int64(second / 2)))
 	}
 	w := fleet.Want{
-		Gen: gen, ID: string(rune('a' + r.IntN(3))), Life: time.Hour,
+		Gen: gen, ID: string(rune('a'+r.IntN(3))) + [...]string{"", ".1", ".2"}[r.IntN(3)], Life: time.Hour,
 		Clock: fleet.Clock{Name: fmt.Sprint(r.IntN(4)), For: fleet.Ticks(r.Int64N(int64(second / 4))), Begun: age(), Renewed: age(), Again: maybe(2)},
 	}
 	if maybe(50) {
@@ -163,6 +168,40 @@ func TestBoard_GivesATicketOnce(t *testing.T) {
 	if clean < *races/2 {
 		t.Errorf("of %d tickets only %d were answered to all", *races, clean)
 	}
+}
+
+// What is given back late is not what a later attempt of the same instance was given, and
+// an attempt that Redis hears of late takes nothing over: another instance would let a
+// second user in (F7).
+func TestBoard_GivesBackOneAttemptOnly(t *testing.T) {
+	s := redistest.Start(t)
+	b := open(t, s)
+	ticket := fleet.Want{Gen: opened(t, b).Gen, Life: time.Hour, Claims: []string{fleet.LetMark + "t"}}
+	take := func(id string, want fleet.Outcome) {
+		t.Helper()
+		for ticket.ID = id; ; opened(t, b) {
+			got, err := b.Take(t.Context(), ticket)
+			if err == nil && got.Outcome != want {
+				t.Fatalf("%s: %v, want %v", id, got.Outcome, want)
+			} else if err == nil {
+				return
+			}
+		}
+	}
+	release := func(id string) {
+		for b.Release(t.Context(), id, ticket.Claims...) != nil {
+			opened(t, b)
+		}
+	}
+	take("a.1", fleet.Given) // and nobody hears of it
+	take("a.2", fleet.Given)
+	release("a.1")
+	take("b.1", fleet.Claimed)
+	take("a.1", fleet.Claimed)
+	release("a.1")
+	take("b.1", fleet.Claimed)
+	release("a.2")
+	take("b.1", fleet.Given)
 }
 
 // However users are spread over the instances, the fleet gives what its budget has: no

@@ -7,6 +7,7 @@ local function num(i) return tonumber(ARGV[i]) end
 local function text(n) return string.format('%.0f', n) end
 local STALE, CLAIMED, BARRED, OVER, GIVEN = 0, 1, 2, 3, 4
 local claims, bars = num(4), num(5)
+local function own(by) return string.match(by, '^[^.]*') == string.match(ARGV[2], '^[^.]*') end
 
 local board = redis.call('HMGET', KEYS[1], 'gen', 'run', 'born')
 if board[1] ~= ARGV[1] or board[2] ~= string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') then
@@ -18,7 +19,7 @@ local born = (tonumber(board[3]) - 1577836800000) * 16000
 
 for i = 1, claims do
 	local by = redis.call('GET', KEYS[2 + i])
-	if by and by ~= ARGV[2] then return {CLAIMED, i - 1, -1, now} end
+	if by and by ~= ARGV[2] and (not own(by) or by > ARGV[2]) then return {CLAIMED, i - 1, -1, now} end
 end
 for i = 1, bars do
 	if redis.call('EXISTS', KEYS[2 + claims + i]) == 1 then return {BARRED, i - 1, -1, now} end
