@@ -295,39 +295,48 @@ func verifiable(b *testing.B, way, n int) *http.Request {
 	return r
 }
 
-// BenchmarkTraces is a verified request with traces off and on, by turns in one run:
-// "on/off" is what they cost on the cores where a caller in a hundred samples, as a
-// fleet's callers do, and the others send a traceparent too. The collector is there.
+// BenchmarkTraces is a verified request, apart from the sockets, with traces off and on, by
+// turns in one run, by the times on the cores. "on/off" is what they cost where one request
+// in a hundred is sampled by its caller and the others come with a traceparent too;
+// "ratio/off" where callers do not trace and OTEL_TRACES_SAMPLER samples as many; "off/off" is
+// how far the figures can be trusted. The collector is there.
 func BenchmarkTraces(b *testing.B) {
 	b.Cleanup(gateway.TuneGC(func() (uint64, error) { return 1 << 30, nil }))
+	b.Setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+	b.Setenv("OTEL_TRACES_SAMPLER_ARG", "0.01")
 	to := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	b.Cleanup(to.Close)
 	handler := func(endpoint string) http.Handler {
 		return handlerOf(b, passing{}, "auto", slog.New(slog.DiscardHandler), func(c *config.Config) { c.Telemetry.OTLPEndpoint = endpoint })
 	}
-	handlers := []http.Handler{handler(""), handler(""), handler(to.URL)}
+	ways := []struct {
+		h      http.Handler
+		traces bool // the caller does
+		took   time.Duration
+	}{{h: handler(""), traces: true}, {h: handler(""), traces: true}, {h: handler(to.URL), traces: true}, {h: handler(to.URL)}}
 	const each = 500
-	var took [3]time.Duration
-	n := 0
-	turn := 0
+	n, turn := 0, 0
 	for b.Loop() {
 		turn++
-		for i := range handlers {
-			way := (turn + i) % len(handlers) // none is always the first
-			h, requests := handlers[way], make([]*http.Request, each)
+		for i := range ways {
+			way := &ways[(turn+i)%len(ways)] // none is always the first
+			requests := make([]*http.Request, each)
 			for i := range requests {
 				n++
 				requests[i] = verifiable(b, 0, n)
-				requests[i].Header["Traceparent"] = []string{fmt.Sprintf("00-%032x-00000000000000aa-%02d", n, 1-min(1, i%100))}
+				if way.traces {
+					requests[i].Header["Traceparent"] = []string{fmt.Sprintf("00-%032x-00000000000000aa-%02d", n, 1-min(1, i%100))}
+				}
 			}
 			began := onCores(b)
 			for _, r := range requests {
-				h.ServeHTTP(&sheet{header: http.Header{}, body: make([]byte, 0, 1024)}, r)
+				way.h.ServeHTTP(&sheet{header: http.Header{}, body: make([]byte, 0, 1024)}, r)
 			}
-			took[way] += onCores(b) - began
+			way.took += onCores(b) - began
 		}
 	}
-	b.ReportMetric(float64(took[0].Nanoseconds())/float64(b.N*each), "off-ns")
-	b.ReportMetric(float64(took[1])/float64(took[0]), "off/off")
-	b.ReportMetric(float64(took[2])/float64(took[0]), "on/off")
+	b.ReportMetric(float64(ways[0].took.Nanoseconds())/float64(b.N*each), "off-ns")
+	for i, name := range []string{"off/off", "on/off", "ratio/off"} {
+		b.ReportMetric(float64(ways[i+1].took)/float64(ways[0].took), name)
+	}
 }

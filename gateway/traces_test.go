@@ -201,6 +201,7 @@ func (h *house) tracesAStory(to *spans) {
 	h.drowns("circuit_open")
 	id, header = traceOf(4, "01")
 	h.ask(h.user("login", simulator.TicketValid), "Authorization", "Bearer "+canaryKey, "Traceparent", header)
+	h.free("/metrics", h.metricsOf(canaryToken), h.tickets)
 	h.same("an outage", to.of(id, "decision", "cause", "outcome"),
 		"POST /v1/verify decision=challenge cause=circuit_open > verify cause=circuit_open outcome=circuit_open")
 }
@@ -233,6 +234,16 @@ func wordsOf(line string, names ...string) (found []string) {
 		}
 	}
 	return found
+}
+
+// metricsOf is /metrics as a holder of a token gets it.
+func (h *house) metricsOf(token string) string {
+	h.t.Helper()
+	w, _ := h.send(h.operators, "GET", "/metrics", "", "Authorization", "Bearer "+token)
+	if !strings.Contains(w.Body.String(), "captchagate_decisions_total") {
+		h.t.Errorf("no metrics: %d", w.Code)
+	}
+	return w.Body.String()
 }
 
 func (h *house) same(what, got, want string) {

@@ -29,30 +29,29 @@ func (t *Tracer) Handler(next http.Handler, paths ...string) http.Handler {
 }
 
 func (t *Tracer) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	ctx, caller := t.caller(r)
-	name := knownMethod(r.Method) + " " + r.URL.Path
-	ctx, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer))
-	switch {
-	case span.IsRecording():
-		answer := &answer{ResponseWriter: w, status: http.StatusOK}
-		defer answer.tell(span, r)
-		next.ServeHTTP(answer, r.WithContext(ctx))
-	case caller: // it goes on, unsampled as it came
-		next.ServeHTTP(w, r.WithContext(ctx))
-	default:
-		next.ServeHTTP(w, r)
+	if parent := unsampled(r.Header); parent != "" {
+		next.ServeHTTP(w, r.WithContext(passing(r.Context(), parent)))
+		return
 	}
+	ctx, span := t.tracer.Start(t.caller(r), knownMethod(r.Method)+" "+r.URL.Path, trace.WithSpanKind(trace.SpanKindServer))
+	if !span.IsRecording() {
+		next.ServeHTTP(w, r)
+		return
+	}
+	answer := &answer{ResponseWriter: w, status: http.StatusOK}
+	defer answer.tell(span, r)
+	next.ServeHTTP(answer, r.WithContext(ctx))
 }
 
 // caller returns the context of the request with its caller's span, if it has one. A
 // tracestate goes no further, into no span and to no other company: it may hold anything.
-func (t *Tracer) caller(r *http.Request) (ctx context.Context, ok bool) {
-	ctx = t.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	s := trace.SpanContextFromContext(ctx)
-	if !s.IsValid() {
-		return r.Context(), false
+func (t *Tracer) caller(r *http.Request) context.Context {
+	if r.Header["Traceparent"] == nil {
+		return r.Context()
 	}
-	return trace.ContextWithRemoteSpanContext(ctx, s.WithTraceState(trace.TraceState{})), true
+	ctx := t.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	s := trace.SpanContextFromContext(ctx)
+	return trace.ContextWithRemoteSpanContext(ctx, s.WithTraceState(trace.TraceState{}))
 }
 
 // knownMethod is a method, or what OpenTelemetry has for others: the word is the
@@ -123,7 +122,7 @@ func describe(span trace.Span, outcome string, a *captcha.Answer, attempts int) 
 }
 
 // RoundTripper passes the traceparent on with each call, and notes the status that
-// comes back.
+// comes back. A request's header must be its own, for that is written to.
 func (t *Tracer) RoundTripper(next http.RoundTripper) http.RoundTripper {
 	return roundTripper{next, t.propagator}
 }
@@ -135,11 +134,14 @@ type roundTripper struct {
 
 // RoundTrip is the one below.
 func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	span := trace.SpanFromContext(r.Context())
-	if !span.SpanContext().IsValid() {
+	if parent := passed(r.Context()); parent != "" {
+		r.Header["Traceparent"] = []string{parent}
 		return t.next.RoundTrip(r)
 	}
-	r = r.Clone(r.Context()) // a RoundTripper changes nothing of what it is given
+	span := trace.SpanFromContext(r.Context())
+	if !span.IsRecording() {
+		return t.next.RoundTrip(r)
+	}
 	t.propagator.Inject(r.Context(), propagation.HeaderCarrier(r.Header))
 	resp, err := t.next.RoundTrip(r)
 	if err == nil {

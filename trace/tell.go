@@ -66,8 +66,8 @@ type logs struct{ slog.Handler }
 
 // Handle is the Handler's.
 func (l logs) Handle(ctx context.Context, r slog.Record) error {
-	if s := trace.SpanContextFromContext(ctx); s.IsValid() {
-		r.AddAttrs(slog.String("trace_id", s.TraceID().String()))
+	if id := traceID(ctx); id != "" {
+		r.AddAttrs(slog.String("trace_id", id))
 	}
 	return l.Handler.Handle(ctx, r)
 }
