@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type Client struct {
 	URL   string       // of the operators' listener, such as http://127.0.0.1:8081
 	Token string       // may be empty if the gateway has no tokens
 	From  string       // where the token comes from, for errors; "" = TokenVariable
+	TLS   *tls.Config  // of an https URL; nil = the system's authorities are trusted
 	HTTP  *http.Client // nil = one that waits ten seconds and follows no redirects
 }
 
@@ -104,7 +106,7 @@ func (c *Client) askStatus(ctx context.Context, method, path string, body []byte
 }
 
 // ErrAddress says that Client.URL is not an address of a gateway.
-var ErrAddress = errors.New("the address of the gateway must be http://HOST:PORT, such as http://127.0.0.1:8081")
+var ErrAddress = errors.New("the address of the gateway must be http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:8081")
 
 // ask asks, and reads the answer into a struct.
 func (c *Client) ask(ctx context.Context, method, path string, body []byte, into any) error {
@@ -172,6 +174,7 @@ func (c *Client) http() *http.Client {
 	}
 	return &http.Client{
 		Timeout:       requestTime,
+		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: c.TLS},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"captchagate/certs"
 )
 
 // A Role is what a token may do.
@@ -21,8 +23,9 @@ const (
 
 // Config is the section "admin" of the configuration.
 type Config struct {
-	Listen string `yaml:"listen"`     // host:port of the operators' listener
-	File   string `yaml:"token_file"` // holds the token that is made if Tokens is empty; required then
+	Listen string       `yaml:"listen"`     // host:port of the operators' listener
+	TLS    certs.Config `yaml:"tls"`        // of it
+	File   string       `yaml:"token_file"` // holds the token that is made if Tokens is empty; required then
 	// PublicURL is where operators reach the listener, for links; "" = there are none.
 	PublicURL string  `yaml:"public_url"`
 	Tokens    []Token `yaml:"tokens"`
@@ -42,7 +45,11 @@ func (c Config) URL() string {
 			host = "::1"
 		}
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	scheme := "http://"
+	if c.TLS.On() {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, port)
 }
 
 // A Token lets its bearer in.

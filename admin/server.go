@@ -145,6 +145,9 @@ func (s *Server) Handler() http.Handler { return s.engine }
 func (s *Server) guarded(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	c.Header("X-Content-Type-Options", "nosniff")
+	if c.Request.TLS != nil {
+		c.Header("Strict-Transport-Security", "max-age=31536000")
+	}
 	if !api.Guard(c.Writer, c.FullPath(), s.log, c.Next) {
 		c.Abort()
 	}

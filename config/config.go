@@ -15,6 +15,7 @@ import (
 	"captchagate/admin"
 	"captchagate/alarms"
 	"captchagate/breaker"
+	"captchagate/certs"
 	"captchagate/challenge"
 	"captchagate/configs"
 	"captchagate/policy"
@@ -34,6 +35,7 @@ import (
 type Config struct {
 	Listen          string                  `yaml:"listen"`          // host:port for backends and pages
 	MaxConnections  int                     `yaml:"max_connections"` // on listen, at least 1
+	TLS             certs.Config            `yaml:"tls"`             // of listen
 	TrustedProxies  []netip.Prefix          `yaml:"trusted_proxies"` // whose X-Forwarded-For is believed
 	APIKeys         []public.APIKey         `yaml:"api_keys"`        // none = listen must be loopback
 	Admin           admin.Config            `yaml:"admin"`
@@ -175,7 +177,7 @@ func parse(path string, text []byte, environ []string) (Config, error) {
 	doc.Reserve(later)
 	doc.Decode(&c, env.Expand)
 	doc.Override("GATEWAY", env, "look at configs/defaults.yaml; scenes and list entries must be in the file")
-	doc.Judge(c.Validate())
+	doc.Judge(errors.Join(c.Validate(), c.checkCertificates()))
 	if err := doc.Err(); err != nil {
 		return Config{}, err
 	}

@@ -3,11 +3,4 @@ package config
 // later are the keys which come with a later version, each with what says that
 // it is off. Whoever sets one to anything else is told, for nothing would come
 // of it. A key without an off value can only be left out.
-var later = map[string][]string{
-	"tls.cert":            {""},
-	"tls.key":             {""},
-	"tls.client_ca":       {""},
-	"admin.tls.cert":      {""},
-	"admin.tls.key":       {""},
-	"admin.tls.client_ca": {""},
-}
+var later = map[string][]string{}

@@ -21,8 +21,10 @@ import (
 func (c Config) Validate() error {
 	return errors.Join(
 		c.validateListeners(),
+		strictyaml.Under("tls", c.TLS.Validate()),
 		c.validateAPIKeys(),
 		strictyaml.Under("admin", c.Admin.Validate()),
+		strictyaml.Under("admin.tls", c.Admin.TLS.Validate()),
 		strictyaml.Under("upstream", c.Upstream.Validate()),
 		strictyaml.Under("breaker", c.Breaker.Validate()),
 		c.validateWindow(),

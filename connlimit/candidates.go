@@ -83,9 +83,9 @@ func (l *Limiter) search(since int64) (coming *peer) {
 	for _, c := range l.conns {
 		word := c.word.Load()
 		switch s := stateOf(word); {
-		case s < begun && c.seen != l.evictions:
+		case c.cuttable(word) && c.seen != l.evictions:
 			q.offer(candidate{c, c.peer, word})
-		case (s == begun || s == handed) && c.rested.Load() <= since && (coming == nil || c.peer.outranks(coming)):
+		case (s == begun || s == handed) && c.arrived.Load() == 0 && c.rested.Load() <= since && (coming == nil || c.peer.outranks(coming)):
 			coming = c.peer
 		}
 	}

@@ -37,11 +37,17 @@ type conn struct {
 	rested  atomic.Int64 // when it was last without a request, by now
 	vouched atomic.Bool  // its caller has shown a key
 	lines   int          // that came of a head; inBody after it. Only the server's goroutine changes it
+	sealed  bool         // what comes are records of TLS
+	greeted bool         // and its protocol is known. Only the server's goroutine changes it
+
+	streamed atomic.Bool  // it speaks HTTP/2
+	arrived  atomic.Int32 // requests over HTTP/2 that have wholly arrived and are not answered
 
 	// Under the limiter's lock:
-	peer  *peer
-	place int    // among the limiter's; -1 once it is gone
-	seen  uint64 // the eviction that last found it to be no choice
+	peer    *peer
+	place   int    // among the limiter's; -1 once it is gone
+	seen    uint64 // the eviction that last found it to be no choice
+	streams int    // requests under way over HTTP/2
 }
 
 func stateOf(word int64) state { return state(word & stateMask) }
@@ -67,7 +73,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		w := c.word.Load()
-		if c.lines != inBody && c.tooManyLines(p[:n]) {
+		if !c.sealed && c.lines != inBody && c.tooManyLines(p[:n]) {
 			return 0, io.EOF
 		}
 		if stateOf(w) == idle {
@@ -99,6 +105,9 @@ func (c *conn) tooManyLines(came []byte) bool {
 // Write sends a part of an answer. While that waits for its reader the connection
 // may make room: whoever does not read would else hold it for long.
 func (c *conn) Write(p []byte) (int, error) {
+	if c.streamed.Load() {
+		return c.Conn.Write(p)
+	}
 	before := stateOf(c.word.Load())
 	c.goesOn(sending)
 	defer c.goesOn(before)

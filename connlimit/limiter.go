@@ -27,6 +27,7 @@ type Limiter struct {
 	mu     sync.Mutex
 	room   *sync.Cond // there may be room again
 	conns  []*conn
+	extra  int // streams of connections beyond their first
 	closed bool
 	peers  map[peerName]*peer
 
@@ -57,14 +58,18 @@ func (l *Limiter) Open() int {
 }
 
 // Serve serves h on s over inner until s is shut down. It takes over the hooks
-// of s that tell of its connections.
+// of s that tell of its connections. Where s has a TLSConfig it speaks TLS.
 func (l *Limiter) Serve(s *http.Server, inner net.Listener, h http.Handler) error {
 	s.Handler = l.handler(h)
 	s.ConnState = l.changed
 	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		return context.WithValue(ctx, connKey{}, c)
+		return context.WithValue(ctx, connKey{}, under(c))
 	}
-	return s.Serve(&listener{Listener: inner, limiter: l})
+	limited := &listener{Listener: inner, limiter: l, sealed: s.TLSConfig != nil}
+	if limited.sealed {
+		return s.ServeTLS(limited, "", "")
+	}
+	return s.Serve(limited)
 }
 
 type connKey struct{}
@@ -74,11 +79,15 @@ type connKey struct{}
 func (l *Limiter) handler(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(*conn)
-		if !ok {
+		if !ok || c == nil {
 			h.ServeHTTP(w, r)
 			return
 		}
 		l.dropIfLeft(c)
+		if r.ProtoMajor == 2 {
+			l.serveStream(c, h, w, r)
+			return
+		}
 		if r.Body == http.NoBody {
 			c.goesOn(busy)
 			h.ServeHTTP(w, r)
@@ -95,17 +104,24 @@ func (l *Limiter) handler(h http.Handler) http.Handler {
 
 // changed follows a connection through the server's states.
 func (l *Limiter) changed(nc net.Conn, to http.ConnState) {
-	c, ok := nc.(*conn)
-	if !ok {
+	c := under(nc)
+	if c == nil || to == http.StateNew { // it began when it was accepted
 		return
 	}
+	c.shakenHands(nc)
 	switch to {
-	case http.StateNew: // it began when it was accepted
+	case http.StateNew:
 	case http.StateActive: // the head is whole
+		if c.sealed {
+			c.goesOn(handed)
+			return
+		}
 		c.lines = inBody
 		c.goesOn(handed)
 	case http.StateIdle:
-		c.lines = 0
+		if !c.sealed {
+			c.lines = 0
+		}
 		c.rests()
 	case http.StateHijacked, http.StateClosed:
 		l.mu.Lock()
@@ -119,18 +135,26 @@ func (l *Limiter) changed(nc net.Conn, to http.ConnState) {
 func (l *Limiter) add(nc net.Conn) (*conn, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	began := l.now()
-	for pause := grace / 16; len(l.conns) >= l.max && !l.evict(began); pause = min(2*pause, grace) {
-		if l.closed {
-			return nil, false
-		}
-		l.wait(pause)
+	if !l.roomFor(func() bool { return l.closed }) {
+		return nil, false
 	}
 	c := &conn{Conn: nc, peer: l.peer(l.nameOf(nc)), limit: l, place: len(l.conns)}
 	c.rests()
 	c.peer.holds(1)
 	l.conns = append(l.conns, c)
 	return c, true
+}
+
+// roomFor waits until there is room for one more, and returns false if over does first.
+func (l *Limiter) roomFor(over func() bool) bool {
+	began := l.now()
+	for pause := grace / 16; len(l.conns)+l.extra >= l.max && !l.evict(began); pause = min(2*pause, grace) {
+		if over() {
+			return false
+		}
+		l.wait(pause)
+	}
+	return true
 }
 
 // wait waits until a connection ends, and for a pause at most: another may have
@@ -184,6 +208,9 @@ func (l *Limiter) evict(since int64) bool {
 func (l *Limiter) waitsFor(c *conn, word int64) bool {
 	readable, writable := look(c.Conn)
 	switch {
+	case c.streamed.Load() && readable:
+		c.seen = l.evictions // its server reads whatever comes, and then says what it is
+		return false
 	case stateOf(word) == sending && writable:
 		c.seen = l.evictions
 		return false
@@ -204,7 +231,10 @@ func (l *Limiter) remove(c *conn) {
 	l.conns[last] = nil
 	l.conns = l.conns[:last]
 	c.place = -1
-	l.leave(c.peer)
+	for range max(1, c.streams) {
+		l.leave(c.peer)
+	}
+	l.extra -= max(1, c.streams) - 1
 	l.room.Signal()
 }
 
@@ -220,7 +250,7 @@ func (l *Limiter) leave(p *peer) {
 // ctx came over no limited connection, nothing happens.
 func Vouch(ctx context.Context) {
 	c, ok := ctx.Value(connKey{}).(*conn)
-	if !ok || c.vouched.Swap(true) {
+	if !ok || c == nil || c.vouched.Swap(true) {
 		return
 	}
 	l := c.limit
@@ -231,9 +261,7 @@ func Vouch(ctx context.Context) {
 	}
 	name := c.peer.peerName
 	name.trusted = true
-	l.leave(c.peer)
-	c.peer = l.peer(name)
-	c.peer.holds(1)
+	l.moveTo(c, name)
 }
 
 // nameOf returns who is at the other end: the household of its address.

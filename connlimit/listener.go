@@ -15,6 +15,7 @@ const sendBuffer = 64 << 10
 type listener struct {
 	net.Listener
 	limiter *Limiter
+	sealed  bool // by TLS
 }
 
 // Accept waits for a connection and for room for it.
@@ -35,6 +36,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			_ = nc.Close()
 			return nil, net.ErrClosed
 		}
+		c.sealed = l.sealed
 		return c, nil
 	}
 }

@@ -71,6 +71,7 @@ type Gateway struct {
 	mounted      map[string]http.Handler
 
 	connections, operators *connlimit.Limiter // of the two listeners
+	certificates           certificates
 
 	reload  func() (config.Config, error)
 	reloads reloads
@@ -175,6 +176,9 @@ func (g *Gateway) newDoors(ctx context.Context) (err error) {
 	g.connections, g.operators = newConnections(g.cfg, connlimit.Descriptors(), g.log)
 	g.registerMetrics()
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if g.certificates, err = newCertificates(g.cfg); err != nil {
+		return err
+	}
 	g.admin, err = g.newAdmin()
 	return err
 }
@@ -254,6 +258,7 @@ func (g *Gateway) Start(ctx context.Context) (wait func()) {
 	wg.Go(func() { g.store.Run(ctx) })
 	wg.Go(func() { g.control.Run(ctx) })
 	wg.Go(func() { g.watchKeys(ctx) })
+	wg.Go(func() { g.watchCertificates(ctx) })
 	wg.Go(func() { g.upstream.Run(ctx) })
 	wg.Go(func() { g.breaker.Run(ctx) })
 	wg.Go(func() { g.apps.Run(ctx) })

@@ -115,6 +115,7 @@ func (g *Gateway) takeOver() (came admin.Reloaded, err error) {
 		return failed, err
 	}
 	g.policy.Reconfigure(policyConfig(next))
+	g.rereadCertificates()
 	g.control.SetScenes(sceneNames(next.Scenes))
 	g.public.SetAPIKeys(next.APIKeys)
 	next.Challenge.Secret = cfg.Challenge.Secret

@@ -21,7 +21,7 @@ func sceneNames(scenes map[string]policy.Scene) []string {
 
 func publicConfig(cfg config.Config, who *names) (public.Config, error) {
 	c := public.Config{
-		APIKeys: cfg.APIKeys, AllowedOrigins: cfg.Client.AllowedOrigins, TrustedProxies: cfg.TrustedProxies,
+		APIKeys: cfg.APIKeys, Certified: cfg.TLS.ClientCA != "", AllowedOrigins: cfg.Client.AllowedOrigins, TrustedProxies: cfg.TrustedProxies,
 		Lines:  public.Lines{Decisions: cfg.Log.Decisions, Who: who.Who},
 		DropIn: cfg.DropIn, Accounts: accounts(cfg),
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"captchagate/certs"
 )
 
 // Run serves both listeners until ctx ends. Then it is not ready and serves on for
@@ -35,7 +37,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) err
 	if ready != nil {
 		ready(public.Addr().String(), operators.Addr().String())
 	}
-	servers := []*http.Server{g.newServer(), g.newServer()}
+	servers := []*http.Server{g.newServer(g.certificates.public), g.newServer(g.certificates.operators)}
 	servers[1].RegisterOnShutdown(g.admin.EndStreams)
 	failed := make(chan error, len(servers))
 	go func() { failed <- g.connections.Serve(servers[0], public, g.Handler()) }()
@@ -81,8 +83,13 @@ func listen(ctx context.Context, key, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-func (g *Gateway) newServer() *http.Server {
+// received bounds what one connection of HTTP/2 may have sent that no handler has read.
+const received = 64 << 10
+
+func (g *Gateway) newServer(with *certs.Server) *http.Server {
 	return &http.Server{
+		TLSConfig:      with.TLS(),
+		HTTP2:          &http.HTTP2Config{MaxReceiveBufferPerConnection: received, MaxReceiveBufferPerStream: received},
 		ReadTimeout:    10 * time.Second, // of head and body together
 		WriteTimeout:   g.cfg.Upstream.Deadline + 10*time.Second,
 		IdleTimeout:    2 * time.Minute,

@@ -139,13 +139,15 @@ func (d *dropIn) mount(r *gin.Engine, beside map[string]http.Handler) map[string
 	beside = maps.Clone(beside)
 	page := beside["/"]
 	delete(beside, "/")
-	r.POST("/", d.serve)
+	r.POST("/", d.server.certified, d.serve)
 	r.Match(readMethods, "/", func(c *gin.Context) {
 		if page != nil && !isCall(c.Request) {
 			page.ServeHTTP(c.Writer, c.Request)
 			return
 		}
-		d.serve(c)
+		if d.server.certified(c); !c.IsAborted() {
+			d.serve(c)
+		}
 	})
 	return beside
 }

@@ -74,6 +74,7 @@ type Config struct {
 	APIKeys        []APIKey       // none = whoever reaches the listener may ask
 	Apps           []uint64       // captcha_app_id that requests may name, at least one
 	AllowedOrigins []string       // whose pages may read answers
+	Certified      bool           // backends need a client certificate
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	Lines          Lines
 	AppID          AppID // nil = pages use their app id as it is

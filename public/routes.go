@@ -23,9 +23,9 @@ func (s *Server) Handler(client http.Handler, beside map[string]http.Handler) ht
 	r.NoMethod(func(c *gin.Context) {
 		refuse(c, http.StatusMethodNotAllowed, "this path knows "+c.Writer.Header().Get("Allow")+" only")
 	})
-	r.POST("/v1/verify", s.verify)
-	r.POST("/siteverify", s.siteverify)
-	r.POST(recaptchaPath, s.siteverify)
+	r.POST("/v1/verify", s.certified, s.verify)
+	r.POST("/siteverify", s.certified, s.siteverify)
+	r.POST(recaptchaPath, s.certified, s.siteverify)
 	r.Match(readMethods, "/v1/challenge", s.cors, s.pace, s.pageChallenge)
 	r.POST("/v1/client-events", s.cors, s.pace, s.pageEvents)
 	r.Match(readMethods, "/v1/mode", s.cors, s.pageMode)
@@ -56,6 +56,14 @@ func (s *Server) Doors() []string {
 		doors = append(doors, "/")
 	}
 	return doors
+}
+
+// certified lets backends on that showed a certificate, where they need one. Whether it
+// is of the right authority was seen to when they connected.
+func (s *Server) certified(c *gin.Context) {
+	if s.cfg.Certified && (c.Request.TLS == nil || len(c.Request.TLS.VerifiedChains) == 0) {
+		refuse(c, http.StatusForbidden, "backends need a client certificate here, and this connection came without one; show one of an authority in tls.client_ca")
+	}
 }
 
 // readMethods are the methods of what is read: load balancers ask with HEAD.

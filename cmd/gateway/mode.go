@@ -43,6 +43,11 @@ func (f *adminFlags) client() (*admin.Client, error) {
 	if url := cfg.URL(); !f.urlGiven() && url != "" {
 		c.URL = url
 	}
+	if cfg.TLS.On() {
+		if c.TLS, err = cfg.TLS.Trust(); err != nil {
+			return nil, fmt.Errorf("admin.tls.%w", err)
+		}
+	}
 	switch {
 	case c.Token != "":
 		c.From = admin.TokenVariable + ", which goes before --config (unset it to use that),"
