@@ -43,12 +43,12 @@ type house struct {
 	calls     sync.WaitGroup // that go on beside the story
 	follow    []func()       // the switch
 
-	scripted atomic.Pointer[string]        // what the API answers instead of the simulator
-	sent     atomic.Pointer[string]        // the body of the last call that was answered so
-	sender   atomic.Pointer[string]        // its Authorization
-	reload   func() (config.Config, error) // what the configuration file holds by now
-	onWire   func(*http.Request)           // sees each call before the API does; nil = nobody
-	signers  *tc3.Checker                  // accounts whose calls the API passes, whatever the ticket; nil = it is the simulator
+	scripted atomic.Pointer[string]              // what the API answers instead of the simulator
+	sent     atomic.Pointer[string]              // the body of the last call that was answered so
+	sender   atomic.Pointer[string]              // its Authorization
+	reload   func() (config.Config, error)       // what the configuration file holds by now
+	onWire   atomic.Pointer[func(*http.Request)] // sees each call before the API does; nil = nobody
+	signers  *tc3.Checker                        // accounts whose calls the API passes, whatever the ticket; nil = it is the simulator
 }
 
 // testConfig is the contract's defaults with a scene for each action.

@@ -150,7 +150,7 @@ func TestTraces_LeadFromTheCallerToTheAttempt(t *testing.T) {
 
 func (h *house) tracesAStory(to *spans) {
 	var calls []string // what the API is told
-	h.onWire = func(r *http.Request) {
+	h.onWire.Store(new(func(r *http.Request) {
 		if r.Header.Get("Traceparent") == "" {
 			return // a probe
 		}
@@ -158,7 +158,7 @@ func (h *house) tracesAStory(to *spans) {
 		if len(calls) == 4 { // the retry
 			h.sim.ClearFault()
 		}
-	}
+	}))
 	ask := func(header string) answer {
 		h.t.Helper()
 		return h.ask(h.canaryUser(), "Authorization", "Bearer "+canaryKey, "Traceparent", header, "Tracestate", "shop=CANARY", "X-Request-Id", "order-"+header[32:35])
@@ -196,7 +196,7 @@ func (h *house) tracesAStory(to *spans) {
 	}
 	h.same("an SDK", to.of(to.trace("POST /"), "decision", "outcome"), "POST / decision=allow > verify outcome=passed > attempt outcome=passed")
 
-	h.onWire = nil
+	h.onWire.Store(nil)
 	h.breaks(simulator.Fault{Kind: simulator.InternalError})
 	h.drowns("circuit_open")
 	id, header = traceOf(4, "01")
@@ -257,7 +257,7 @@ func (h *house) same(what, got, want string) {
 func TestTraces_AreNotThereUnlessConfigured(t *testing.T) {
 	inHouse(t, func(c *config.Config) { c.Log.Decisions = "all" }, func(h *house) {
 		told := "nothing"
-		h.onWire = func(r *http.Request) { told = fmt.Sprint(r.Header["Traceparent"]) }
+		h.onWire.Store(new(func(r *http.Request) { told = fmt.Sprint(r.Header["Traceparent"]) }))
 		_, header := traceOf(1, "01")
 		a := h.ask(h.user("login", simulator.TicketValid), "Traceparent", header)
 		if told != "[]" || strings.Contains(h.lineOf(a.ID), "trace_id") {

@@ -38,8 +38,8 @@ func (h *house) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Hostname() == "127.0.0.1" { // a receiver of alarms
 		return http.DefaultTransport.RoundTrip(r)
 	}
-	if h.onWire != nil {
-		h.onWire(r)
+	if see := h.onWire.Load(); see != nil && r.Method == http.MethodPost {
+		(*see)(r)
 	}
 	body := h.scripted.Load()
 	if h.signers != nil && r.Method == http.MethodPost {
