@@ -121,6 +121,7 @@ store      bolt, healthy
 			}},
 			Budgets: []admin.Budget{
 				{Scene: "comment", Kind: "budget", Cause: "circuit", For: "15m", Ends: at, Over: true, Then: "challenge"},
+				{Scene: "news", Kind: "budget", Cause: "circuit", For: "15m", Ends: until, Then: "deny", Total: "200/s", Left: new(int64(120))},
 				{Scene: "login", Kind: "challenge_budget", Cause: "drill", For: "1h", Ends: until, Then: "deny"},
 			},
 			Store: admin.Store{Kind: "bolt"},
@@ -138,6 +139,7 @@ upstream   3 in flight, p50 18.4 ms, p99 40 ms
            192.0.2.1:443: 0 connections, failed at 2026-03-01T12:00:00Z
            192.0.2.2:443: 2 connections
 budget     comment lets nobody through any more: its 15m (circuit) are SPENT since 2026-03-01T12:00:00Z; now challenge
+           news lets through until 2026-03-01T13:00:00Z: its 15m (circuit) run; 120 of 200/s in all left now
            login takes solved challenges until 2026-03-01T13:00:00Z: its 1h (drill) run
 store      bolt, NOT healthy: it takes no writes, and nobody is let through; look at its disk
 `},

@@ -111,10 +111,17 @@ func writeBudgets(line func(name, format string, args ...any), budgets []Budget)
 		if b.Over {
 			line(name, "%s %s: its %s (%s) are SPENT since %s; now %s", b.Scene, what[b.Kind][1], b.For, b.Cause, clock(b.Ends), b.Then)
 		} else {
-			line(name, "%s %s until %s: its %s (%s) run", b.Scene, what[b.Kind][0], clock(b.Ends), b.For, b.Cause)
+			line(name, "%s %s until %s: its %s (%s) run%s", b.Scene, what[b.Kind][0], clock(b.Ends), b.For, b.Cause, leftText(b))
 		}
 		name = ""
 	}
+}
+
+func leftText(b Budget) string {
+	if b.Left == nil {
+		return ""
+	}
+	return fmt.Sprintf("; %d of %s in all left now", *b.Left, b.Total)
 }
 
 func storeText(s Store) string {

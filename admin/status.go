@@ -113,6 +113,9 @@ type Budget struct {
 	Ends  time.Time `json:"ends"`
 	Over  bool      `json:"over"`
 	Then  string    `json:"then"` // what the scene does once it is over
+
+	Total string `json:"total"` // the rate for all users, as "200/s"; empty if there is none
+	Left  *int64 `json:"left"`  // how many it lets through at once now; null if there is no total, or Redis counts it
 }
 
 // The kinds of a budget.
@@ -128,7 +131,7 @@ type Fleet struct {
 	State string `json:"state"` // of their circuit, as Breaker.State
 	Redis string `json:"redis"` // up or down
 
-	RedisSince *time.Time `json:"redis_since"` // that it is down; null if it is up
+	RedisSince *time.Time `json:"redis_since"` // when it last answered; null if it is up
 
 	Trouble []string `json:"trouble"` // what is wrong with the fleet now, each a sentence; none if nothing is
 }

@@ -171,6 +171,13 @@ func (m *Member) Status() (v View, up bool) {
 	return m.view, m.up
 }
 
+// Heard is when the board last answered; zero for never.
+func (m *Member) Heard() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.heard
+}
+
 // Gen is the generation of the board, as m heard last: 0 if it never did.
 func (m *Member) Gen() int64 {
 	m.mu.Lock()

@@ -270,6 +270,8 @@ func (g *group) status() (*admin.Fleet, []admin.Replica) {
 	f := &admin.Fleet{Alive: v.Alive, Ill: v.Ill, State: v.Circuit.State.String(), Redis: "down", Trouble: g.troubles.texts()}
 	if up {
 		f.Redis = "up"
+	} else if heard := g.member.Heard(); !heard.IsZero() {
+		f.RedisSince = &heard
 	} else {
 		f.RedisSince = g.troubles.since(troubleRedis)
 	}

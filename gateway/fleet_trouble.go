@@ -150,7 +150,7 @@ func (g *group) observeTroubles(ctx context.Context) {
 		now[troubleConfig], now[troubleSecret] = unlike(g.seen), strangers(g.others)
 		g.mu.Unlock()
 		if v.Ill > 0 && v.Ill < v.Voting && v.Circuit.State == fleet.Closed {
-			now[troubleInstance] = fmt.Sprintf("%d of %d instances alone hold the API to be away: see what their way to it has that the others' has not", v.Ill, v.Alive)
+			now[troubleInstance] = fmt.Sprintf("%d of %d instances cannot reach the API while the others can: look at what is different on its way from there (network, DNS, proxy)", v.Ill, v.Alive)
 		}
 	}
 	g.troubles.observe(ctx, now)

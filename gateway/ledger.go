@@ -132,7 +132,7 @@ func (l *ledger) takeFromBudget(ctx context.Context, p policy.Pass) policy.Outco
 // through: memory alone would forget whom to ask about.
 func (l *ledger) keep(ctx context.Context, p policy.Pass) (policy.Outcome, error) {
 	key, incident := p.Ticket.Key(), l.incidents.Current()
-	if p.Under == policy.NotLasting || p.Under == policy.LastingCircuit {
+	if (p.Under == policy.NotLasting || p.Under == policy.LastingCircuit) && watch.CountsEarly(p.Cause) {
 		incident = l.incidents.Coming()
 	}
 	err := l.queue.Add(ctx, reverify.Entry{

@@ -51,7 +51,7 @@ func (v *views) Status() admin.Status {
 		Script:   script(v.script.Status()),
 		Upstream: admin.Upstream{InFlight: b.InFlight, P50MS: milliseconds(b.P50), P99MS: milliseconds(b.P99), Addresses: addresses(v.upstream.Addresses()), Throttled: throttled(b.Throttling)},
 		Store:    admin.Store{Kind: v.store.Kind(), Healthy: v.store.Healthy(), Trouble: v.trouble.status()},
-		Budgets:  budgetTimes(v.policy.Times()),
+		Budgets:  budgetTimes(v.policy.Times(), v.group == nil),
 		Version:  Version(),
 	}
 	if v.group != nil {
@@ -69,10 +69,18 @@ func (v *views) account(a breaker.Account) admin.Account {
 	return admin.Account{State: string(a.State), Since: a.Since, Code: a.Code}
 }
 
-func budgetTimes(times []policy.Time) []admin.Budget {
+// budgetTimes are how long budgets last yet, and what is left of their totals if this
+// instance alone counts those.
+func budgetTimes(times []policy.Time, alone bool) []admin.Budget {
 	list := make([]admin.Budget, len(times))
 	for i, t := range times {
 		list[i] = admin.Budget{Scene: t.Scene, Kind: admin.BudgetOfPasses, Cause: t.Under.String(), For: t.For, Ends: t.Ends, Over: !t.Ends.After(time.Now()), Then: t.Then.String()}
+		if !t.Total.IsZero() {
+			list[i].Total = t.Total.String()
+			if alone {
+				list[i].Left = &times[i].Left
+			}
+		}
 		if t.Solved {
 			list[i].Kind = admin.BudgetOfSolutions
 		}

@@ -135,7 +135,7 @@ func (p *Policy) pass(ctx context.Context, pass Pass, s *scene, r Request, cause
 		return Let, "" // as from a full budget
 	}
 	pass.DecisionID, pass.Scene, pass.Reference, pass.Ticket = r.id, s.name, r.Reference, r.Ticket
-	pass.At, pass.Under = time.Now(), lasting(cause, p.ports.Situation.Standing(s.name))
+	pass.At, pass.Cause, pass.Under = time.Now(), cause, lasting(cause, p.ports.Situation.Standing(s.name))
 	outcome, err := p.ports.Passes.Let(ctx, pass)
 	if err != nil {
 		p.log.Error("somebody was not let through unverified, because nobody could tell whether that was allowed", "scene", s.name, "error", err)

@@ -100,6 +100,8 @@ type Time struct {
 	For    string    // as the configuration says it, such as 15m
 	Ends   time.Time // it may be over
 	Then   Action    // what the scene does once it is over
+	Total  Rate      // for all users; zero for none
+	Left   int64     // of the total now, as far as this instance counts it
 }
 
 // Times lists the times that have begun, of causes that go on or for which somebody was
@@ -107,9 +109,9 @@ type Time struct {
 func (p *Policy) Times() (all []Time) {
 	for _, s := range p.rules.Load().scenes {
 		standing := p.ports.Situation.Standing(s.name)
-		all = append(all, s.allowed.times(Time{Scene: s.name, For: shortly(s.Budget.For), Then: s.OverAction()}, standing)...)
+		all = append(all, s.allowed.times(Time{Scene: s.name, For: shortly(s.Budget.For), Then: s.OverAction(), Total: s.Budget.Total}, standing)...)
 		solved := s.WithDefaults().ChallengeBudget
-		all = append(all, s.solved.times(Time{Scene: s.name, For: shortly(solved.For), Then: s.OverAction(), Solved: true}, standing)...)
+		all = append(all, s.solved.times(Time{Scene: s.name, For: shortly(solved.For), Then: s.OverAction(), Total: solved.Total, Solved: true}, standing)...)
 	}
 	slices.SortStableFunc(all, func(a, b Time) int { return strings.Compare(a.Scene, b.Scene) })
 	return all
@@ -119,6 +121,9 @@ func (l *Limiter) times(of Time, standing Standing) (all []Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.now()
+	if l.total.limits() {
+		of.Left = max(l.total.burst-max(l.totalFull-now, 0), 0) / l.total.interval
+	}
 	for under := range l.timeLimit.clocks {
 		l.timeLimit.renew(Lasting(under), now)
 		ends := l.clock.time(l.timeLimit.clocks[under].deadline)

@@ -73,7 +73,7 @@ func TestPolicy_TellsThatASceneHasNoMoreTime(t *testing.T) {
 		}
 		began := time.Now()
 		ask()
-		want := policy.Time{Scene: theScene, Under: policy.LastingCircuit, For: "15m", Ends: began.Add(15 * time.Minute).Round(0), Then: policy.Challenge}
+		want := policy.Time{Scene: theScene, Under: policy.LastingCircuit, For: "15m", Ends: began.Add(15 * time.Minute).Round(0), Then: policy.Challenge, Total: policy.Rate{N: 100, Per: time.Second}, Left: 99}
 		if times := p.Times(); len(times) != 1 || times[0] != want {
 			t.Errorf("the times are %v, want %v", times, want)
 		}
@@ -90,6 +90,7 @@ func TestPolicy_TellsThatASceneHasNoMoreTime(t *testing.T) {
 		if strings.Count(log.String(), ended) != 1 || strings.Count(log.String(), "\n") != 1 {
 			t.Errorf("the log is\n%s", log.String())
 		}
+		want.Left = 100 // it came back
 		if times := p.Times(); len(times) != 1 || times[0] != want {
 			t.Errorf("the times are %v, want %v", times, want)
 		}

@@ -13,8 +13,9 @@ type Pass struct {
 	DecisionID, Scene, Reference string
 	Ticket                       captcha.Ticket // with OnSolution only whose it is
 	At                           time.Time
-	Budget                       *Limiter // that it is taken from
-	Under                        Lasting  // whose time it takes
+	Budget                       *Limiter      // that it is taken from
+	Cause                        captcha.Cause // why the Captcha API did not decide
+	Under                        Lasting       // whose time it takes
 
 	Held     captcha.Key          // with OnDisasterTicket what names it in its user's hands
 	Refusals func() []captcha.Key // with OnTicket under what a refusal of it by the API is remembered

@@ -28,7 +28,7 @@ type app struct {
 type knowledge struct {
 	Key     string    `json:"key"`     // fingerprint
 	Passed  bool      `json:"passed"`  // code 1 came, ever
-	Suspect time.Time `json:"suspect"` // since when; zero if it is not
+	Suspect time.Time `json:"suspect"` // when the first was refused since the last pass; zero if it is not
 	Code    int64     `json:"code"`    // of the refusal that made it so
 }
 
@@ -81,7 +81,7 @@ func (a *app) answer(code int64, now time.Time) (s Suspicion, turned, dirty bool
 	if was || !a.looksWrong(now) {
 		return s, false, false
 	}
-	a.known.Suspect, a.known.Code, a.dirty = now.UTC().Round(0), a.code, true
+	a.known.Suspect, a.known.Code, a.dirty = a.began.UTC().Round(0), a.code, true
 	return a.now(), true, true
 }
 

@@ -61,7 +61,7 @@ type AppStore interface {
 type Suspicion struct {
 	AppID   uint64    `json:"captcha_app_id"`
 	Suspect bool      `json:"suspect"`
-	Since   time.Time `json:"since"`
+	Since   time.Time `json:"since"`   // of the first refusal since the last pass
 	Code    int64     `json:"code"`    // CaptchaCode of the last refusal
 	Refused int       `json:"refused"` // answers with such codes since the last pass
 }

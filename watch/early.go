@@ -26,10 +26,16 @@ const (
 	earlyMixed = 20 * time.Second
 )
 
+// CountsEarly reports whether an answer of a cause, given outside any incident, counts in
+// the one that may come.
+func CountsEarly(c captcha.Cause) bool {
+	return c == captcha.CauseUpstreamFault || c == captcha.CauseCircuitOpen
+}
+
 // countEarly counts an answer that was given outside any incident.
 func (is *Incidents) countEarly(a Answer) {
 	c := captcha.Cause(a.Cause)
-	if c != captcha.CauseUpstreamFault && c != captcha.CauseCircuitOpen {
+	if !CountsEarly(c) {
 		if e := is.early.Load(); e != nil && c == captcha.NoCause && a.Decision == "allow" && !e.verified.Load() {
 			e.verified.Store(true)
 		}
