@@ -23,10 +23,7 @@ const (
 type board struct {
 	Now     time.Time
 	Head    headline
-	Lots    []lot     // of what users got lately
-	Asked   string    // how many they were; "" for none
-	Asking  time.Time // since when they are counted
-	Gets    string    // what users would get, if nobody asked
+	Got     got
 	Status  Status
 	Entries []control.Entry
 	Unread  bool // the audit could not be read
@@ -36,16 +33,10 @@ type board struct {
 // boardNow is how things are.
 func (s *Server) boardNow(ctx context.Context) board {
 	b := board{Now: time.Now(), Status: s.views.Status().whole(), Past: s.views.Incidents(shownIncidents)}
-	b.Head = headlineOf(b.Status, b.Now)
+	b.Head = headlineOf(b.Status, b.Past, b.Now)
 	b.Entries, b.Unread = s.entries(ctx, time.Time{}, shownEntries)
 	_, points := s.views.Series(watch.HistorySeconds / 60)
-	b.Asking = later(b.Now.Add(-lately), b.Head.Counts)
-	lots, total := lotsOf(points, b.Asking, b.Status.Override != nil && b.Status.Override.Mode == control.Normal)
-	if b.Lots = lots; total > 0 {
-		b.Asked = aMinute(total)
-	} else if b.Status.Mode == degraded && b.Status.Breaker.State != stateRecovering {
-		b.Gets = gets(s.views.Scenes())
-	}
+	b.Got = gotBy(b.Status, b.Head, points, s.views.Scenes(), b.Now)
 	return b
 }
 
@@ -81,7 +72,7 @@ type dashboardPage struct {
 // getDashboard shows the dashboard.
 func (s *Server) getDashboard(c *gin.Context) {
 	page := dashboardPage{board: s.boardNow(c.Request.Context()), Actor: actor(c), Operator: operates(c), Demo: len(s.guard.tokens) == 0, Levels: s.levels()}
-	page.Form = s.newForm(page.Status)
+	page.Form = s.newForm()
 	var err error
 	if page.Charts, err = s.charts(c.Request.Context(), scopeOf(c.Query("hours"))); err != nil {
 		s.cannotRender(c, "charts", err)

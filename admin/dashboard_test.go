@@ -59,7 +59,7 @@ func TestSwitch_ConfirmsAndThenSets(t *testing.T) {
 	session := d.login(t, operatorToken)
 	fields := url.Values{"mode": {"degraded"}, "reason": {"the API lies"}, "for": {"5m"}, "scene": {""}, "share": {""}, "step": {"confirm"}}
 	w := d.form(t, "/mode", fields, session)
-	for _, want := range []string{"Switch verification off in all scenes?", "in 5 min", "Users of login: asked for the challenge.", "Users of comment: let through within 200/s in all, for 15m, beyond it asked for the challenge."} {
+	for _, want := range []string{"Force degraded in all scenes (as if the API were down)?", "in 5 min", "Users of login: asked for the challenge.", "Users of comment: let through within 200/s in all, for 15m, beyond it asked for the challenge."} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("it does not say %q: %s", want, w.Body)
 		}

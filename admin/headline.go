@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"captchagate/control"
+	"captchagate/watch"
 )
 
 // A headline is the gateway's state for somebody who was just woken up: whether users are
@@ -19,12 +19,14 @@ type headline struct {
 	Whose    string     // whose doing it is
 	Since    time.Time  // zero if nobody knows
 	Until    *time.Time // when it ends by itself; nil if that is open
+	Then     string     // what comes after Until; "" if that is clear
 	Ends     string     // what ends it, if Until is nil
 	Why      string     // the evidence, or the operator's reason
 	Probe    *time.Time // when the API is asked again; nil if that is no matter
 	Do       string     // what to look at, if somebody has to
 	Also     []string   // what is so besides
-	Counts   time.Time  // since when users get what they get now; zero: that has not changed
+	Counts   time.Time  // since when users get what they get now, if that is later than Since
+	There    bool       // some users are sent to where nobody is verified
 }
 
 // The looks of a headline.
@@ -34,8 +36,14 @@ const (
 	lookOdd  = "odd"
 )
 
-// headlineOf says how the gateway is. What concerns most users comes first.
-func headlineOf(s Status, now time.Time) headline {
+// counts is since when users get what they get now; zero if nobody knows.
+func (h headline) counts() time.Time { return later(h.Since, h.Counts) }
+
+const badgeRecovering = "Recovering"
+
+// headlineOf says how the gateway is, after what happened. What concerns most users comes
+// first.
+func headlineOf(s Status, past []watch.Incident, now time.Time) headline {
 	var all []headline
 	for _, about := range []func(Status, time.Time) (headline, bool){
 		forcedDegraded, refused, forcedNormal, illHere, outage, recovering, suspect, throttledNow, scriptDown, storeAway, illThere, redisAway,
@@ -45,7 +53,7 @@ func headlineOf(s Status, now time.Time) headline {
 		}
 	}
 	if len(all) == 0 {
-		return calm(s, now)
+		return calm(s, past, now)
 	}
 	main := all[0]
 	for _, other := range all[1:] {
@@ -58,53 +66,19 @@ func headlineOf(s Status, now time.Time) headline {
 // those change every second.
 func (h headline) Announcement() string { return h.Badge + ". " + h.What }
 
-func calm(s Status, now time.Time) headline {
+func calm(s Status, past []watch.Incident, now time.Time) headline {
+	since := later(s.Breaker.Since, s.Account.Since)
 	return headline{
-		Look: lookGood, Badge: "Normal", Verified: "yes, by the Captcha API", Whose: "nobody’s", Since: s.Breaker.Since, Ends: "–", Counts: s.Breaker.Since,
-		What: "All is well: the Captcha API verifies users, since " + atClock(s.Breaker.Since, now) + ".",
+		Look: lookGood, Badge: "Normal", Verified: "yes, by the Captcha API", Whose: "nobody’s" + lastOutage(s, past, now), Since: since, Ends: "–",
+		What: "All is well: the Captcha API verifies users, since " + atClock(since, now) + ".",
 	}
-}
-
-func forcedDegraded(s Status, now time.Time) (headline, bool) {
-	o := s.Override
-	if o == nil || o.Mode != control.Degraded {
-		return headline{}, false
-	}
-	api := "The API itself works."
-	if s.Breaker.State != closed {
-		api = "The API itself is " + circuitWord(s.Breaker.State) + "."
-	}
-	return headline{
-		Look: lookOdd, Badge: "Forced: as if down", Verified: "no", Whose: "operator " + o.Actor, Since: o.Since, Until: o.Until, Ends: "when an operator lifts it", Why: "“" + o.Reason + "”.",
-		Counts: o.Since,
-		What:   fmt.Sprintf("Operator %s switched verification off at %s: users are not verified. %s", o.Actor, atClock(o.Since, now), api),
-	}, true
-}
-
-func forcedNormal(s Status, now time.Time) (headline, bool) {
-	o := s.Override
-	if o == nil || o.Mode != control.Normal {
-		return headline{}, false
-	}
-	h := headline{
-		Look: lookOdd, Badge: "Forced: API only", Verified: "yes, by the Captcha API", Whose: "operator " + o.Actor, Since: o.Since, Until: o.Until, Ends: "when an operator lifts it", Why: "“" + o.Reason + "”.",
-		What: fmt.Sprintf("The Captcha API verifies users. Operator %s forces “API only” since %s: if it fails, users are denied.", o.Actor, atClock(o.Since, now)),
-	}
-	if s.Breaker.State != closed {
-		down := outageBegan(s.Breaker)
-		h.Look, h.Verified, h.Whose, h.Probe = lookBad, "no: denied", "the Captcha API’s, and operator "+o.Actor+"’s", s.Breaker.NextProbeAt
-		h.What = fmt.Sprintf("Captcha API down since %s, and operator %s forces “API only” since %s: users who cannot be verified are denied.", atClock(down, now), o.Actor, atClock(o.Since, now))
-		h.Since, h.Counts = down, later(down, o.Since)
-	}
-	return h, true
 }
 
 func refused(s Status, now time.Time) (headline, bool) {
 	a := s.Account
 	return headline{
 		Look: lookBad, Badge: "Account refused", Verified: "no", Whose: "ours: our account at the Captcha API", Since: a.Since, Ends: "when the API accepts the account", Why: "The API answers " + a.Code + ".", Do: sentenceOf(advice(a.Code)),
-		Counts: a.Since,
-		What:   "The Captcha API refuses our account since " + atClock(a.Since, now) + ": users are not verified.",
+		What: "The Captcha API refuses our account since " + atClock(a.Since, now) + ": users are not verified.",
 	}, a.State == accountRefused
 }
 
@@ -112,9 +86,8 @@ func suspect(s Status, now time.Time) (headline, bool) {
 	a := s.Account
 	return headline{
 		Look: lookBad, Badge: "Nobody accepted", Verified: "no: the API rejects all of them", Whose: "probably ours: a wrong key or app id", Since: a.Since, Ends: "when the API accepts a user", Why: "The API answers, and rejects everybody with code " + a.Code + ", as for a wrong app_secret_key or captcha_app_id.",
-		Counts: a.Since,
-		Do:     "Compare upstream.apps (captcha_app_id, app_secret_key) with the console.",
-		What:   "The Captcha API answers and rejects every user since " + atClock(a.Since, now) + ": probably our app key or app id is wrong.",
+		Do:   "Compare upstream.apps (captcha_app_id, app_secret_key) with the console.",
+		What: "The Captcha API answers and rejects every user since " + atClock(a.Since, now) + ": probably our app key or app id is wrong.",
 	}, a.State == AccountSuspect
 }
 
@@ -123,8 +96,7 @@ func outage(s Status, now time.Time) (headline, bool) {
 	began := outageBegan(b)
 	h := headline{
 		Look: lookBad, Badge: "Outage", Verified: "no", Whose: "the Captcha API’s", Since: began, Ends: "by itself, when the API answers", Why: sentenceOf(b.Evidence), Probe: b.NextProbeAt,
-		Counts: began,
-		What:   "Captcha API down since " + atClock(began, now) + ": users are not verified.",
+		What: "Captcha API down since " + atClock(began, now) + ": users are not verified.",
 	}
 	if b.State == halfOpen {
 		h.Badge, h.What = "API answers again", "Captcha API down since "+atClock(began, now)+", and it just answered a first question: users are not verified yet."
@@ -141,8 +113,7 @@ func illHere(s Status, now time.Time) (headline, bool) {
 	}
 	return headline{
 		Look: lookBad, Badge: "This instance is ill", Verified: "not at this instance; at the others yes", Whose: "this instance’s: its own way to the API", Since: began, Ends: "by itself, when the API answers here", Why: sentenceOf(b.Evidence), Probe: b.NextProbeAt, Do: "Look at this machine’s network, DNS and proxy.",
-		Counts: began,
-		What:   fmt.Sprintf("This instance alone cannot reach the Captcha API since %s: its users are not verified. The other %d verify theirs.", atClock(began, now), others),
+		What: fmt.Sprintf("This instance alone cannot reach the Captcha API since %s: its users are not verified. The other %d verify theirs.", atClock(began, now), others),
 	}, s.Override == nil && (b.State == open || b.State == halfOpen) && alone(s)
 }
 
@@ -153,13 +124,12 @@ func alone(s Status) bool {
 
 func recovering(s Status, now time.Time) (headline, bool) {
 	b := s.Breaker
-	began := outageBegan(b)
 	h := headline{
-		Look: lookOdd, Badge: "Users return", Verified: "more and more of them", Whose: "the Captcha API’s, and it is over", Since: b.Since, Ends: "by itself, in seconds", Counts: b.Since,
-		What: fmt.Sprintf("Captcha API back since %s, after an outage from %s: users are verified again, more every second.", atClock(b.Since, now), atClock(began, now)), Why: sentenceOf(b.Evidence),
+		Look: lookOdd, Badge: badgeRecovering, Verified: "a growing share of them", Whose: "the Captcha API’s, and it is over", Since: b.Since, Ends: "by itself, when all are",
+		What: fmt.Sprintf("The Captcha API answers again since %s, after an outage from %s: users are sent to it again, more every second.", atClock(b.Since, now), atClock(outageBegan(b), now)), Why: sentenceOf(b.Evidence),
 	}
 	if len(b.Transitions) > 0 && b.Transitions[0].From == closed {
-		h.Whose, h.What = "an operator’s, who let go", "An operator let go at "+atClock(b.Since, now)+": users are verified again, more every second."
+		h.Whose, h.What = "an operator’s, who let go", "An operator let go at "+atClock(b.Since, now)+": users are sent to the Captcha API again, more every second."
 	}
 	return h, s.Override == nil && b.State == stateRecovering
 }
@@ -218,7 +188,7 @@ func illThere(s Status, now time.Time) (headline, bool) {
 	}
 	names := strings.Join(ill, ", ")
 	return headline{
-		Look: lookOdd, Badge: "One instance is ill", Verified: "at the others, yes", Whose: "that instance’s own way to the API", Since: since, Ends: "by itself, when the API answers there", Do: "Look at the network, DNS and proxy of " + names + ".",
+		Look: lookOdd, Badge: "One instance is ill", Verified: "at the others, yes", Whose: "that instance’s own way to the API", Since: since, Ends: "by itself, when the API answers there", Do: "Look at the network, DNS and proxy of " + names + ".", There: true,
 		What: fmt.Sprintf("Users are verified, but not at %d of %d instances: %s alone cannot reach the Captcha API since %s. The API itself works.", len(ill), len(s.Replicas), names, atClock(since, now)),
 	}, true
 }

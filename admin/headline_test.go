@@ -21,30 +21,30 @@ func TestDashboard_SaysOfEachStateWhatAStrangerAsks(t *testing.T) {
 		want []string
 	}{
 		{"normal", func(*door, *admin.Status) {}, []string{"Normal", "the Captcha API verifies users, since", "yes, by the Captcha API"}},
-		{"outage", func(_ *door, s *admin.Status) { s.Breaker, s.Mode = opened, "degraded" }, []string{"Outage", "Captcha API down since", "users are not verified", "Users get: let through in comment, the challenge in login."}},
+		{"outage", func(_ *door, s *admin.Status) { s.Breaker, s.Mode = opened, "degraded" }, []string{"Outage", "Captcha API down since", "users are not verified", "Nobody has asked in the last minute.", "Users get: let through in comment, the challenge in login.", "auto: the breaker is open, so degraded"}},
 		{"recovering", func(_ *door, s *admin.Status) {
 			s.Breaker = opened
 			s.Breaker.State, s.Breaker.Since = "recovering", at.Add(time.Minute)
 			s.Breaker.Transitions = append([]admin.Transition{{At: at.Add(time.Minute), From: "half_open", To: "recovering"}}, opened.Transitions...)
-		}, []string{"Users return", "Captcha API back since", "after an outage from"}},
+		}, []string{"Recovering", "The Captcha API answers again since", "after an outage from", "a growing share of them"}},
 		{"forced degraded", func(d *door, s *admin.Status) {
-			must(t, d.control.Set(t.Context(), control.Change{Mode: control.Degraded, Reason: "a sale", Actor: "olga"}))
+			must(t, d.control.Set(t.Context(), control.Change{Mode: control.Degraded, Reason: "a sale", Actor: "olga", For: time.Hour}))
 			s.Mode = "degraded"
-		}, []string{"Operator olga switched verification off at", "The API itself works", "operator olga", "“a sale”"}},
+		}, []string{"Operator olga switched verification off at", "The API itself works", "operator olga", "“a sale”", "forced degraded (as if the API were down), by olga", "users are sent to the API again"}},
 		{"forced normal in an outage", func(d *door, s *admin.Status) {
-			must(t, d.control.Set(t.Context(), control.Change{Mode: control.Normal, Reason: "a sale", Actor: "olga"}))
+			must(t, d.control.Set(t.Context(), control.Change{Mode: control.Normal, Reason: "a sale", Actor: "olga", For: time.Hour}))
 			s.Breaker = opened
-		}, []string{"Captcha API down since", "operator olga forces “API only” since", "users who cannot be verified are denied"}},
+		}, []string{"Captcha API down since", "operator olga forces normal (API only; else denied) since", "users who cannot be verified are denied", "degraded while the API is away"}},
 		{"suspect", func(_ *door, s *admin.Status) {
 			s.Account = admin.Account{State: "suspect", Since: at, Code: "100"}
-		}, []string{"rejects every user since", "probably our app key or app id is wrong", "code 100"}},
+		}, []string{"rejects every user since", "probably our app key or app id is wrong", "code 100", "the breaker is closed, so every user is sent to the API"}},
 		{"refused", func(_ *door, s *admin.Status) {
 			s.Account = admin.Account{State: "refused", Since: at, Code: "AuthFailure.SecretIdNotFound"}
 		}, []string{"refuses our account since", "AuthFailure.SecretIdNotFound", "look at upstream.secret_id"}},
 		{"one ill instance", func(_ *door, s *admin.Status) {
 			s.Fleet = &admin.Fleet{Alive: 2, Ill: 1, State: "closed", Redis: "up"}
 			s.Replicas = []admin.Replica{{ID: "a", This: true, State: "closed"}, {ID: "b", Host: "web-2", State: "open", Since: at}}
-		}, []string{"not at 1 of 2 instances: web-2 alone cannot reach the Captcha API since", "The API itself works"}},
+		}, []string{"not at 1 of 2 instances: web-2 alone cannot reach the Captcha API since", "The API itself works", "users who are sent there get, while it is away: let through in comment, the challenge in login", "at this instance"}},
 		{"the ill one", func(_ *door, s *admin.Status) {
 			s.Fleet, s.Breaker = &admin.Fleet{Alive: 3, Ill: 1, State: "closed", Redis: "up"}, opened
 		}, []string{"This instance alone cannot reach the Captcha API since", "The other 2 verify theirs", "network, DNS and proxy"}},

@@ -38,6 +38,7 @@ type past struct {
 	scope
 
 	begins time.Time
+	first  time.Time // of what is known; zero if nothing is
 	steps  []step
 }
 
@@ -61,6 +62,9 @@ func newPast(of scope, points []watch.Point, now time.Time) past {
 	p.steps[len(p.steps)-1].last = true
 	for i := range p.steps {
 		p.steps[i].p50, p.steps[i].p99 = math.NaN(), math.NaN()
+	}
+	if len(points) > 0 {
+		p.first = points[0].At.Local()
 	}
 	for _, point := range points {
 		if i := int(point.At.Sub(p.begins) / of.step); !point.At.Before(p.begins) && i < len(p.steps) {
@@ -106,6 +110,21 @@ func (p past) axis() chart.Axis {
 	a := chart.Axis{Seconds: float64(p.minutes * 60), Begins: p.begins}
 	a.Shades = append(p.spans("unplayed", func(s step) bool { return !s.known && !s.last }), p.spans("outage", func(s step) bool { return s.away })...)
 	return a
+}
+
+// hatched says why nothing is known of a part of the time.
+func (p past) hatched() string {
+	form := "15:04:05 MST"
+	if p.scope == lastDay { // minutes are kept of it
+		form = "15:04 MST"
+	}
+	switch {
+	case p.first.IsZero():
+		return "hatched: not known, before this instance began"
+	case p.first.Sub(p.begins) <= p.step:
+		return "hatched: not known"
+	}
+	return "hatched: not known, before this instance began at " + p.first.Format(form)
 }
 
 // spans are where something holds.
@@ -242,6 +261,7 @@ func (p past) events(entries []control.Entry) (all []chart.Event) {
 // A chartsPart is the charts as they are shown.
 type chartsPart struct {
 	Day      bool
+	Hatched  string // what is, and why
 	Charts   []template.HTML
 	Patterns template.HTML
 	Marks    []chart.Event
@@ -249,7 +269,7 @@ type chartsPart struct {
 }
 
 func (p past) drawn(entries []control.Entry) (part chartsPart, err error) {
-	part = chartsPart{Day: p.scope == lastDay, Marks: p.events(entries), Every: int64(p.step / time.Second)}
+	part = chartsPart{Day: p.scope == lastDay, Hatched: p.hatched(), Marks: p.events(entries), Every: int64(p.step / time.Second)}
 	if part.Patterns, err = chart.Patterns(); err != nil {
 		return part, err
 	}

@@ -5,9 +5,9 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"captchagate/api"
+	"captchagate/chart"
 	"captchagate/watch"
 )
 
@@ -21,7 +21,7 @@ func WriteIncidents(w io.Writer, list []watch.Incident) error {
 	for _, i := range list {
 		lasted := "goes on"
 		if i.Ended != nil {
-			lasted = i.Ended.Sub(i.Began).Round(time.Second).String()
+			lasted = exactly(i.Ended.Sub(i.Began))
 		}
 		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", clock(i.Began), lasted, api.Printable(i.ID), gotText(i), api.Printable(i.Evidence))
 	}
@@ -37,7 +37,7 @@ func gotText(i watch.Incident) string {
 		text  string
 	}{{all.Verified, "verified"}, {all.LetThrough, "let through"}, {all.Solved, "solved"}, {all.Challenged, "challenged"}, {all.Denied, "denied"}} {
 		if one.count > 0 {
-			parts = append(parts, fmt.Sprint(one.count, " ", one.text))
+			parts = append(parts, chart.Count(one.count)+" "+one.text)
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -41,7 +41,7 @@ var whatHappened = map[watch.Kind]string{
 }
 
 func newStory(i watch.Incident) story {
-	s := story{Incident: i, Title: titleOf(i), Got: sharesOf(i.Scenes), Again: askedAgain(i.Reverified)}
+	s := story{Incident: i, Title: titleOf(i), Got: sharesOf(i.Scenes), Again: askedAgain(i)}
 	for _, p := range i.Parts {
 		if what := whatHappened[p.Kind]; !slices.Contains(s.What, what) {
 			s.What = append(s.What, what)
@@ -124,11 +124,15 @@ func (s story) Total() watch.SceneCount { return totalOf(s.Scenes) }
 // Answers is how many answers were given.
 func (s story) Answers() int64 { return s.Total().Sum() }
 
-// askedAgain says what became of those who were let through.
-func askedAgain(r watch.Reverified) string {
+// askedAgain says what became of those who were let through, or will while it goes on.
+func askedAgain(i watch.Incident) string {
+	r := i.Reverified
 	all := r.Waiting + r.Confirmed + r.Refuted + r.Unverifiable
 	if all == 0 {
 		return ""
+	}
+	if all == r.Waiting && i.Ended == nil {
+		return fmt.Sprintf("%s were let through with a real ticket, and will be asked about again once the Captcha API is back.", chart.Count(all))
 	}
 	parts := []string{fmt.Sprintf("%s proved good", chart.Count(r.Confirmed)), fmt.Sprintf("%s proved bad", chart.Count(r.Refuted))}
 	if r.Unverifiable > 0 {
@@ -137,7 +141,11 @@ func askedAgain(r watch.Reverified) string {
 	if r.Waiting > 0 {
 		parts = append(parts, fmt.Sprintf("%s are still to be asked about", chart.Count(r.Waiting)))
 	}
-	return fmt.Sprintf("Of %s let through with a real ticket, who were asked about again once the Captcha API was back, %s.", chart.Count(all), listed(parts))
+	again := "who were asked about again once the Captcha API was back"
+	if i.Ended == nil {
+		again = "who are asked about again whenever the Captcha API answers"
+	}
+	return fmt.Sprintf("Of %s let through with a real ticket, %s, %s.", chart.Count(all), again, listed(parts))
 }
 
 // listed joins parts of a sentence.

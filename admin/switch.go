@@ -32,14 +32,8 @@ func (switchForm) Times() []choice {
 	return []choice{{"1m", "1 min"}, {"5m", "5 min"}, {"15m", "15 min"}, {"30m", "30 min"}, {"1h", "1 h"}, {"4h", "4 h"}, {"", "until changed"}}
 }
 
-// newForm is what one would most likely do: force for half an hour, or lift what is forced.
-func (s *Server) newForm(status Status) switchForm {
-	f := switchForm{Mode: control.Degraded.String(), For: "30m", Scenes: s.views.Scenes()}
-	if status.Override != nil {
-		f.Mode = control.Auto.String()
-	}
-	return f
-}
+// newForm has no mode chosen, so that none looks as if it were in force.
+func (s *Server) newForm() switchForm { return switchForm{For: "30m", Scenes: s.views.Scenes()} }
 
 // read takes what was sent, and lists what cannot be read. That auto has no end the form's
 // own list does not say.
@@ -142,13 +136,13 @@ func (p *confirmPage) explain(ch control.Change, s Status, now time.Time) {
 	case ch.Mode == control.Auto && ch.Scene != "":
 		p.Title, p.Will = "End the drill on "+ch.Scene, []string{"All its users are verified by the Captcha API again, unless it is down. " + api}
 	case ch.Mode == control.Auto:
-		p.Title = "Let the breaker decide again"
+		p.Title = "Set the switch to auto (" + glosses[ch.Mode.String()] + " again)"
 		p.Will = []string{"Users are verified by the Captcha API as soon as it can, little by little; while it cannot, each scene does what it does in an outage. " + api}
 		for _, d := range s.Drills {
 			p.Each = append(p.Each, "The drill on "+d.Scene+" goes on.")
 		}
 	case ch.Mode == control.Normal:
-		p.Title = "Force “API only” on all scenes"
+		p.Title = "Force normal in all scenes (" + glosses[ch.Mode.String()] + ")"
 		p.Will = []string{"Nobody is let through or challenged in place of the Captcha API: whom it cannot verify is denied, in every scene. " + api, until}
 	case ch.Scene != "":
 		share := "All"
@@ -157,7 +151,7 @@ func (p *confirmPage) explain(ch control.Change, s Status, now time.Time) {
 		}
 		p.Title, p.Will = "Degrade "+ch.Scene+" (a drill)", []string{share + " of its users, always the same ones, are not verified, as if the Captcha API were down. Nobody else is concerned.", until}
 	default:
-		p.Title, p.Will = "Switch verification off in all scenes", []string{"Nobody is verified by the Captcha API, as if it were down. " + api, until}
+		p.Title, p.Will = "Force degraded in all scenes ("+glosses[ch.Mode.String()]+")", []string{"Nobody is verified by the Captcha API, as if it were down. " + api, until}
 	}
 	if ch.Mode == control.Degraded {
 		for _, scene := range p.Form.Scenes {

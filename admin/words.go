@@ -3,18 +3,18 @@ package admin
 import (
 	"fmt"
 	"html/template"
-	"strings"
 	"time"
 
 	"captchagate/chart"
-	"captchagate/watch"
 )
 
 // pageWords are what the templates write figures and times with.
 var pageWords = template.FuncMap{
 	"when": when, "ago": ago, "due": due, "left": left, "clock": atClock, "percent": percentOf, "nameOf": nameOf, "circuitWord": circuitWord,
 	"age":    func(ms int64) string { return spanOf(time.Duration(ms) * time.Millisecond) },
-	"lookOf": lookOfReplica, "viewOf": viewOf, "lasted": lasted, "becameOf": becameOf, "askedAgain": askedAgain, "thisOne": thisOne,
+	"lookOf": lookOfReplica, "viewOf": viewOf, "lasted": lasted, "askedAgain": askedAgain, "thisOne": thisOne,
+	"gloss": func(mode string) string { return glosses[mode] }, "modeText": modeText, "inForce": inForce, "fleetText": fleetText, "incidentsText": incidentsText,
+	"answersOf": answersOf, "unheard": Replica.unheard,
 }
 
 // when is a moment that the script shows in the browser's zone too, where it is pointed at.
@@ -85,6 +85,20 @@ func viewOf(r Replica, s Status) string {
 // unheard reports whether this instance hears nothing of it, because it hears nothing of any.
 func (r Replica) unheard(s Status) bool { return !r.This && s.Fleet != nil && s.Fleet.Redis != "up" }
 
+// fleetText says how many instances there are, and which of them are not well.
+func fleetText(s Status, now time.Time) string {
+	f := s.Fleet
+	switch {
+	case f.Redis != "up" && f.RedisSince == nil:
+		return fmt.Sprintf("of %d only this one is heard of", f.Alive)
+	case f.Redis != "up":
+		return fmt.Sprintf("%d of %d not heard of since %s", max(f.Alive-1, 0), f.Alive, atClock(*f.RedisSince, now))
+	case f.Ill == 0:
+		return fmt.Sprintf("%d instances, none of them ill", f.Alive)
+	}
+	return fmt.Sprintf("%d instances, %d of them ill", f.Alive, f.Ill)
+}
+
 func thisOne(s Status) string {
 	for _, r := range s.Replicas {
 		if r.This {
@@ -92,26 +106,4 @@ func thisOne(s Status) string {
 		}
 	}
 	return ""
-}
-
-func lasted(i watch.Incident) string {
-	if i.Ended == nil {
-		return "and it goes on"
-	}
-	return "for " + spanOf(i.Ended.Sub(i.Began))
-}
-
-// becameOf says what users got in an incident.
-func becameOf(i watch.Incident) string {
-	counts := map[string]int64{}
-	for _, a := range i.Answers {
-		counts[a.Decision] += a.Count
-	}
-	var parts []string
-	for _, k := range []struct{ decision, text string }{{"allow", "let through"}, {"challenge", "challenged"}, {"deny", "denied"}} {
-		if n := counts[k.decision]; n > 0 {
-			parts = append(parts, chart.Count(n)+" "+k.text)
-		}
-	}
-	return strings.Join(parts, ", ")
 }

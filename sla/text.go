@@ -44,7 +44,10 @@ func (r Report) Text() string {
 
 // Summary is the report in a line.
 func (r Report) Summary() string {
-	return fmt.Sprintf("%s available, unavailable minutes: %d; to claim: %s", percent(r.Availability), r.Unavailable, r.claim())
+	if r.Observed == 0 {
+		return "no call was seen in this month, so nothing is known of it"
+	}
+	return fmt.Sprintf("%s available, by %d minutes with calls; unavailable minutes: %d; to claim: %s", percent(r.Availability), r.Observed, r.Unavailable, r.claim())
 }
 
 func (r Report) claim() string {

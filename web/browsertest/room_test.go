@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,7 +38,6 @@ type house struct {
 	room   string // URL of the operators' listener
 
 	stop func()
-	few  atomic.Bool // only two users a second come
 }
 
 // openHouse opens one; change may alter its configuration.
@@ -122,15 +120,14 @@ func (h *house) starts() {
 func (h *house) users(ctx context.Context) {
 	every := time.NewTicker(25 * time.Millisecond)
 	defer every.Stop()
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
 	scenes := []string{"login", "comment", "login", "payment"}
 	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-every.C:
-		}
-		if h.few.Load() && n%20 != 0 {
-			continue
 		}
 		kind := "valid"
 		if n%10 == 9 {
@@ -144,17 +141,25 @@ func (h *house) users(ctx context.Context) {
 		body, _ := json.Marshal(map[string]any{"ticket": tickets[0].Ticket, "randstr": tickets[0].Randstr, "user_ip": fmt.Sprintf("198.%d.%d.7", n%100, n%256), "scene": scenes[n%len(scenes)]})
 		r, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+h.listen+"/v1/verify", bytes.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
-		if answer, err := http.DefaultClient.Do(r); err == nil {
-			_ = answer.Body.Close()
-		}
+		waiting.Go(func() {
+			if answer, err := http.DefaultClient.Do(r); err == nil {
+				_ = answer.Body.Close()
+			}
+		})
 	}
 }
 
 // breaks has the simulated API fail.
 func (h *house) breaks(kind simulator.Kind) {
 	h.t.Helper()
-	if err := h.sim.SetFault(simulator.Fault{Kind: kind, Share: new(1.0)}); err != nil {
-		h.t.Fatal(err)
+	h.answers(h.t, simulator.Fault{Kind: kind})
+}
+
+// answers has the simulated API answer with a fault.
+func (h *house) answers(t *testing.T, f simulator.Fault) {
+	t.Helper()
+	if err := h.sim.SetFault(f); err != nil {
+		t.Fatal(err)
 	}
 }
 
