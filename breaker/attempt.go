@@ -26,6 +26,7 @@ type attempter struct {
 	calls     Calls
 
 	unanswered *unanswered
+	doubts     *doubts
 	log        *slog.Logger
 }
 
@@ -142,7 +143,7 @@ func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
 	}
 	a.metrics.attempt(outcomeOf(f.Kind), now.Sub(c.started))
 	late := lagged && age < a.timeout && errors.Is(f, context.DeadlineExceeded)
-	a.saw(c, f, late)
+	a.saw(c, f, late && age < a.slowCall)
 	switch f.Kind {
 	case captcha.Throttled:
 		a.throttle.refused(c.started, now)

@@ -97,7 +97,7 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	peers, siblings, calls := ports.others()
 	now := time.Now()
 	mailbox := mailbox{changed: make(chan struct{}, 1), suspicions: make(chan finding, 1)}
-	unanswered := &unanswered{calls: calls}
+	unanswered, doubts := &unanswered{calls: calls}, &doubts{calls: calls}
 	outbox := &outbox{journal: ports.Journal, peers: peers, log: log}
 	throttle := newThrottle(now)
 
@@ -117,7 +117,7 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	attempter := &attempter{
 		next: next, fates: ports.Fates, abandoned: ports.Abandoned, timeout: limits.AttemptTimeout, slowCall: cfg.SlowCall,
 		inFlight: b.inFlight, latencies: b.latencies, circuit: b.circuit, throttle: throttle,
-		watchdog: b.watchdog, metrics: metrics, calls: calls, unanswered: unanswered,
+		watchdog: b.watchdog, metrics: metrics, calls: calls, unanswered: unanswered, doubts: doubts,
 		log: log,
 	}
 	b.retrier = &retrier{attempter, limits, newRetryBudget(limits.RetryBudget), throttle, metrics}
@@ -133,6 +133,7 @@ func (b *Breaker) Run(ctx context.Context) {
 	wg.Go(func() { b.throttled.run(ctx) })
 	wg.Wait()
 	b.prober.unanswered.judge(true)
+	b.retrier.attempter.doubts.judge(time.Now(), false)
 }
 
 // Ramp has users come back little by little from now on: the switch had kept
@@ -159,6 +160,7 @@ func (b *Breaker) verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict
 	}
 	c := newCall(t, generation, now.Add(b.limits.Deadline))
 	v, f := b.retrier.retry(ctx, c)
+	b.retrier.attempter.leftInDoubt(c)
 	if f != nil {
 		f.Kind = finalKind(ctx, c, f)
 		if !c.reached {

@@ -1,7 +1,9 @@
 package breaker
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"captchagate/captcha"
@@ -33,8 +35,9 @@ func (Nobody) Spared() {}
 // lagged ourselves: then nobody knows whether the answer came in time.
 //
 // A call that the circuit released has not been answered; see unanswered.
-// One that stood on a kept connection while a probe was answered is doubtful until its
-// retry, which travels on another: where that is answered the connection was dead.
+// One that stood on a kept connection while a probe was answered is in doubt until its
+// retry, which travels on another: where that is answered the connection was dead. See
+// doubts for those without one.
 func (a *attempter) saw(c *call, f *captcha.Failure, late bool) {
 	at, wired := c.sentAt, !c.sentAt.IsZero()
 	if !wired {
@@ -42,25 +45,100 @@ func (a *attempter) saw(c *call, f *captcha.Failure, late bool) {
 	}
 	c.reached = c.reached || wired
 	s, counts := captcha.See(at, f, wired)
+	if late {
+		s = captcha.Seen{At: at}
+	}
+	before := c.doubt
+	c.doubt = nil
+	if before == nil && s.Failed && f.Kept && !c.stood.IsZero() {
+		c.doubt = &doubt{s, c.stood, c.generation}
+		return
+	}
 	if f != nil && f.Kind == captcha.CircuitOpen && wired {
 		s.Fail(f)
 		a.unanswered.add(s)
 		counts = false
 	}
-	if late {
-		s = captcha.Seen{At: at}
-	}
-	doubtful := s.Failed && c.doubtful
-	c.doubtful = s.Failed && f.Kept && c.stood.Load() && !doubtful
-	if c.doubtful {
-		c.doubt = s
-		return
-	}
-	if doubtful {
-		a.calls.Saw(c.doubt)
-	}
 	if counts {
 		a.calls.Saw(s)
+	}
+	tells := wired && !late && (f == nil || f.Kind != captcha.Cancelled && f.Kind != captcha.CircuitOpen)
+	switch {
+	case before == nil:
+	case tells:
+		before.judged(a.calls, s.Failed)
+	default:
+		a.doubts.add(before)
+	}
+	switch {
+	case tells:
+		a.doubts.judge(at, s.Failed)
+	case c.released.Load():
+		a.doubts.judge(time.Now(), true)
+	}
+}
+
+// leftInDoubt takes over the call of a request that no retry followed.
+func (a *attempter) leftInDoubt(c *call) {
+	if c.doubt == nil {
+		return
+	}
+	a.doubts.add(c.doubt)
+	if c.generation.isOpen() {
+		a.doubts.judge(time.Now(), true)
+	}
+}
+
+// A doubt is a call that stood on a kept connection and was not answered.
+type doubt struct {
+	seen       captcha.Seen
+	stood      time.Time // when all connections were forgotten because of it and others
+	generation *generation
+}
+
+// judged tells of it, unless its connection was dead: the API never got it then.
+func (d *doubt) judged(calls Calls, failed bool) {
+	if failed || d.generation.isOpen() {
+		calls.Saw(d.seen)
+	}
+}
+
+// doubts are those that no retry followed. The next call of a user tells, which went on the
+// wire once the connections were forgotten: where that fails too, they were not dead. Nor
+// were they where the circuit opens before.
+type doubts struct {
+	calls Calls
+	some  atomic.Bool
+
+	mu  sync.Mutex
+	all []*doubt
+}
+
+func (u *doubts) add(d *doubt) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.all = append(u.all, d)
+	u.some.Store(true)
+}
+
+// judge is told of a call that went on the wire then.
+func (u *doubts) judge(wired time.Time, failed bool) {
+	if !u.some.Load() {
+		return
+	}
+	u.mu.Lock()
+	var told []*doubt
+	u.all = slices.DeleteFunc(u.all, func(d *doubt) bool {
+		if !wired.After(d.stood) {
+			return false
+		}
+		told = append(told, d)
+		return true
+	})
+	u.some.Store(len(u.all) > 0)
+	u.mu.Unlock()
+	for _, d := range told {
+		d.judged(u.calls, failed)
 	}
 }
 

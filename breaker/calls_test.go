@@ -1,6 +1,7 @@
 package breaker_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -37,21 +38,51 @@ func TestCalls_ThatHangAreFailures(t *testing.T) {
 	})
 }
 
-// Where the API hangs for users and not for probes, its kept connections look dead: the
-// retries on others show that they are not. O2
+// Where the API hangs for users and not for probes, its kept connections look dead: calls
+// on others show that they are not, where a retry follows and where the budget allows none.
+// What is told of calls are all that reached the API, and it answered none of them. O2
 func TestCalls_ThatHangBesideAnsweredProbesAreFailures(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.traffic(5, 3*time.Second)
-		before := w.callsOfUsers()
-		w.becomes(probesGet(passes, onKept(hangs)))
-		for range 4 {
-			w.traffic(1, time.Second)
-			time.Sleep(3 * time.Second)
+	for _, rate := range []int{1, 5, 50} {
+		for _, budget := range []float64{0, 0.2} {
+			t.Run(fmt.Sprintf("%d a second, %v retries", rate, budget), func(t *testing.T) {
+				cfg, limits := defaults()
+				limits.RetryBudget = budget
+				inWorldOf(t, cfg, limits, func(w *world) {
+					healthy := after(20*time.Millisecond, passes)
+					w.becomes(healthy)
+					w.traffic(rate, 10*time.Second)
+					before := w.callsOfUsers()
+					w.becomes(probesGet(healthy, onKept(hangs)))
+					w.traffic(rate, 20*time.Second)
+					hung := w.callsOfUsers() - before
+					w.becomes(healthy)
+					w.traffic(rate, 20*time.Second)
+					if all, failed := w.sawCalls(false); failed != hung || all != w.callsOfUsers() || failed < rate {
+						t.Errorf("%d of %d calls failed, want %d of %d", failed, all, hung, w.callsOfUsers())
+					}
+				})
+			})
 		}
-		if _, failed := w.sawCalls(false); failed != w.callsOfUsers()-before || failed < 4 {
-			t.Errorf("%d calls failed, want %d", failed, w.callsOfUsers()-before)
-		}
-	})
+	}
+}
+
+// Connections that died while they were kept are not the API's failures, where the budget
+// allows no retry either: what others ask on new ones is answered. O2
+func TestCalls_OnDeadConnectionsAreNoFailures(t *testing.T) {
+	for _, rate := range []int{2, 50} {
+		t.Run(fmt.Sprintf("%d a second", rate), func(t *testing.T) {
+			cfg, limits := defaults()
+			limits.RetryBudget = 0
+			inWorldOf(t, cfg, limits, func(w *world) {
+				w.traffic(rate, 5*time.Second)
+				w.dead(after(20*time.Millisecond, passes))
+				rs := w.traffic(rate, 5*time.Second)
+				if all, failed := w.sawCalls(false); failed > 0 || all == 0 || rs.count("passed") == len(rs) {
+					t.Errorf("%d of %d calls failed", failed, all)
+				}
+			})
+		})
+	}
 }
 
 // An API whose answers are right and slow serves: what the circuit gives up on then is not

@@ -19,17 +19,16 @@ type call struct {
 	deadline   time.Time
 	released   atomic.Bool // the circuit opened while it waited
 	excused    atomic.Bool // it stood because its connection was dead: it may be retried on credit
-	stood      atomic.Bool // its attempt was on the wire while a probe found that only connections may be dead
 
 	// Of the request's own goroutine:
-	reached  bool         // an attempt went on the wire
-	doubtful bool         // whether the last attempt failed is for the next one to show:
-	doubt    captcha.Seen // that was seen of it
+	reached bool   // an attempt went on the wire
+	doubt   *doubt // whether the last attempt failed is for the next one to show; else nil
 
 	// Guarded by inFlight.mu while in flight.
 	started    time.Time
 	sentAt     time.Time     // when it went on the wire; zero while it waits for a connection
 	lagBefore  time.Duration // our own lag until then
+	stood      time.Time     // when a probe found, while it was on the wire, that only connections may be dead
 	told       bool          // siblings know that it stands
 	cancel     context.CancelFunc
 	prev, next *call
@@ -69,8 +68,7 @@ func (f *inFlight) begin(c *call, cancel context.CancelFunc, now time.Time) (ok,
 	if f.n == 0 {
 		f.lag.lastTick = now // nobody ticked while nothing was in flight
 	}
-	c.started, c.sentAt, c.cancel = now, time.Time{}, cancel
-	c.stood.Store(false)
+	c.started, c.sentAt, c.stood, c.cancel = now, time.Time{}, time.Time{}, cancel
 	c.prev, c.next = f.newest, nil
 	if f.newest != nil {
 		f.newest.next = c
@@ -231,7 +229,7 @@ func (f *inFlight) excuse(now time.Time) {
 	}
 	for c := f.oldest; c != nil; c = c.next {
 		if !c.sentAt.IsZero() {
-			c.stood.Store(true)
+			c.stood = now
 			c.excused.Store(credit || c.excused.Load())
 		}
 	}
