@@ -143,7 +143,7 @@ func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
 	}
 	a.metrics.attempt(outcomeOf(f.Kind), now.Sub(c.started))
 	late := lagged && age < a.timeout && errors.Is(f, context.DeadlineExceeded)
-	a.saw(c, f, late && age < a.slowCall)
+	a.saw(c, f, late && 3*c.unheard < 2*now.Sub(c.sentAt))
 	switch f.Kind {
 	case captcha.Throttled:
 		a.throttle.refused(c.started, now)

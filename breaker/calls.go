@@ -32,7 +32,8 @@ func (Nobody) Saw(captcha.Seen) {}
 func (Nobody) Spared() {}
 
 // saw tells of a call that ended in f, nil for a verdict. late says that we
-// lagged ourselves: then nobody knows whether the answer came in time.
+// stood still ourselves for more than the last third of its time: then nobody knows
+// whether the answer came. A host that is short of CPU all the time hears it all the same.
 //
 // A call that the circuit released has not been answered; see unanswered.
 // One that stood on a kept connection while a probe was answered is in doubt until its

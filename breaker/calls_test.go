@@ -2,7 +2,9 @@ package breaker_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"captchagate/captcha"
@@ -118,4 +120,33 @@ func (w *world) callsOfUsers() (n int) {
 		}
 	}
 	return n
+}
+
+// A host that is short of CPU hears what is answered, a little late: what was not answered
+// there is the API's failure. Of a call whose time ran out while the process stood still
+// nobody knows. O2
+func TestCalls_ThatHangBesideOurOwnLagAreFailures(t *testing.T) {
+	for name, row := range map[string]struct {
+		looks  time.Duration
+		failed int
+	}{"short of CPU": {40 * time.Millisecond, 1}, "stopped": {900 * time.Millisecond, 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg, limits := defaults()
+				limits.MaxAttempts = 1
+				w := newWorld(t, cfg, limits, nil)
+				w.becomes(hangs)
+				var caller sync.WaitGroup
+				caller.Go(func() { w.verify(t.Context(), user(1)) })
+				for began := time.Now(); time.Since(began) < limits.AttemptTimeout; time.Sleep(row.looks) {
+					synctest.Wait()
+					w.b.Tick()
+				}
+				caller.Wait()
+				if all, failed := w.sawCalls(false); all != 1 || failed != row.failed {
+					t.Errorf("%d of %d calls failed, want %d", failed, all, row.failed)
+				}
+			})
+		})
+	}
 }

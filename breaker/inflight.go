@@ -29,6 +29,7 @@ type call struct {
 	sentAt     time.Time     // when it went on the wire; zero while it waits for a connection
 	lagBefore  time.Duration // our own lag until then
 	stood      time.Time     // when a probe found, while it was on the wire, that only connections may be dead
+	unheard    time.Duration // at its end: for how long an answer would have been read
 	told       bool          // siblings know that it stands
 	cancel     context.CancelFunc
 	prev, next *call
@@ -119,6 +120,7 @@ func (f *inFlight) end(c *call, now time.Time, returned bool) (age time.Duration
 	if c.sentAt.IsZero() {
 		return 0, false
 	}
+	c.unheard = f.lag.listening(now).Sub(c.sentAt)
 	lag := f.lag.until(now) - c.lagBefore
 	return now.Sub(c.sentAt) - lag, lag > 0
 }
@@ -254,12 +256,28 @@ const (
 type lag struct {
 	lastTick time.Time
 	total    time.Duration
+	from, to time.Time // of the latest gap
 }
 
 // tick books the lag since the last tick.
 func (l *lag) tick(now time.Time) {
+	if now.Sub(l.lastTick) > lateTick {
+		l.from, l.to = l.lastTick, now
+	}
 	l.total = l.until(now)
 	l.lastTick = now
+}
+
+// listening is until when, at least, what came was read: before the gap that has just ended,
+// if there is one, because whoever wakes up may find a call's time over before its answer.
+func (l *lag) listening(now time.Time) time.Time {
+	switch {
+	case now.Sub(l.lastTick) > lateTick:
+		return l.lastTick
+	case now.Sub(l.to) <= lateTick:
+		return l.from
+	}
+	return now
 }
 
 // until is all the lag so far, that which no tick has booked yet included.

@@ -2,12 +2,17 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"log/slog"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"captchagate/fleet"
 	"captchagate/sla"
+	"captchagate/store/bolt"
 )
 
 // A month whose faults are known to the second, seen by three instances: docs/service-levels.md
@@ -124,6 +129,38 @@ func TestServiceLevels_AreExactOverAMonthOfKnownFaults(t *testing.T) {
 			t.Errorf("%+v", february.Faults[0])
 		}
 		t.Logf("February: %s\nMarch: %s", february.Text(), march.Text())
+	})
+}
+
+// A store that an earlier version wrote, which knew of no service levels, opens: they begin
+// then, stay over a restart, and what was in it stays. O2
+func TestServiceLevels_BeginInAStoreThatKnowsOfNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := &provider{records: map[int64]record{}}
+		api.becomes("")
+		i := &instance{t: t, name: "a", api: api, board: fleet.NewMemory(), path: filepath.Join(t.TempDir(), "a.db")}
+		file, err := bolt.Open(i.path, slog.New(slog.DiscardHandler))
+		check(t, err)
+		check(t, file.Put(t.Context(), "control", "switch", []byte("degraded"), time.Hour))
+		check(t, file.Close())
+		i.starts()
+		if r := monthOf(t, i, "2000-01"); r.Requests != 0 || r.Availability != 1 {
+			t.Errorf("%+v", r)
+		}
+		api.failsOnce("internal")
+		i.asks(9)
+		i.ends()
+		i.starts()
+		if r := monthOf(t, i, "2000-01"); r.Requests != 10 || r.Failed != 1 {
+			t.Errorf("%d of %d requests failed, want 1 of 10", r.Failed, r.Requests)
+		}
+		i.ends()
+		file, err = bolt.Open(i.path, slog.New(slog.DiscardHandler))
+		check(t, err)
+		if value, found, err := file.Get(t.Context(), "control", "switch"); err != nil || !found || string(value) != "degraded" {
+			t.Errorf("%q, %v, %v", value, found, err)
+		}
+		check(t, file.Close())
 	})
 }
 

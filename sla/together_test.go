@@ -18,9 +18,11 @@ func TestLevels_SumOldDaysUpWithoutChangingThem(t *testing.T) {
 		at(time.March, 2, 12, 0, 0)
 		for minute := range 600 {
 			at(time.March, 2, 12, minute, 0)
-			w.asks(6_000)
-			other.asks(5_000 + minute)
-			if minute%100 == 7 {
+			w.asks(20 + minute%13)
+			other.asks(10 + minute)
+			if minute%100 == 7 { // so many that one failure is less than 0.01 %
+				w.asks(6_000)
+				other.asks(5_000)
 				w.fails(1, "26", "")
 			}
 			if minute%200 == 7 {

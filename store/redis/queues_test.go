@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +72,49 @@ func TestBoard_KeepsQueuesAsTheOneInMemory(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("step %d: Redis has %v, memory %v", i, got, want)
 		}
+	}
+}
+
+// A queue is remembered as long as it was said to be at the last time, and holds what was
+// brought for however long: service levels are kept 15 months, what is asked again a day.
+func TestBoard_KeepsAQueueForAsLongAsIsSaid(t *testing.T) {
+	s := redistest.Start(t)
+	b := open(t, s)
+	opened(t, b)
+	const months = 15 * 31 * 24 * time.Hour
+	record := func(name string) []fleet.Record { return []fleet.Record{{Name: name, Value: []byte(name)}} }
+	lives := func(owner string) time.Duration { // Redis answers on the wire, as in ":3600000"
+		name := regexp.MustCompile(`\S+queue:` + owner).FindString(s.Do("KEYS *queue:" + owner))
+		ms, err := strconv.ParseInt(strings.TrimPrefix(strings.TrimSpace(s.Do("PTTL "+name)), ":"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(ms) * time.Millisecond
+	}
+	keepsFor := func(owner, name string, life time.Duration) {
+		t.Helper()
+		if err := b.KeepFor(t.Context(), owner, record(name), life); err != nil {
+			t.Fatal(err)
+		}
+		if left := lives(owner); left > life || left < life-time.Minute {
+			t.Errorf("the queue of %s lives for %v, want %v", owner, left, life)
+		}
+	}
+	keepsFor("levels", "one", time.Hour)
+	keepsFor("levels", "other", months)
+	keepsFor("entries", "one", fleet.QueueLife)
+	if all, err := b.All(t.Context(), "levels"); err != nil || len(all) != 2 {
+		t.Errorf("%v, %v", all, err)
+	}
+	keepsFor("short", "one", time.Second)
+	for deadline := time.Now().Add(time.Minute); ; {
+		if all, err := b.All(t.Context(), "short"); err == nil && len(all) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a queue outlives its time")
+		}
+		<-time.After(50 * time.Millisecond)
 	}
 }
 
