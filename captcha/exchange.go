@@ -37,10 +37,11 @@ func ExchangeOf(ctx context.Context) *Exchange {
 
 // A Forwarded call is a caller's, to be made as it is.
 type Forwarded struct {
-	Action, Version string
-	Body            []byte
-	SecretID        string // who signs it; empty for the account that the gateway asks with
-	SecretKey       string
+	Action, Version  string
+	Language, Region string // of X-TC-Language and X-TC-Region; empty for none
+	Body             []byte
+	SecretID         string // who signs it; empty for the account that the gateway asks with
+	SecretKey        string
 }
 
 // A Shadow is a call to the Captcha API that goes out whatever is decided meanwhile. A

@@ -46,6 +46,7 @@ type house struct {
 	scripted atomic.Pointer[string]              // what the API answers instead of the simulator
 	sent     atomic.Pointer[string]              // the body of the last call that was answered so
 	sender   atomic.Pointer[string]              // its Authorization
+	language atomic.Pointer[string]              // its X-TC-Language
 	reload   func() (config.Config, error)       // what the configuration file holds by now
 	onWire   atomic.Pointer[func(*http.Request)] // sees each call before the API does; nil = nobody
 	signers  *tc3.Checker                        // accounts whose calls the API passes, whatever the ticket; nil = it is the simulator

@@ -203,12 +203,16 @@ func TestShadow_LendsNobodyTheAccount(t *testing.T) {
 			signer := tc3.NewSigner(row.id, row.key, "captcha", "content-type;host", "content-type:"+r.Header.Get("Content-Type")+"\nhost:"+r.Host+"\n")
 			now := time.Now().Unix()
 			r.Header.Set("X-TC-Action", row.action)
+			r.Header.Set("X-TC-Language", "zh-CN")
 			r.Header.Set("X-TC-Timestamp", fmt.Sprint(now))
 			r.Header.Set("Authorization", signer.Authorization(body, now))
 			w := httptest.NewRecorder()
 			h.g.Handler().ServeHTTP(w, r)
 			if got := *h.sender.Load(); w.Body.String() != *h.scripted.Load() || !strings.Contains(got, "Credential="+row.signer+"/") {
 				t.Errorf("%s, %s: %s, signed %s, want it signed by %s", row.id, row.action, w.Body, got, row.signer)
+			}
+			if got := *h.language.Load(); got != "zh-CN" {
+				t.Errorf("%s, %s: the API was asked in %q, want the caller's zh-CN", row.id, row.action, got)
 			}
 		}
 	})

@@ -51,6 +51,7 @@ func (h *house) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent, _ := io.ReadAll(r.Body)
 	h.sent.Store(new(string(sent)))
 	h.sender.Store(new(r.Header.Get("Authorization")))
+	h.language.Store(new(r.Header.Get("X-TC-Language")))
 	return &http.Response{
 		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(*body)),

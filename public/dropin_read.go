@@ -1,6 +1,7 @@
 package public
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
@@ -40,6 +41,8 @@ type call struct {
 	name      string // the same for the same signed request only
 	action    string
 	version   string
+	language  string
+	region    string
 	sent      []byte // the parameters as JSON
 }
 
@@ -118,6 +121,18 @@ func paramsOf(r *http.Request, body []byte) (params url.Values, form bool) {
 	return params, form
 }
 
+// word returns what stands in the header, else in the parameter, if it can be the name of
+// a language or a region.
+func word(header, parameter string) string {
+	w := cmp.Or(header, parameter)
+	if len(w) > 32 || strings.ContainsFunc(w, func(r rune) bool {
+		return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) {
+		return ""
+	}
+	return w
+}
+
 // readAction reads the action that a call names, in a header, in the form or in the
 // query. Its version may stand in any of them, too.
 func (q *call) readAction(r *http.Request, params url.Values) *refusal {
@@ -128,6 +143,7 @@ func (q *call) readAction(r *http.Request, params url.Values) *refusal {
 	var one, same bool
 	q.action, one = only(r.Header["X-Tc-Action"], params["Action"], query["Action"])
 	q.version, same = only(r.Header["X-Tc-Version"], params["Version"], query["Version"])
+	q.language, q.region = word(r.Header.Get("X-Tc-Language"), params.Get("Language")), word(r.Header.Get("X-Tc-Region"), params.Get("Region"))
 	q.Ticket.Mini = q.action == actionMini
 	switch {
 	case !one || !same:

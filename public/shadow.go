@@ -25,7 +25,7 @@ type Forwarder interface {
 // more than to verify tickets: it signs only what the drop-in is for, and every other call
 // is signed with its caller's own key.
 func (d *dropIn) forwarded(q *call) captcha.Forwarded {
-	f := captcha.Forwarded{Action: q.action, Version: q.version, Body: q.sent}
+	f := captcha.Forwarded{Action: q.action, Version: q.version, Language: q.language, Region: q.region, Body: q.sent}
 	known := d.known.Load()
 	if q.action != actionWeb && q.action != actionMini && q.signature.ID != known.Owner {
 		f.SecretID, f.SecretKey = q.signature.ID, known.Keys[q.signature.ID]

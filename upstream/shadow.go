@@ -36,7 +36,14 @@ func (c *Client) Forward(ctx context.Context, f captcha.Forwarded, s *captcha.Sh
 		asker = newAction(f.Action, Config{SecretID: f.SecretID, SecretKey: f.SecretKey}, c.endpoint)
 	}
 	r := asker.request(ctx, &outgoing{content: f.Body})
-	r.Header["X-Tc-Action"], r.Header["X-Tc-Version"] = []string{f.Action}, []string{f.Version}
+	for name, value := range map[string]string{
+		"X-Tc-Action": f.Action, "X-Tc-Version": f.Version, "X-Tc-Language": f.Language, "X-Tc-Region": f.Region,
+	} {
+		r.Header.Del(name)
+		if value != "" {
+			r.Header[name] = []string{value}
+		}
+	}
 	if _, real := c.shadows.(*http.Transport); !real {
 		wired() // whoever stands in for the network tells nothing of its way
 	}
