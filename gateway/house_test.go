@@ -49,7 +49,7 @@ type house struct {
 	language atomic.Pointer[string]              // its X-TC-Language
 	reload   func() (config.Config, error)       // what the configuration file holds by now
 	onWire   atomic.Pointer[func(*http.Request)] // sees each call before the API does; nil = nobody
-	signers  *tc3.Checker                        // accounts whose calls the API passes, whatever the ticket; nil = it is the simulator
+	signers  atomic.Pointer[tc3.Checker]         // accounts whose calls the API passes, whatever the ticket; nil = it is the simulator
 }
 
 // testConfig is the contract's defaults with a scene for each action.

@@ -22,7 +22,7 @@ import (
 func (h *house) signed(r *http.Request) *string {
 	body, _ := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	if _, err := h.signers.Check(r, body, nil, time.Now()); err != nil || r.Header.Get("X-Tc-Token") == "" {
+	if _, err := h.signers.Load().Check(r, body, nil, time.Now()); err != nil || r.Header.Get("X-Tc-Token") == "" {
 		h.t.Errorf("a call is signed with a key that the API does not take: %v", err)
 		return new(`{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure","Message":""},"RequestId":"1"}}`)
 	}
@@ -129,15 +129,15 @@ func TestRotation_KeysFromFilesChangeUnderLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 			inHouse(t, fromFiles(t, folder), func(h *house) {
-				h.signers = tc3.NewChecker(accepting(formerly))
+				h.signers.Store(tc3.NewChecker(accepting(formerly)))
 				var crowd []answer
 				over := make(chan struct{})
 				go func() { crowd = h.crowd("login", 50, 40*time.Second); close(over) }()
 				time.Sleep(2 * time.Second)
-				h.signers.SetKeys(accepting(formerly, hereafter))
+				h.signers.Load().SetKeys(accepting(formerly, hereafter))
 				change(h.t, folder)
 				time.Sleep(5 * time.Second)
-				h.signers.SetKeys(accepting(hereafter))
+				h.signers.Load().SetKeys(accepting(hereafter))
 				<-over
 				h.all("while the keys changed", crowd, "allow verified normal -")
 				h.rotated()
@@ -177,7 +177,7 @@ func TestRotation_BadFilesChangeNothing(t *testing.T) {
 			folder := t.TempDir()
 			formerly.write(t, folder)
 			inHouse(t, fromFiles(t, folder), func(h *house) {
-				h.signers = tc3.NewChecker(accepting(formerly))
+				h.signers.Store(tc3.NewChecker(accepting(formerly)))
 				if err := spoil(filepath.Join(folder, "key")); err != nil {
 					t.Fatal(err)
 				}
@@ -208,7 +208,7 @@ func TestRotation_KeysOfTheDropIn(t *testing.T) {
 	folder := t.TempDir()
 	formerly.write(t, folder)
 	inHouse(t, fromFiles(t, folder), func(h *house) {
-		h.signers = tc3.NewChecker(accepting(formerly, hereafter))
+		h.signers.Store(tc3.NewChecker(accepting(formerly, hereafter)))
 		call := func(id, key string) string {
 			s := h.throughGateway()
 			s.id, s.key = id, key

@@ -42,7 +42,7 @@ func (h *house) RoundTrip(r *http.Request) (*http.Response, error) {
 		(*see)(r)
 	}
 	body := h.scripted.Load()
-	if h.signers != nil && r.Method == http.MethodPost {
+	if h.signers.Load() != nil && r.Method == http.MethodPost {
 		body = h.signed(r)
 	}
 	if body == nil || r.Method != http.MethodPost { // the script probe has no body
