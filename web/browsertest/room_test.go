@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ type house struct {
 	room   string // URL of the operators' listener
 
 	stop func()
+	few  atomic.Bool // only two users a second come
 }
 
 // openHouse opens one; change may alter its configuration.
@@ -128,6 +130,9 @@ func (h *house) users(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-every.C:
+		}
+		if h.few.Load() && n%20 != 0 {
+			continue
 		}
 		kind := "valid"
 		if n%10 == 9 {
