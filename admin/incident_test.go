@@ -132,3 +132,17 @@ func TestIncident_TellsOneThatGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// Where no call failed, as while an operator had the API treated as down, there is nothing
+// to quote; where calls failed that brought no answer, it says so.
+func TestIncident_QuotesOnlyCallsThatFailed(t *testing.T) {
+	d := build(t, nil)
+	for kind, quotes := range map[watch.Kind]bool{watch.KindForced: false, watch.KindScript: false, watch.KindCircuit: true} {
+		d.incident = watch.Incident{ID: "019b7caa-a9b3-70b2-8470-060956695d71", Began: time.Date(2026, 11, 30, 15, 23, 7, 0, time.UTC), Parts: []watch.Part{{Kind: kind}}}
+		for _, accept := range []string{"text/markdown", "text/html"} {
+			if _, text := d.story(t, accept); strings.Contains(text, "To quote") != quotes || strings.Contains(text, "have no request id") != quotes {
+				t.Errorf("%s, %s:\n%s", kind, accept, text)
+			}
+		}
+	}
+}

@@ -92,6 +92,14 @@ func exactly(d time.Duration) string {
 	return fmt.Sprint(s/3600, " h ", s/60%60, " min")
 }
 
+// CallsFailed reports whether there is anything to quote to the provider: what an operator
+// forces fails no call, nor does a script that pages cannot load.
+func (s story) CallsFailed() bool {
+	return len(s.RequestIDs) > 0 || slices.ContainsFunc(s.Parts, func(p watch.Part) bool {
+		return p.Kind == watch.KindCircuit || p.Kind == watch.KindAccount
+	})
+}
+
 // sharesOf says what users of all scenes got, the most first.
 func sharesOf(scenes []watch.SceneCount) []share {
 	all := totalOf(scenes)

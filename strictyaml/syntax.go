@@ -80,10 +80,10 @@ func syntax(err error, text []byte) complaint {
 	lines := strings.Split(string(text), "\n")
 	around := lines[max(0, min(at.Line-1, len(lines)-1)):max(0, min(at.Line+1, len(lines)))]
 	switch {
-	case len(around) > 0 && strings.Contains(around[0], "${"):
-		remedy = `put quotes around ${…} inside {} and []: "${NAME}"`
 	case strings.Contains(message, "\t"), hasTab(around):
 		message, remedy = "a tab", "indent with spaces"
+	case len(around) > 0 && strings.Contains(around[0], "${"):
+		remedy = `put quotes around ${…} inside {} and []: "${NAME}"`
 	case strings.HasPrefix(message, "mapping value is not allowed"):
 		message = "a key where none can stand"
 		remedy = "give it the indentation of the keys beside it; a value that holds a colon and a space needs quotes"

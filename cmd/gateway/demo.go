@@ -181,7 +181,7 @@ func (d demo) explain(out io.Writer, sim *simulator.Simulator) {
 
   page       http://%s/demo/    a login page, and switches that break things
   gateway    http://%s    for backends: POST /v1/verify, POST /siteverify; Tencent's SDKs
-  operators  http://%s    /admin/v1/status, /admin/v1/mode, /admin/v1/audit, /metrics
+  operators  http://%s    the dashboard, for a browser; /admin/v1/…, /metrics
   simulator  http://%s    the Captcha API, and its faults under /_sim/
 
 Scenes, by what they do while nobody can verify:
