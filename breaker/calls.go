@@ -63,17 +63,27 @@ func (a *attempter) saw(c *call, f *captcha.Failure, late bool) {
 	if counts {
 		a.calls.Saw(s)
 	}
-	tells := wired && !late && (f == nil || f.Kind != captcha.Cancelled && f.Kind != captcha.CircuitOpen)
+	a.settle(c, before, at, s.Failed, wired && !late && tells(f))
+}
+
+// tells reports whether a call's end shows how the API is.
+func tells(f *captcha.Failure) bool {
+	return f == nil || f.Kind != captcha.Cancelled && f.Kind != captcha.CircuitOpen
+}
+
+// settle judges the calls in doubt by one that went on the wire at that time, before among
+// them, the one that it repeats, if there was one.
+func (a *attempter) settle(c *call, before *doubt, at time.Time, failed, tells bool) {
 	switch {
 	case before == nil:
 	case tells:
-		before.judged(a.calls, s.Failed)
+		before.judged(a.calls, failed)
 	default:
 		a.doubts.add(before)
 	}
 	switch {
 	case tells:
-		a.doubts.judge(at, s.Failed)
+		a.doubts.judge(at, failed)
 	case c.released.Load():
 		a.doubts.judge(time.Now(), true)
 	}

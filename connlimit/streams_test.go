@@ -36,7 +36,7 @@ func newStreams(t *testing.T, most int) *streams {
 	}
 	s := &streams{
 		t: t, limiter: connlimit.New(most, nil), at: inner.Addr().String(),
-		trust:   pair.Client().Transport.(*http.Transport).TLSClientConfig, //nolint:errcheck // it is one
+		trust:   pair.Client().Transport.(*http.Transport).TLSClientConfig,
 		arrived: make(chan struct{}, 10), released: make(chan struct{}),
 	}
 	_, port, _ := net.SplitHostPort(s.at)

@@ -81,14 +81,14 @@ func anAdoption(c *crew) {
 		return len(ids) == users
 	})
 	eventually(c.T, "Redis has copies of all", func() bool {
-		copies := ""
+		var copies strings.Builder
 		for name := range strings.FieldsSeq(c.redis.Do("KEYS *:queue:*")) {
 			if strings.Contains(name, ":queue:") {
-				copies += c.redis.Do("HKEYS " + name)
+				copies.WriteString(c.redis.Do("HKEYS " + name))
 			}
 		}
 		for _, id := range ids {
-			if !strings.Contains(copies, id) {
+			if !strings.Contains(copies.String(), id) {
 				return false
 			}
 		}
