@@ -114,6 +114,7 @@ func TestAlarms_TellWhatHappens(t *testing.T) {
 		w.g.Audits(control.KindTransition, "the fleet's trouble is over", map[string]any{"alarm": "fleet_trouble", "trouble": "Redis", "over": true})
 		w.rings("fleet_trouble: trouble in the fleet: a test")
 
+		w.cfg.Upstream.Apps = slices.Clone(w.cfg.Upstream.Apps) // the gateway that runs reads its own
 		w.cfg.Upstream.Apps[0].AppSecretKey = "another-apps-key-by-mistake"
 		w.restarts(time.Second)
 		for range 20 {

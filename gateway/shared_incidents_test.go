@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -189,9 +190,9 @@ func TestSharedIncidents_WhoDiesCounts(t *testing.T) {
 func TestSharedIncidents_PiecesOfOneOutageAreSummedUpOnce(t *testing.T) {
 	folder := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		board, sums := fleet.NewMemory(), []string{}
+		board, sums := fleet.NewMemory(), &sumsUp{}
 		opens := func(name string) *witness {
-			return opensWitness(t, board, filepath.Join(folder, name+".db"), name, func(sum string) { sums = append(sums, sum) })
+			return opensWitness(t, board, filepath.Join(folder, name+".db"), name, sums.add)
 		}
 		a, b := opens("a"), opens("b")
 		defer a.dies()
@@ -205,8 +206,8 @@ func TestSharedIncidents_PiecesOfOneOutageAreSummedUpOnce(t *testing.T) {
 		}
 		a.End(watch.KindCircuit, time.Now())
 		time.Sleep(5 * time.Minute)
-		if len(sums) != 1 {
-			t.Errorf("summed up %v", sums)
+		if len(sums.list()) != 1 {
+			t.Errorf("summed up %v", sums.list())
 		}
 	})
 }
@@ -217,9 +218,9 @@ func TestSharedIncidents_AnEndIsNotLostWithWhoDies(t *testing.T) {
 	for _, dies := range []time.Duration{3 * time.Second, 30 * time.Second} { // after its end there, or before
 		folder := t.TempDir()
 		synctest.Test(t, func(t *testing.T) {
-			board, sums := fleet.NewMemory(), []string{}
+			board, sums := fleet.NewMemory(), &sumsUp{}
 			opens := func(name string) *witness {
-				return opensWitness(t, board, filepath.Join(folder, name+".db"), name, func(sum string) { sums = append(sums, sum) })
+				return opensWitness(t, board, filepath.Join(folder, name+".db"), name, sums.add)
 			}
 			a, b := opens("a"), opens("b")
 			defer b.dies()
@@ -236,9 +237,27 @@ func TestSharedIncidents_AnEndIsNotLostWithWhoDies(t *testing.T) {
 			time.Sleep(dies)
 			a.dies()
 			time.Sleep(5 * time.Minute)
-			if len(sums) != 1 || !strings.HasSuffix(sums[0], "20") {
-				t.Errorf("it died after %v: summed up %v", dies, sums)
+			if len(sums.list()) != 1 || !strings.HasSuffix(sums.list()[0], "20") {
+				t.Errorf("it died after %v: summed up %v", dies, sums.list())
 			}
 		})
 	}
+}
+
+// sumsUp are the incidents that the instances of a fleet summed up.
+type sumsUp struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (s *sumsUp) add(sum string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, sum)
+}
+
+func (s *sumsUp) list() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.all)
 }
