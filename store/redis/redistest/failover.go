@@ -81,18 +81,22 @@ func (c *Cluster) Hosts() string {
 	return "[" + strings.Join(urls, ", ") + "]"
 }
 
-// Owner is the node that has keys, once the spare one is a replica of it.
+// Owner is the node that has the most keys, a fleet's own, once the spare one is a replica
+// of it. What fleets have beside each other has few, and may be on another.
 func (c *Cluster) Owner() *Server {
 	c.t.Helper()
+	most, owner := 0, (*Server)(nil)
 	for _, node := range c.Nodes {
-		if node.Do("DBSIZE") == ":0\r\n" {
-			continue
+		keys := 0
+		if _, _ = fmt.Sscanf(node.Do("DBSIZE"), ":%d", &keys); keys > most {
+			most, owner = keys, node
 		}
-		_, id, _ := strings.Cut(node.Do("CLUSTER MYID"), "\r\n")
-		c.spare.Do("CLUSTER REPLICATE " + strings.TrimSpace(id))
-		c.spare.await("the spare node follows", "INFO replication", "master_link_status:up")
-		return node
 	}
-	c.t.Fatal("no node has keys")
-	return nil
+	if owner == nil {
+		c.t.Fatal("no node has keys")
+	}
+	_, id, _ := strings.Cut(owner.Do("CLUSTER MYID"), "\r\n")
+	c.spare.Do("CLUSTER REPLICATE " + strings.TrimSpace(id))
+	c.spare.await("the spare node follows", "INFO replication", "master_link_status:up")
+	return owner
 }
