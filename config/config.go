@@ -154,7 +154,6 @@ func LoadAdmin(path string, environ []string) (admin.Config, error) {
 	c := Defaults()
 	env := strictyaml.EnvironmentOf(environ)
 	doc := strictyaml.Parse(path, text, kind)
-	doc.Reserve(later)
 	doc.Decode(&c, env.Expand)
 	doc.Override("GATEWAY", env, "")
 	doc.Judge(strictyaml.Under("admin", c.Admin.Validate()))
@@ -174,7 +173,6 @@ func parse(path string, text []byte, environ []string) (Config, error) {
 	}
 	env := strictyaml.EnvironmentOf(environ)
 	c := defaultsFrom(env)
-	doc.Reserve(later)
 	doc.Decode(&c, env.Expand)
 	doc.Override("GATEWAY", env, "look at configs/defaults.yaml; scenes and list entries must be in the file")
 	doc.Judge(errors.Join(c.Validate(), c.checkCertificates()))
