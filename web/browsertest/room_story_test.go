@@ -144,24 +144,6 @@ func TestRoom_ThreeInstances(t *testing.T) {
 	}
 }
 
-// A day of history is drawn without a pause that is felt. How long one is depends on what
-// else the machine does; what it comes of does not. TestDashboard_DrawsADayOfFewParts bounds
-// a day that is full.
-func TestRoom_ADayAtOnce(t *testing.T) {
-	t.Parallel()
-	b, h := openBrowser(t), openHouse(t, nil)
-	p := b.tab(t, &site{t: t})
-	p.looks(1280, "light")
-	p.before(`window.pauses = []; new PerformanceObserver((list) => { for (const e of list.getEntries()) pauses.push(e.duration); }).observe({ type: "longtask", buffered: true });`)
-	p.enters(h, viewerToken)
-	p.visit(h.room + "/?hours=24")
-	p.waits(`document.querySelectorAll("#charts svg.plot").length === 3 && document.querySelector("#line").textContent === "Live."`)
-	if parts := eval[float64](p, `document.querySelectorAll("#charts *").length`); parts > 2500 {
-		t.Errorf("the charts have %v elements, want 2500 at most", parts)
-	}
-	t.Logf("pauses: %s ms", eval[string](p, `pauses.map(Math.round).join(", ")`))
-}
-
 func axeCore(t *testing.T) string {
 	t.Helper()
 	axe, err := os.ReadFile(filepath.Join(packages(t), "axe-core", "axe.min.js"))
