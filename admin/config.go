@@ -34,23 +34,7 @@ type Config struct {
 
 // URL is where a command on the same machine reaches the listener of c; "" if only a
 // running gateway knows.
-func (c Config) URL() string {
-	host, port, err := net.SplitHostPort(c.Listen)
-	if err != nil || port == "0" {
-		return ""
-	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-		if ip.Is6() {
-			host = "::1"
-		}
-	}
-	scheme := "http://"
-	if c.TLS.On() {
-		scheme = "https://"
-	}
-	return scheme + net.JoinHostPort(host, port)
-}
+func (c Config) URL() string { return c.TLS.URL(c.Listen) }
 
 // A Token lets its bearer in.
 type Token struct {

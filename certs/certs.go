@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -26,6 +28,26 @@ type Config struct {
 
 // On reports whether the listener speaks TLS.
 func (c Config) On() bool { return c.Cert != "" }
+
+// URL is where a program on the same machine reaches the listener at listen, which is
+// host:port; "" if only the process that listens knows.
+func (c Config) URL(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil || port == "0" {
+		return ""
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if ip.Is6() {
+			host = "::1"
+		}
+	}
+	scheme := "http://"
+	if c.On() {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, port)
+}
 
 // Validate lists every mistake in c, each as "key: what is wrong". It reads no file.
 func (c Config) Validate() error {

@@ -32,3 +32,27 @@ func TestLoadAdmin_NeedsNoSecrets(t *testing.T) {
 		t.Error("a file that is not there is taken")
 	}
 }
+
+// A health check knows the listener that it asks from the configuration alone.
+func TestLoadURL_NeedsNoSecrets(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                          "http://127.0.0.1:8080",
+		"listen: 0.0.0.0:9000\n":    "http://127.0.0.1:9000", // with no keys in sight
+		"listen: \"[::]:9000\"\n":   "http://[::1]:9000",
+		"listen: \"127.0.0.1:0\"\n": "", // only the process knows
+		"tls: {cert: not-there.pem, key: not-there.pem}\n": "https://127.0.0.1:8080",
+	} {
+		if url, err := config.LoadURL(write(t, "upstream: {secret_key: \"${NOT_SET}\"}\n"+text), nil); err != nil || url != want {
+			t.Errorf("%q: %s (%v), want %s", text, url, err, want)
+		}
+	}
+	if url, err := config.LoadURL(write(t, "log: {level: warn}\n"), []string{"GATEWAY__LISTEN=127.0.0.1:7000"}); err != nil || url != "http://127.0.0.1:7000" {
+		t.Errorf("with another listener in the environment: %s (%v)", url, err)
+	}
+	for _, text := range []string{"listen: nowhere\n", "listen: {\n", "tls: {cert: \"${NOT_SET}\", key: x}\n"} {
+		if _, err := config.LoadURL(write(t, text), nil); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}

@@ -147,23 +147,39 @@ func Load(path string, environ []string) (Config, error) {
 // LoadAdmin is the section "admin" of the configuration at path. What else it holds, and
 // tokens, may be wrong or refer to secrets that are not in environ.
 func LoadAdmin(path string, environ []string) (admin.Config, error) {
+	judge := func(c Config) error { return strictyaml.Under("admin", c.Admin.Validate()) }
+	c, err := loadPart(path, environ, judge, "admin.listen", "admin.token_file")
+	return c.Admin, err
+}
+
+// LoadURL is where a command on the same machine reaches the listener for backends and
+// pages of the configuration at path; "" if only a running gateway knows. What else the
+// file holds may be wrong, as with LoadAdmin.
+func LoadURL(path string, environ []string) (string, error) {
+	judge := func(c Config) error { _, _, err := splitListen(c.Listen); return err }
+	c, err := loadPart(path, environ, judge, "listen", "tls.cert")
+	return c.TLS.URL(c.Listen), err
+}
+
+// loadPart is Load for some keys: only what judge and reading find wrong with those counts.
+func loadPart(path string, environ []string, judge func(Config) error, keys ...string) (Config, error) {
 	text, err := strictyaml.ReadFile(path)
 	if err != nil {
-		return admin.Config{}, strictyaml.Mistakes{{File: path, Text: err.Error()}}
+		return Config{}, strictyaml.Mistakes{{File: path, Text: err.Error()}}
 	}
 	c := Defaults()
 	env := strictyaml.EnvironmentOf(environ)
 	doc := strictyaml.Parse(path, text, kind)
 	doc.Decode(&c, env.Expand)
 	doc.Override("GATEWAY", env, "")
-	doc.Judge(strictyaml.Under("admin", c.Admin.Validate()))
+	doc.Judge(judge(c))
 	wrong := slices.DeleteFunc(doc.Mistakes(), func(m strictyaml.Mistake) bool {
-		return m.Key != "admin.listen" && m.Key != "admin.token_file" && m.Key != "yaml"
+		return m.Key != "yaml" && !slices.Contains(keys, m.Key)
 	})
 	if len(wrong) > 0 {
-		return admin.Config{}, wrong
+		return Config{}, wrong
 	}
-	return c.Admin, nil
+	return c, nil
 }
 
 func parse(path string, text []byte, environ []string) (Config, error) {

@@ -79,7 +79,7 @@ To see all of it on this machine, without configuration:  gateway demo`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newDemo(), newServe(), newCheck(), newMode(), newStatus(), newIncidents(), newSLA(), newWho(), newReload(), newAlarms(), newVersion(), newDemoProcess())
+	root.AddCommand(newDemo(), newServe(), newCheck(), newMode(), newStatus(), newIncidents(), newSLA(), newWho(), newReload(), newAlarms(), newReady(), newVersion(), newDemoProcess())
 	return root
 }
 
