@@ -6,7 +6,6 @@
   const line = $("#line"), told = $("#told");
   const every = 1000; // milliseconds between two looks, at least
 
-
   // morph makes an element like another one and touches only what differs, so that focus,
   // selection and scrolling stay where they are.
   const morph = (is, wanted) => {
@@ -51,16 +50,25 @@
   // The line at the top says how old the page is.
   let lost = null, seen = Date.now(), over = false;
   const at = (t) => new Date(t).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" });
+  const age = () => {
+    if (lost) return `Connection lost since ${at(lost)}. What you see is as of ${at(seen)}. Trying again …`;
+    return Date.now() - seen < 15000 ? "Live." : `As of ${at(seen)}. Looking …`; // it slept, or the network is slow
+  };
   const say = () => {
     line.classList.toggle("lost", Boolean(lost || over));
-    if (over) return;
-    set(line, lost ? `Connection lost since ${at(lost)}. What you see is as of ${at(seen)}. Trying again …` : "Live.");
+    if (!over) set(line, age());
+  };
+  const lose = () => {
+    lost ??= Date.now();
+    document.title = "Connection lost – Captchagate";
+    say();
   };
   const end = () => { // the session is over: only the person can go on
     over = true;
+    document.title = "Session over – Captchagate";
     say();
     line.replaceChildren("Your session is over. What you see is old. ", Object.assign(document.createElement("a"), { href: "./", textContent: "Log in again" }));
-    stream?.close();
+    close();
   };
 
   const fetchPart = async (path) => {
@@ -96,10 +104,11 @@
       before = tell;
       document.title = $("#head").dataset.title;
       seen = Date.now();
+      lost = null;
       local();
       count();
     } catch {
-      if (!document.hidden) lose();
+      if (!over) lose();
     } finally {
       looking = false;
       if (again) soon();
@@ -111,43 +120,47 @@
     timer = setTimeout(() => { timer = 0; look(); }, Math.max(300, lastLook + every - Date.now()));
   };
 
-  // The stream tells that something changed.
-  let stream = null, sign = 0, retry = 0;
-  const sawSign = () => {
-    sign = Date.now();
-    if (lost) { lost = null; retry = 0; say(); }
-  };
+  // The stream tells that something changed. Where it breaks off, or does not come through a
+  // proxy, the looks go on, and say whether the gateway is there.
+  let stream = null, retry = 0, waiting = 0;
   const open = () => {
     if (document.hidden || over || stream) return;
     stream = new EventSource("admin/v1/events");
-    sign = Date.now();
-    stream.onopen = () => { sawSign(); soon(); };
-    for (const kind of ["status", "audit"]) stream.addEventListener(kind, () => { sawSign(); soon(); });
-    stream.onerror = lose;
+    stream.onopen = () => { retry = 0; soon(); };
+    for (const kind of ["status", "audit"]) stream.addEventListener(kind, soon);
+    stream.onerror = () => {
+      close();
+      retry = Math.min(5000, retry * 1.5 || 1000);
+      waiting = setTimeout(open, retry);
+      soon();
+    };
   };
-  const close = () => { stream?.close(); stream = null; };
-  let waiting = 0;
-  const lose = () => {
-    close();
-    if (waiting || over) return;
-    lost ??= Date.now();
-    say();
-    fetch("now", { method: "HEAD", cache: "no-store" }).then((answer) => { if (answer.status === 401) end(); }, () => {});
-    retry = Math.min(5000, retry * 1.5 || 1000);
-    waiting = setTimeout(() => { waiting = 0; open(); }, retry);
+  const close = () => {
+    clearTimeout(waiting);
+    stream?.close();
+    stream = null;
   };
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) { close(); return; }
-    open();
-    soon();
-  });
-  addEventListener("pagehide", close);
-  addEventListener("pageshow", (e) => { if (e.persisted) { open(); soon(); } });
-
-  setInterval(() => {
-    if (document.hidden || over) return;
+  let ticked = Date.now();
+  const comeBack = () => {
+    ticked = Date.now();
     count();
-    if (Date.now() - lastLook >= 5000 && !lost) soon();
+    close();
+    open();
+    look();
+  };
+  document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else comeBack(); });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (e) => { if (e.persisted) comeBack(); });
+
+  // Nobody sees a hidden page, but its title.
+  const pace = () => (document.hidden ? 60000 : lost ? 1000 : 5000);
+  setInterval(() => {
+    const slept = Date.now() - ticked > 20000;
+    ticked = Date.now();
+    if (over) return;
+    if (slept && !document.hidden) { comeBack(); return; } // the machine did: its stream may be dead and not know
+    if (!document.hidden) count();
+    if (Date.now() - lastLook >= pace()) look();
   }, 1000);
   local();
   count();

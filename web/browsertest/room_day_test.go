@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,6 +58,51 @@ func TestRoom_ADayAtOnce(t *testing.T) {
 	}
 }
 
+// O4. A page that nobody sees asks for almost nothing, keeps its title, and is right at once
+// when it is looked at. One whose stream breaks off, or never comes through, is right as well.
+func TestRoom_APageThatWasAway(t *testing.T) {
+	t.Parallel()
+	b, d := openBrowser(t), openDay(t)
+	p := b.tab(t, &site{t: t})
+	p.looks(1280, "light")
+	p.before(`window.late = 0; window.unseen = false; { const now = Date.now; Date.now = () => now() + late; }
+Object.defineProperty(document, "hidden", { get: () => unseen });
+window.hide = (is) => { unseen = is; document.dispatchEvent(new Event("visibilitychange")); };`)
+	p.visit(d.room + "/?hours=24")
+	p.waits(`document.querySelector("#line").textContent === "Live."`)
+	p.do(`window.alarmed = 0; new MutationObserver(() => { if (document.querySelector("#line").classList.contains("lost")) alarmed++; }).observe(document.querySelector("#line"), { attributes: true })`)
+
+	p.do(`hide(true)`)
+	before := d.asked.Load()
+	for range 50 {
+		d.turns("closed")
+		d.turns("open")
+		d.happens()
+	}
+	p.do(`new Promise((done) => setTimeout(done, 1500))`)
+	if asked := d.asked.Load() - before; asked > 0 {
+		t.Errorf("a hidden page asked %d times", asked)
+	}
+	p.do(`late += 61000`)
+	p.waits(`document.title.startsWith("Outage")`)
+	d.turns("closed")
+	longest, _ := p.busy(func() { p.do(`hide(false)`); p.hears("All is well") })
+	if t.Logf("coming back: the longest pause %.0f ms", longest); longest >= 100 {
+		t.Errorf("it does not answer for %.0f ms after it was hidden", longest)
+	}
+
+	d.cut()
+	d.turns("open")
+	p.hears("Captcha API down")
+	d.noStream.Store(true)
+	d.cut()
+	d.turns("closed")
+	p.hears("All is well")
+	if alarmed := eval[float64](p, `alarmed`); alarmed > 0 {
+		t.Error("it says that the connection is lost, and it is not")
+	}
+}
+
 // hears waits until a change is told, for which all is drawn anew.
 func (p *page) hears(words string) {
 	p.t.Helper()
@@ -65,9 +111,11 @@ func (p *page) hears(words string) {
 
 // busy is how long the page's own thread computed at most in one piece, in which it answers
 // nobody, and in all, in milliseconds. It counts no time for which a busy machine let the
-// thread wait. A browser makes one trace at a time.
+// thread wait.
 func (p *page) busy(do func()) (longest, all float64) {
 	p.t.Helper()
+	tracer.Lock()
+	defer tracer.Unlock()
 	var events traced
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
@@ -86,6 +134,9 @@ func (p *page) busy(do func()) (longest, all float64) {
 	}
 	return events.busy(p.t)
 }
+
+// tracer is held while the browser makes a trace: it makes one at a time.
+var tracer sync.Mutex
 
 // traced is what a browser did.
 type traced struct {
@@ -143,7 +194,12 @@ func (d *traced) busy(t *testing.T) (longest, all float64) {
 type day struct {
 	admin.Views
 
-	room    string
+	room     string
+	cut      func()       // all connections
+	happens  func()       // something that the audit tells
+	noStream atomic.Bool  // a proxy refuses event streams
+	asked    atomic.Int32 // how often it was asked for anything
+
 	mu      sync.Mutex
 	circuit admin.Breaker
 }
@@ -160,6 +216,7 @@ func openDay(t *testing.T) *day {
 		t.Fatal(err)
 	}
 	d := &day{circuit: admin.Breaker{State: "closed", Since: time.Now()}}
+	d.happens = func() { switches.Audit(control.KindReload, "olga", "reloaded; nothing changed", nil) }
 	server := admin.New(admin.Config{}, switches, d, nil, http.NotFoundHandler(), log)
 	for n := range 64 {
 		switches.Audit(control.KindSwitch, "olga", fmt.Sprintf("forced degraded for the %dth time: the provider announced a short break", n), nil)
@@ -168,8 +225,8 @@ func openDay(t *testing.T) *day {
 	var running sync.WaitGroup
 	running.Go(func() { switches.Run(ctx) })
 	running.Go(func() { server.Run(ctx) })
-	listener := httptest.NewServer(server.Handler())
-	d.room = listener.URL
+	listener := httptest.NewServer(d.proxied(server.Handler()))
+	d.room, d.cut = listener.URL, listener.CloseClientConnections
 	t.Cleanup(func() {
 		server.EndStreams()
 		listener.CloseClientConnections()
@@ -179,6 +236,17 @@ func openDay(t *testing.T) *day {
 		_ = kept.Close()
 	})
 	return d
+}
+
+func (d *day) proxied(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.asked.Add(1)
+		if d.noStream.Load() && r.URL.Path == "/admin/v1/events" {
+			http.Error(w, "no streams here", http.StatusBadGateway)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // turns has the circuit be in another state.
