@@ -90,6 +90,8 @@ func command(out, logs io.Writer) *cobra.Command {
 	f.StringVar(&cfg.SecretID, "secret-id", simulator.DefaultSecretID, "SecretId of the account")
 	f.StringVar(&cfg.SecretKey, "secret-key", simulator.DefaultSecretKey, "SecretKey of the account")
 	f.StringToStringVar(&apps, "app", nil, "an app as `ID=KEY` (CaptchaAppId=AppSecretKey), may be repeated")
+	cmd.AddCommand(newReady())
+	cmd.CompletionOptions.DisableDefaultCmd = true
 	return cmd
 }
 
