@@ -62,9 +62,7 @@ func (d *Document) section(n *node, path string, v reflect.Value) {
 		at := join(path, one.key)
 		field, ok := find(known, one.key)
 		if !ok {
-			if !d.reserve(one, at) {
-				d.unknown(n, one, path, known)
-			}
+			d.unknown(n, one, path, known)
 			continue
 		}
 		d.written[at] = place{line: one.line, source: one.value.text}

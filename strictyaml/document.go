@@ -32,11 +32,10 @@ type Kind struct {
 // A Document is one file and what is wrong with it. It knows where each value
 // was written.
 type Document struct {
-	file     string
-	root     *node  // nil if nothing can be decoded
-	target   any    // the pointer that Decode was given
-	expand   Expand // replaces ${…}
-	reserved map[string][]string
+	file   string
+	root   *node  // nil if nothing can be decoded
+	target any    // the pointer that Decode was given
+	expand Expand // replaces ${…}
 
 	torn     bool              // a part of it is no YAML: what seems missing may stand there
 	written  map[string]place  // by key

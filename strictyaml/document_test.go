@@ -38,7 +38,6 @@ var kind = strictyaml.Kind{Name: "house", Sample: "houses/sample.yaml"}
 func read(text string, env ...string) (house, *strictyaml.Document) {
 	h := house{Rooms: 3, Shares: map[string]float64{"old": 1}}
 	doc := strictyaml.Parse("house.yaml", []byte(text), kind)
-	doc.Reserve(map[string][]string{"pool": nil, "alarm.wire": {"", "none"}, "alarm.bells": {""}})
 	doc.Decode(&h, strictyaml.EnvironmentOf(env).Expand)
 	doc.Override("HOUSE", strictyaml.EnvironmentOf(env), "look at the sample")
 	return h, doc
@@ -87,34 +86,6 @@ func TestDocument_SaysNothingIsMissingFromBrokenText(t *testing.T) {
 	doc.Judge(errors.New("rent: is empty"))
 	if got := doc.Mistakes(); len(got) != 1 || !strings.Contains(got[0].Text, "is not YAML") {
 		t.Errorf("it says %v", got)
-	}
-}
-
-// What comes with a later version may be off and nothing else, in the file and
-// in the environment.
-func TestReserve_TakesWhatIsOff(t *testing.T) {
-	for _, text := range []string{"name: x", "pool:", "pool: {}", "pool: []", "alarm:", "alarm: {}", "alarm: {wire: none, bells: \"\"}", "alarm: {wire: \"${OFF}\"}"} {
-		if _, doc := read(text, "OFF=", "HOUSE__ALARM__WIRE=none"); doc.Err() != nil {
-			t.Errorf("%s: %v", text, doc.Err())
-		}
-	}
-	const later = " is not supported by this version yet; leave it out"
-	for text, want := range map[string]string{
-		"pool: 20":                       "house.yaml:1: pool:" + later,
-		"pool: {deep: true}":             "house.yaml:1: pool:" + later,
-		"alarm:\n  wire: red":            "house.yaml:2: alarm.wire:" + later,
-		"alarm:\n  bells: [1]":           "house.yaml:2: alarm.bells:" + later,
-		"alarm: {bell: x}":               "house.yaml:1: alarm.bell: is not a key; did you mean bells?",
-		"alarm: loud":                    "house.yaml:1: alarm: must be a mapping, is a single value",
-		"name: x # HOUSE__ALARM__BELLS=": "HOUSE__ALARM__BELLS: alarm.bells:" + later,
-	} {
-		var env []string
-		if _, variable, set := strings.Cut(text, "# "); set {
-			env = append(env, variable+"x")
-		}
-		if _, doc := read(text, env...); doc.Err() == nil || doc.Err().Error() != want {
-			t.Errorf("%s: it says %v, want %s", text, doc.Err(), want)
-		}
 	}
 }
 

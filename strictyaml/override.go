@@ -16,9 +16,6 @@ import (
 func (d *Document) Override(prefix string, env Environment, missing string) {
 	o := overrider{Document: d, env: env, keys: map[string]string{}}
 	o.visit(valueOf(d.target), "", prefix)
-	for key, off := range d.reserved {
-		o.reserved(prefix, key, off)
-	}
 	names := slices.Sorted(maps.Keys(o.keys))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if _, known := o.keys[name]; known || !strings.HasPrefix(name, prefix+"__") {
@@ -91,15 +88,6 @@ func (o *overrider) scalar(v reflect.Value, path, name string) {
 	if err := setScalar(v, value); err != nil {
 		o.failed[path] = true
 		o.mistake(Mistake{Variable: name, Key: path, Text: err.Error()})
-	}
-}
-
-// reserved refuses a variable that stands for a reserved key and is not off.
-func (o *overrider) reserved(prefix, key string, off []string) {
-	name := prefix + "__" + variablePart(strings.ReplaceAll(key, ".", "__"))
-	o.keys[name] = key
-	if value, set := o.env[name]; set && !slices.Contains(off, value) {
-		o.mistake(Mistake{Variable: name, Key: key, Text: unsupported})
 	}
 }
 
