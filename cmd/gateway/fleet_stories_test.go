@@ -191,6 +191,16 @@ func aSolutionOnce(c *crew) {
 func (c *crew) solution() map[string]string {
 	user := c.api.user(c.T, "login")
 	puzzle := c.asks(0, user).Challenge
+	solution, ok := solve(puzzle)
+	if !ok {
+		c.Errorf("a challenge has no solution: %s", puzzle)
+		return user
+	}
+	return map[string]string{"scene": "login", "user_ip": user["user_ip"], "challenge": solution}
+}
+
+// solve solves a challenge.
+func solve(puzzle json.RawMessage) (solution string, ok bool) {
 	var p struct {
 		Parameters struct {
 			Nonce, Salt string
@@ -203,18 +213,17 @@ func (c *crew) solution() map[string]string {
 	for counter := range uint32(100_000) {
 		password := string(binary.BigEndian.AppendUint32(slices.Clip(nonce), counter))
 		key, err := pbkdf2.Key(sha256.New, password, salt, p.Parameters.Cost, 32)
-		if err == nil && key[0] == 0 {
-			text, _ := json.Marshal(map[string]any{
-				"challenge": puzzle, "solution": map[string]any{"counter": counter, "derivedKey": hex.EncodeToString(key), "time": 1.5},
-			})
-			return map[string]string{"scene": "login", "user_ip": user["user_ip"], "challenge": base64.StdEncoding.EncodeToString(text)}
-		}
 		if err != nil {
 			break
 		}
+		if key[0] == 0 {
+			text, _ := json.Marshal(map[string]any{
+				"challenge": puzzle, "solution": map[string]any{"counter": counter, "derivedKey": hex.EncodeToString(key), "time": 1.5},
+			})
+			return base64.StdEncoding.EncodeToString(text), true
+		}
 	}
-	c.Errorf("a challenge has no solution: %s", puzzle)
-	return user
+	return "", false
 }
 
 // However users are spread, the fleet gives what its budget has; a flush of Redis buys

@@ -180,60 +180,6 @@ func TestServe_ReloadsOnSIGHUP(t *testing.T) {
 	eventually(t, "the scene's action is deny again", func() bool { return action() == "deny" })
 }
 
-func TestServe_LogsJSONAndNothingSecret(t *testing.T) {
-	t.Parallel()
-	const shopKey, opsToken, challengeKey = "shop-key-0123456789abcdef", "ops-token-0123456789abcdef", "challenge-key-0123456789abcdef"
-	h := newHouse(t, "GATEWAY__LOG__LEVEL=debug", "GATEWAY_ADMIN_TOKEN="+opsToken)
-	h.gateway.signal(t, os.Interrupt, 0, patience)
-	h.write(h.shipped() + "api_keys: [{name: shop, key: " + shopKey + "}]\nchallenge: {secret: " + challengeKey + "}\n")
-	h.write(strings.Replace(mustRead(t, h.config()), "  listen: 127.0.0.1:0\n", "  listen: 127.0.0.1:0\n  tokens: [{name: ops, role: operator, token: "+opsToken+"}]\n", 1))
-	h.start()
-
-	url := "http://" + h.gateway.listen + "/v1/verify"
-	ask(t, http.MethodPost, url, `{}`, "Authorization: Bearer wrong-key-0123456789")
-	secrets := []string{
-		shopKey, opsToken, challengeKey, "wrong-key-0123456789", "wrong-token-0123456789",
-		"simulator-secret-key", "simulator-app-secret-key", "subject-of-a-user", "reference-of-a-shop", "203.0.113.77",
-	}
-	for _, fault := range []string{"", `{"kind":"garbage"}`, `{"kind":"http_502"}`, `{"kind":"reset"}`, `{"kind":"auth_failure"}`} {
-		h.fault(fault)
-		about := h.ticket("valid")
-		secrets = append(secrets, about.Ticket, about.Randstr)
-		body := strings.Replace(verifyBody(about, "login"), `"203.0.113.7"`, `"203.0.113.77","subject":"subject-of-a-user","reference":"reference-of-a-shop"`, 1)
-		status, answer := ask(t, http.MethodPost, url, body, "Authorization: Bearer "+shopKey)
-		decisionOf(t, status, answer)
-	}
-	ask(t, http.MethodGet, "http://"+h.gateway.admin+"/admin/v1/status", "", "Authorization: Bearer wrong-token-0123456789")
-	h.run("mode", "degraded", "--reason", "to have it logged")
-	h.write("challenge: {secret: " + challengeKey + ", cost: many}\napi_keys: " + shopKey + "\n")
-	h.gateway.send(t, syscall.SIGHUP)
-	if _, err := h.gateway.await(h.gateway.stderr, `not reloaded`); err != nil {
-		t.Fatal(err)
-	}
-	h.gateway.signal(t, os.Interrupt, 0, patience)
-	wantCleanLog(t, h.gateway.stderr.String(), secrets)
-}
-
-func wantCleanLog(t *testing.T, log string, secrets []string) {
-	t.Helper()
-	lines := 0
-	for line := range strings.Lines(log) {
-		lines++
-		var entry struct{ Time, Level, Msg string }
-		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Time == "" || entry.Level == "" || entry.Msg == "" {
-			t.Errorf("this line is no entry in JSON: %s", line)
-		}
-	}
-	if lines < 5 {
-		t.Errorf("there are %d lines only, so this test shows nothing:\n%s", lines, log)
-	}
-	for _, secret := range secrets {
-		if strings.Contains(log, secret) {
-			t.Errorf("the log holds %q:\n%s", secret, log)
-		}
-	}
-}
-
 func mustRead(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Clean(path))
