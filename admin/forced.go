@@ -11,7 +11,7 @@ import (
 var glosses = map[string]string{
 	control.Degraded.String(): "as if the API were down",
 	control.Normal.String():   "API only; else denied",
-	control.Auto.String():     "the breaker decides",
+	control.Auto.String():     "the gateway decides",
 }
 
 // glossed is a mode with what it means.
@@ -37,15 +37,15 @@ func modeText(s Status) string {
 	case s.Breaker.State == stateRecovering:
 		return "auto: degraded, for fewer and fewer users"
 	case s.Mode == degraded:
-		return "auto: the breaker is open, so degraded"
+		return "auto: the API is down, so degraded"
 	}
-	return "auto: the breaker is closed, so every user is sent to the API"
+	return "auto: the API answers, so all users are sent to it"
 }
 
 // forced is what is so whatever an operator forces.
 func forced(o *control.Override, b Breaker) headline {
 	h := headline{Look: lookOdd, Badge: "Forced " + o.Mode.String(), Whose: "operator " + o.Actor, Since: o.Since, Until: o.Until, Ends: "when an operator lifts it", Why: "“" + o.Reason + "”."}
-	switch h.Then = "The breaker decides again: "; {
+	switch h.Then = "The gateway decides again: "; {
 	case o.Until == nil:
 		h.Then = ""
 	case b.State != closed:

@@ -21,7 +21,7 @@ func TestDashboard_SaysOfEachStateWhatAStrangerAsks(t *testing.T) {
 		want []string
 	}{
 		{"normal", func(*door, *admin.Status) {}, []string{"Normal", "the Captcha API verifies users, since", "yes, by the Captcha API"}},
-		{"outage", func(_ *door, s *admin.Status) { s.Breaker, s.Mode = opened, "degraded" }, []string{"Outage", "Captcha API down since", "users are not verified", "Nobody has asked in the last minute.", "Users get: let through in comment, the challenge in login.", "auto: the breaker is open, so degraded"}},
+		{"outage", func(_ *door, s *admin.Status) { s.Breaker, s.Mode = opened, "degraded" }, []string{"Outage", "Captcha API down since", "users are not verified", "Nobody has asked in the last minute.", "Users get: let through in comment, the challenge in login.", "auto: the API is down, so degraded"}},
 		{"recovering", func(_ *door, s *admin.Status) {
 			s.Breaker = opened
 			s.Breaker.State, s.Breaker.Since = "recovering", at.Add(time.Minute)
@@ -37,7 +37,7 @@ func TestDashboard_SaysOfEachStateWhatAStrangerAsks(t *testing.T) {
 		}, []string{"Captcha API down since", "operator olga forces normal (API only; else denied) since", "users who cannot be verified are denied", "degraded while the API is away"}},
 		{"suspect", func(_ *door, s *admin.Status) {
 			s.Account = admin.Account{State: "suspect", Since: at, Code: "100"}
-		}, []string{"rejects every user since", "probably our app key or app id is wrong", "code 100", "the breaker is closed, so every user is sent to the API"}},
+		}, []string{"rejects every user since", "probably our app key or app id is wrong", "code 100", "auto: the API answers, so all users are sent to it"}},
 		{"refused", func(_ *door, s *admin.Status) {
 			s.Account = admin.Account{State: "refused", Since: at, Code: "AuthFailure.SecretIdNotFound"}
 		}, []string{"refuses our account since", "AuthFailure.SecretIdNotFound", "look at upstream.secret_id"}},

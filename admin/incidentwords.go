@@ -27,13 +27,17 @@ func answersOf(i watch.Incident) string {
 	return cmp.Or(map[int64]string{1: "1 answer"}[total], chart.Count(total)+" answers") + ": " + gotText(i)
 }
 
-// incidentsText says of a gateway that had no incident what one is.
-func incidentsText(s Status) string {
-	const none = "None yet. An incident is a time when the API is away, degraded is forced, the account is refused, or the captcha’s script is away"
-	if s.Account.State == AccountSuspect {
-		return none + "; an API that answers and rejects everybody is none."
+// incidentsText says of a gateway that had no incident what one is, and that what the
+// headline tells is none.
+func incidentsText(s Status, h headline) string {
+	const kinds = "the API is down, degraded is forced, the account is refused, or the captcha’s script is away"
+	switch {
+	case h.Look == lookGood:
+		return "None yet. An incident is a time when " + kinds + "."
+	case s.Mode == degraded || s.Account.State == accountRefused || s.Script.State == ScriptDown:
+		return "It is being written down."
 	}
-	return none + "."
+	return "“" + h.Badge + "” (above) is not counted as one: only when " + kinds + "."
 }
 
 // whoseDoing says of a kind of incident whose doing it was.

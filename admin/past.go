@@ -108,23 +108,24 @@ func orZero(v float64) float64 {
 // axis shades outages, and when nobody knows what was.
 func (p past) axis() chart.Axis {
 	a := chart.Axis{Seconds: float64(p.minutes * 60), Begins: p.begins}
-	a.Shades = append(p.spans("unplayed", func(s step) bool { return !s.known && !s.last }), p.spans("outage", func(s step) bool { return s.away })...)
+	unknown := p.spans("unplayed", func(s step) bool { return !s.known && !s.last })
+	if len(unknown) > 0 && unknown[0].From == 0 {
+		unknown[0].Label = p.before()
+	}
+	a.Shades = append(unknown, p.spans("outage", func(s step) bool { return s.away })...)
 	return a
 }
 
-// hatched says why nothing is known of a part of the time.
-func (p past) hatched() string {
+// before says why nothing is known of the time at first.
+func (p past) before() string {
 	form := "15:04:05 MST"
 	if p.scope == lastDay { // minutes are kept of it
 		form = "15:04 MST"
 	}
-	switch {
-	case p.first.IsZero():
-		return "hatched: not known, before this instance began"
-	case p.first.Sub(p.begins) <= p.step:
-		return "hatched: not known"
+	if p.first.IsZero() {
+		return "no data yet: this instance has just started"
 	}
-	return "hatched: not known, before this instance began at " + p.first.Format(form)
+	return "no data: this instance started at " + p.first.Format(form)
 }
 
 // spans are where something holds.
@@ -258,22 +259,40 @@ func (p past) events(entries []control.Entry) (all []chart.Event) {
 	return all
 }
 
+// A numbered is what a mark's number stands for.
+type numbered struct {
+	N    int
+	Text string
+}
+
+// toldMarks is how many marks are told beside the charts; all are where they are pointed at.
+const toldMarks = 3
+
+func newest(events []chart.Event) (told []numbered) {
+	for i, e := range events {
+		if i >= len(events)-toldMarks {
+			told = append(told, numbered{i + 1, e.Title})
+		}
+	}
+	return told
+}
+
 // A chartsPart is the charts as they are shown.
 type chartsPart struct {
 	Day      bool
-	Hatched  string // what is, and why
 	Charts   []template.HTML
 	Patterns template.HTML
-	Marks    []chart.Event
-	Every    int64 // seconds after which they are drawn anew
+	Marks    []numbered // the newest of them
+	Every    int64      // seconds after which they are drawn anew
 }
 
 func (p past) drawn(entries []control.Entry) (part chartsPart, err error) {
-	part = chartsPart{Day: p.scope == lastDay, Hatched: p.hatched(), Marks: p.events(entries), Every: int64(p.step / time.Second)}
+	switches := p.events(entries)
+	part = chartsPart{Day: p.scope == lastDay, Marks: newest(switches), Every: int64(p.step / time.Second)}
 	if part.Patterns, err = chart.Patterns(); err != nil {
 		return part, err
 	}
-	for _, c := range []chart.Chart{p.answers(part.Marks), p.latencies(), p.calls()} {
+	for _, c := range []chart.Chart{p.answers(switches), p.latencies(), p.calls()} {
 		text, err := c.HTML()
 		if err != nil {
 			return part, err

@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"html/template"
+	"slices"
 	"time"
 
 	"captchagate/chart"
@@ -14,7 +15,7 @@ var pageWords = template.FuncMap{
 	"age":    func(ms int64) string { return spanOf(time.Duration(ms) * time.Millisecond) },
 	"lookOf": lookOfReplica, "viewOf": viewOf, "lasted": lasted, "askedAgain": askedAgain, "thisOne": thisOne,
 	"gloss": func(mode string) string { return glosses[mode] }, "modeText": modeText, "inForce": inForce, "fleetText": fleetText, "incidentsText": incidentsText,
-	"answersOf": answersOf, "unheard": Replica.unheard,
+	"answersOf": answersOf, "worstFirst": worstFirst, "late": Replica.late,
 }
 
 // when is a moment that the script shows in the browser's zone too, where it is pointed at.
@@ -84,6 +85,15 @@ func viewOf(r Replica, s Status) string {
 
 // unheard reports whether this instance hears nothing of it, because it hears nothing of any.
 func (r Replica) unheard(s Status) bool { return !r.This && s.Fleet != nil && s.Fleet.Redis != "up" }
+
+// late reports whether it was last heard of longer ago than they tell of themselves.
+func (r Replica) late(s Status) bool { return !r.This && !r.unheard(s) && r.AgeMS >= 3000 }
+
+// worstFirst are the instances, those that are not well first.
+func worstFirst(s Status) []Replica {
+	rank := func(r Replica) int { return slices.Index([]string{lookBad, lookOdd, lookGood}, lookOfReplica(r, s)) }
+	return slices.SortedStableFunc(slices.Values(s.Replicas), func(a, b Replica) int { return rank(a) - rank(b) })
+}
 
 // fleetText says how many instances there are, and which of them are not well.
 func fleetText(s Status, now time.Time) string {

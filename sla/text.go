@@ -47,7 +47,7 @@ func (r Report) Summary() string {
 	if r.Observed == 0 {
 		return "no call was seen in this month, so nothing is known of it"
 	}
-	return fmt.Sprintf("%s available, by %d minutes with calls; unavailable minutes: %d; to claim: %s", percent(r.Availability), r.Observed, r.Unavailable, r.claim())
+	return fmt.Sprintf("%s available; minutes with calls: %d, unavailable: %d; to claim: %s", percent(r.Availability), r.Observed, r.Unavailable, r.claim())
 }
 
 func (r Report) claim() string {

@@ -217,6 +217,16 @@ func (p *page) force(mode, span, reason string) {
 	p.waits(`document.querySelector("#head")`)
 }
 
+// fits looks whether what is asked for first is there without scrolling.
+func (p *page) fits(state string) {
+	p.t.Helper()
+	for part, rest := range map[string]int{"#head": 0, "#instances": 0, "#budgets": 0, "#switch": 0, "#charts": 0, "#incidents .rows": 20, "#audit .rows": 20} {
+		if bottom := eval[float64](p, fmt.Sprintf(`((r) => Math.min(r.bottom, r.top + (%d || r.height)))(document.querySelector(%q).getBoundingClientRect())`, rest, part)); bottom > 800 {
+			p.t.Errorf("%s: %s ends at %.0f pixels of 800", state, part, bottom)
+		}
+	}
+}
+
 // shown is a state of the dashboard as it is looked at: by axe, and if -shots is given in
 // pictures.
 func (p *page) shown(axe, state string) {
@@ -231,6 +241,9 @@ func (p *page) shown(axe, state string) {
 		}
 		p.looks(look.width, look.scheme)
 		p.shoots(fmt.Sprintf("%s-%d-%s", state, look.width, look.scheme))
+		if look.width == 1280 {
+			p.fits(state)
+		}
 		if eval[bool](p, `document.documentElement.scrollWidth > innerWidth`) {
 			p.t.Errorf("%s: wider than %d pixels", state, look.width)
 		}
