@@ -87,6 +87,10 @@ func (g *Gateway) reloadFor(ctx context.Context, actor string) (came admin.Reloa
 	return came, err
 }
 
+// errOpens: without a key whoever reaches the listener is a caller, so a section that got
+// lost would open the gateway.
+var errOpens = errors.New("api_keys: were there and are gone: without any key, whoever reaches the gateway could ask as a backend; put the keys back, or restart the gateway if it is to be open")
+
 // takeOver puts in force what a new configuration says of scenes, API keys,
 // disaster tickets, challenge.secret and the keys of upstream and drop_in, and says for the audit what came of it.
 // Everything that can fail does so before anything changes.
@@ -99,6 +103,10 @@ func (g *Gateway) takeOver() (came admin.Reloaded, err error) {
 	if err != nil {
 		g.unfolded.Error("the configuration was not reloaded", "error", err)
 		return failed, err
+	}
+	if len(g.reloads.inForce.APIKeys) > 0 && len(cfg.APIKeys) == 0 {
+		g.unfolded.Error("the configuration was not reloaded", "error", errOpens)
+		return failed, errOpens
 	}
 	next := g.reloads.inForce.TakeKeys(cfg) // what is not named here waits for a restart
 	next.Scenes, next.DisasterTickets, next.APIKeys = cfg.Scenes, cfg.DisasterTickets, cfg.APIKeys

@@ -171,6 +171,31 @@ func TestReload_OfMistakesChangesNothing(t *testing.T) {
 	})
 }
 
+// A section that got lost does not open the gateway: without any key everybody would be a
+// caller. Keys may come where there were none, and change.
+func TestReload_OfNoKeysOpensNothing(t *testing.T) {
+	inHouse(t, shopAndBlog, func(h *house) {
+		shop := []string{"Authorization", "Bearer shop-key-0123456789"}
+		h.reload = func() (config.Config, error) {
+			c := h.cfg
+			c.APIKeys = nil
+			return c, nil
+		}
+		for range 2 {
+			if err := h.g.Reload(h.t.Context()); err == nil || !strings.Contains(err.Error(), "put the keys back, or restart") {
+				t.Errorf("Reload: %v", err)
+			}
+			h.refuses("without a key", h.post(request(nil)), http.StatusUnauthorized)
+			h.expect("with one of before", h.ask(h.user("login", simulator.TicketValid), shop...), "allow verified normal -")
+		}
+		if got := h.audits("reload"); len(got) != 2 || !strings.Contains(got[0], "was not reloaded") {
+			t.Errorf("audit: %q", got)
+		}
+		h.reloads(shopAndBlog)
+		h.refuses("without a key", h.post(request(nil)), http.StatusUnauthorized)
+	})
+}
+
 // An operator's reload is entered once, under the operator's name.
 func TestReload_OfAnOperatorIsTheOperators(t *testing.T) {
 	token := func(c *config.Config) {
@@ -207,6 +232,7 @@ func TestReload_NamesWhatWaitsForARestart(t *testing.T) {
 			t.Error("the log tells of changes that wait, and none does")
 		}
 		h.reloads(func(c *config.Config) {
+			c.APIKeys = []public.APIKey{{Name: "blog", Key: "blog-key-0123456789"}}
 			c.Breaker.Window *= 2
 			c.Upstream.Apps = append(c.Upstream.Apps, upstream.App{CaptchaAppID: 190000002, AppSecretKey: "another"})
 			c.Challenge.Cost *= 2
