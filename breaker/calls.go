@@ -44,6 +44,7 @@ func (a *attempter) saw(c *call, f *captcha.Failure, late bool) {
 	if !wired {
 		at = c.started
 	}
+	wired = wired && (f == nil || !f.Unsent())
 	c.reached = c.reached || wired
 	s, counts := captcha.See(at, f, wired)
 	if late {
@@ -155,21 +156,44 @@ func (u *doubts) judge(wired time.Time, failed bool) {
 
 // sawProbe tells of a probe, and by it of the calls that are not judged yet: one that was
 // given up before its time, because users waited, is one of those.
-func (p *prober) sawProbe(at time.Time, err error, took, timeout time.Duration, wired bool) {
+func (p *prober) sawProbe(e endedProbe) {
+	at, wired := e.began, e.wired != nil
+	if wired {
+		at = *e.wired
+	}
 	var f *captcha.Failure
-	if err != nil {
-		f = captcha.AsFailure(err)
+	if e.err != nil {
+		f = captcha.AsFailure(e.err)
+	}
+	if f != nil && f.Unsent() {
+		return
 	}
 	s, counts := captcha.See(at, f, wired)
 	s.Probe = true
-	if s.Failed && wired && took >= timeout && timeout < p.cfg.Probe.Timeout {
+	took := e.ended.Sub(at)
+	switch late := s.Failed && wired && took >= e.timeout; {
+	case late && e.lag >= minSilence: // we stood still ourselves: nobody knows
+		s = captcha.Seen{At: at, Probe: true}
+	case late && e.timeout < p.cfg.Probe.Timeout:
 		p.unanswered.add(s)
 		return
+	default:
+		p.unanswered.judge(e.err != nil || took-e.lag <= p.cfg.SlowCall)
 	}
-	p.unanswered.judge(err != nil || took <= p.cfg.SlowCall)
 	if counts {
 		p.calls.Saw(s)
 	}
+}
+
+// An endedProbe is how one ended.
+type endedProbe struct {
+	began time.Time
+	wired *time.Time // when it went on the wire; nil for never
+	ended time.Time
+	err   error         // nil for an answer about its ticket
+	lag   time.Duration // for so long we stood still ourselves meanwhile
+
+	timeout time.Duration
 }
 
 // unanswered are calls that were given up before their time. They count as failed, unless the next

@@ -1,8 +1,10 @@
 package breaker_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,4 +157,51 @@ func TestCalls_ThatHangBesideOurOwnLagAreFailures(t *testing.T) {
 			})
 		})
 	}
+}
+
+// On a host that is short of CPU the time of a call may end before it was written: the API
+// never got that one, so it is no request, whether it met its time-out or the circuit
+// released it. O2
+func TestCalls_ThatWereNeverWrittenAreNoRequests(t *testing.T) {
+	inWorld(t, func(w *world) {
+		healthy := after(20*time.Millisecond, passes)
+		w.traffic(50, 2*time.Second)
+		var unwritten atomic.Int64
+		never := func(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
+			unwritten.Add(1)
+			_, err := hangs(ctx, t)
+			f := captcha.AsFailure(err)
+			f.FateUnknown = false
+			return captcha.Verdict{}, f
+		}
+		before := w.callsOfUsers()
+		w.becomes(probesGet(healthy, share(0.5, never, hangs)))
+		w.traffic(50, 4*time.Second)
+		made := w.callsOfUsers() - before
+		w.becomes(healthy)
+		w.traffic(50, 10*time.Second)
+		all, failed := w.sawCalls(false)
+		none := int(unwritten.Load())
+		if failed != made-none || all != w.callsOfUsers()-none || none < 10 || failed < 10 {
+			t.Errorf("%d of %d calls failed; want %d of %d, and %d that were not written", failed, all, made-none, w.callsOfUsers()-none, none)
+		}
+	})
+}
+
+// Nor is a probe one that was never written. O2
+func TestCalls_OfProbesThatWereNeverWrittenAreNoRequests(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.traffic(50, time.Second)
+		w.becomes(func(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
+			_, err := hangs(ctx, t)
+			f := captcha.AsFailure(err)
+			f.FateUnknown = false
+			return captcha.Verdict{}, f
+		})
+		w.traffic(50, 3*time.Second)
+		_, probes := w.reached(time.Time{})
+		if all, failed := w.sawCalls(true); all != 0 || failed != 0 || probes == 0 {
+			t.Errorf("%d of %d probes failed, of %d that were never written", failed, all, probes)
+		}
+	})
 }

@@ -185,9 +185,13 @@ func (p *prober) askOnce(ctx context.Context, about target, timeout time.Duratio
 	defer stop()
 	done := make(chan struct{})
 	var answer error
+	lag := p.circuit.inFlight.ownLag(began)
 	go func() {
 		defer close(done)
 		_, answer = p.next.Verify(ctx, probeTicket(about, began))
+		if now := time.Now(); parent.Err() == nil {
+			p.sawProbe(endedProbe{began, wired.Load(), now, answer, max(p.circuit.inFlight.ownLag(now)-lag, 0), timeout})
+		}
 	}()
 	var err error
 	select {
@@ -206,9 +210,6 @@ func (p *prober) askOnce(ctx context.Context, about target, timeout time.Duratio
 	took = time.Since(began)
 	if ctx.Err() != nil && wired.Load() == nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return undecided, "", took // called off
-	}
-	if parent.Err() == nil {
-		p.sawProbe(began, err, took, timeout, wired.Load() != nil)
 	}
 	h, what = diagnose(err, took, p.cfg.SlowCall)
 	p.metrics.probes.WithLabelValues(h.String()).Inc()

@@ -1,6 +1,7 @@
 package captcha
 
 import (
+	"context"
 	"errors"
 	"time"
 )
@@ -46,6 +47,10 @@ type Failure struct {
 	// FateUnknown says that the API may have used the ticket up.
 	FateUnknown bool
 
+	// Unanswered says that no answer came, or only a part of one. An answer that makes no
+	// sense is one.
+	Unanswered bool
+
 	// Connecting says that the call's time ended while it waited for a
 	// connection that others got: nothing is known about the API.
 	Connecting bool
@@ -79,6 +84,15 @@ func (f *Failure) Error() string {
 
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
+
+// Unsent reports whether the call was given up before any of it was written: the API cannot
+// have got it.
+func (f *Failure) Unsent() bool {
+	if f.FateUnknown {
+		return false
+	}
+	return f.Kind == Cancelled || f.Kind == CircuitOpen || f.Kind == Fault && errors.Is(f.Err, context.DeadlineExceeded)
+}
 
 // AsFailure returns err as the *Failure it must be; an error of another type
 // counts as a Fault of unknown fate.

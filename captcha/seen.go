@@ -10,11 +10,14 @@ type Seen struct {
 	Failed    bool      // by the API's doing: it answered with a fault of its own, or not at all
 	What      string    // of a failed one: its error code or CaptchaCode, or else its Kind
 	RequestID string    // that the API gave a failed one; "" if it gave none
+
+	Unanswered bool // of a failed one: it was not answered, or not to the end
 }
 
 // See says what was seen of a call that ended in f, nil for a verdict; wired, whether it
-// went on the wire. counts is false if the API cannot have got it, for reasons of our
-// own: trouble of this host, a connection that others got, a caller that left before.
+// had a connection. counts is false if the API cannot have got it, for reasons of our
+// own: trouble of this host, a connection that others got, a caller that left before, or a
+// host so short of CPU that the call was given up before it was written.
 // An API that throttles or refuses the account has answered; one whose caller left had
 // no time to.
 func See(at time.Time, f *Failure, wired bool) (s Seen, counts bool) {
@@ -22,8 +25,11 @@ func See(at time.Time, f *Failure, wired bool) (s Seen, counts bool) {
 	if f == nil {
 		return s, true
 	}
-	if f.Kind != Fault || f.Connecting {
-		return s, wired && !f.Connecting
+	if f.Connecting || f.Unsent() {
+		return s, false
+	}
+	if f.Kind != Fault {
+		return s, wired
 	}
 	s.Fail(f)
 	return s, true
@@ -31,7 +37,7 @@ func See(at time.Time, f *Failure, wired bool) (s Seen, counts bool) {
 
 // Fail says that the call failed in f.
 func (s *Seen) Fail(f *Failure) {
-	s.Failed, s.What, s.RequestID = true, f.Code, f.RequestID
+	s.Failed, s.What, s.RequestID, s.Unanswered = true, f.Code, f.RequestID, f.Unanswered || f.Kind == CircuitOpen
 	if s.What == "" {
 		s.What = f.Kind.String()
 	}

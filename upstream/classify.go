@@ -31,6 +31,7 @@ func (c *Client) classify(mini bool, r reply) (captcha.Verdict, *captcha.Failure
 // classifyError turns a call without an answer into a failure.
 func (c *Client) classifyError(r reply) *captcha.Failure {
 	f := &captcha.Failure{Kind: captcha.Fault, Err: r.err, FateUnknown: r.delivered, Kept: r.kept, Retryable: true}
+	f.Unanswered = r.err != nil && !isAnswer(r.err)
 	status, isStatus := errors.AsType[statusError](r.err)
 	switch {
 	case r.err == nil:

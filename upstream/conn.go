@@ -15,18 +15,20 @@ type conn struct {
 	http *http.ClientConn
 	pool *pool
 	to   netip.AddrPort
+	wire *wire
 
 	generation int       // of the pool when it was made
 	kept       bool      // it carried a call, or was idle, before
 	answered   time.Time // when it last brought a good answer; zero where never
 	idle       time.Time // since when it carries no call
 
-	heard atomic.Bool // a byte of an answer to its call came
-	trace httptrace.ClientTrace
+	before int64       // written to the wire before its call
+	heard  atomic.Bool // a byte of an answer to its call came
+	trace  httptrace.ClientTrace
 }
 
-func newConn(p *pool, c *http.ClientConn, to netip.AddrPort) *conn {
-	n := &conn{http: c, pool: p, to: to}
+func newConn(p *pool, c *http.ClientConn, to *reached) *conn {
+	n := &conn{http: c, pool: p, to: to.at, wire: to.wire}
 	n.trace.GotFirstResponseByte = func() { n.heard.Store(true) }
 	return n
 }
@@ -34,8 +36,12 @@ func newConn(p *pool, c *http.ClientConn, to netip.AddrPort) *conn {
 // RoundTrip sends a request over the connection.
 func (c *conn) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.heard.Store(false)
+	c.before = c.wire.written.Load()
 	return c.http.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &c.trace)))
 }
+
+// wrote reports whether the request of its call went out. It may be asked once that failed.
+func (c *conn) wrote() bool { return c.wire.written.Load()-c.before >= leastRequest }
 
 // wasDead reports whether a call that failed met a connection that had been
 // kept, and brought no byte: it may have been dead before.
@@ -59,6 +65,7 @@ const (
 // A carrier carries one call.
 type carrier interface {
 	http.RoundTripper
+	wrote() bool
 	wasDead() bool
 	release(e ending)
 }
@@ -66,6 +73,7 @@ type carrier interface {
 // A lent carrier is a transport that somebody gave us, for each call anew.
 type lent struct{ http.RoundTripper }
 
+func (lent) wrote() bool    { return true } // as far as anybody knows
 func (lent) wasDead() bool  { return false }
 func (lent) release(ending) {}
 

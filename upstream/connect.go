@@ -61,7 +61,7 @@ func (p *pool) open(ctx context.Context) (*conn, error) {
 	}
 	p.stood = time.Now()
 	p.dialer.addresses.get(to.at).connections++
-	n := newConn(p, c, to.at)
+	n := newConn(p, c, to)
 	n.generation = p.generation
 	return n, nil
 }

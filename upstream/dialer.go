@@ -45,8 +45,11 @@ func newDialer(life context.Context) *dialer {
 	}
 }
 
-// reached is where the connection leads to that a dial under the context opens.
-type reached struct{ at netip.AddrPort }
+// reached is the connection that a dial under the context opens, and where it leads to.
+type reached struct {
+	at   netip.AddrPort
+	wire *wire
+}
 
 type reachedKey struct{}
 
@@ -68,10 +71,14 @@ func (d *dialer) DialContext(ctx context.Context, _, hostPort string) (net.Conn,
 	order := d.addresses.order(found, uint16(port), time.Now())
 	d.mu.Unlock()
 	conn, at, err := d.race(ctx, order)
-	if to, ok := ctx.Value(reachedKey{}).(*reached); ok && err == nil {
-		to.at = at
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	w := &wire{Conn: conn}
+	if to, ok := ctx.Value(reachedKey{}).(*reached); ok {
+		to.at, to.wire = at, w
+	}
+	return w, nil
 }
 
 // A connected is how one of those that race ended.

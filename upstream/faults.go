@@ -81,9 +81,12 @@ type endedError struct {
 func (e endedError) Error() string { return e.says }
 func (e endedError) Unwrap() error { return e.ended }
 
-func isOurs(err error) bool {
+func isOurs(err error) bool { return isAnswer(err) || errors.Is(err, errUnreachable) }
+
+// isAnswer reports whether an answer came, though one that makes no sense.
+func isAnswer(err error) bool {
 	_, status := errors.AsType[statusError](err)
-	return status || errors.Is(err, errTooLong) || errors.Is(err, errUnreadable) || errors.Is(err, errUnreachable)
+	return status || errors.Is(err, errTooLong) || errors.Is(err, errUnreadable)
 }
 
 func describeTransport(err error) error {

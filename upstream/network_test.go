@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"captchagate/captcha"
@@ -37,6 +39,38 @@ func TestNetwork_CloseDropsIdleConnections(t *testing.T) {
 	}
 	c.Close()
 	<-s.closed // for ever, where the connection stays open
+}
+
+// A call that was written and not answered is the API's; one that is given up before the
+// system took it is not, though its transport had begun with it. O2
+func TestNetwork_KnowsWhatWasWritten(t *testing.T) {
+	for name, row := range map[string]struct {
+		deaf   bool
+		unsent bool
+	}{"hangs": {}, "never taken": {deaf: true, unsent: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, "192.0.2.1")
+				w.hosts["192.0.2.1"].handler = hang
+				c := newClientAt(t, "http://captcha.example", nil, prometheus.NewRegistry())
+				c.DialWith(func(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
+					if row.deaf { // nobody reads, so a pipe takes nothing
+						client, _ := net.Pipe()
+						return client, nil
+					}
+					return w.dial(ctx, at)
+				}, w.resolve)
+				f := failureOf(t, attempt(t.Context(), c, false))
+				if f.Kind != captcha.Fault || !f.Unanswered || f.Unsent() != row.unsent || f.FateUnknown == row.unsent {
+					t.Errorf("%+v, unsent %v", f, f.Unsent())
+				}
+				if _, counts := captcha.See(time.Now(), f, true); counts == row.unsent {
+					t.Errorf("it counts: %v", counts)
+				}
+				c.Close()
+			})
+		})
+	}
 }
 
 func TestNetwork_HangIsCutByTheContext(t *testing.T) {

@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// An outgoing is the body of a request. It tells whether the API may have got
-// the request: a transport takes the body only once it has a connection to
-// write to, and without its body no request is whole.
+// An outgoing is the body of a request. It tells whether a transport began to write
+// the request: it takes the body only once it has a connection to write to, and
+// without its body no request is whole.
 //
 // It is a plain reader in memory because net/http sends those in one packet
 // with the headers, and all others in two.

@@ -86,7 +86,7 @@ func (c *Client) exchange(ctx context.Context, act *action, out *outgoing) reply
 		return r
 	}
 	with.release(cut)
-	first := out.taken()
+	first := r.delivered
 	c.metrics.resent.Inc()
 	if with, err = c.carriers.take(ctx, true); err != nil {
 		return failed(ctx, err, first)
@@ -104,7 +104,7 @@ func (c *Client) carry(ctx context.Context, with carrier, act *action, out *outg
 	}
 	resp, err := way.RoundTrip(act.request(ctx, out))
 	if err != nil {
-		r = failed(ctx, err, out.taken())
+		r = failed(ctx, err, out.taken() && with.wrote())
 	} else if r = c.read(ctx, resp); r.err != nil {
 		r = failed(ctx, r.err, true)
 	}
