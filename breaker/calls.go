@@ -40,11 +40,7 @@ func (Nobody) Spared() {}
 // retry, which travels on another: where that is answered the connection was dead. See
 // doubts for those without one.
 func (a *attempter) saw(c *call, f *captcha.Failure, late bool) {
-	at, wired := c.sentAt, !c.sentAt.IsZero()
-	if !wired {
-		at = c.started
-	}
-	wired = wired && (f == nil || !f.Unsent())
+	at, wired := c.written(f)
 	c.reached = c.reached || wired
 	s, counts := captcha.See(at, f, wired)
 	if late {
@@ -65,6 +61,15 @@ func (a *attempter) saw(c *call, f *captcha.Failure, late bool) {
 		a.calls.Saw(s)
 	}
 	a.settle(c, before, at, s.Failed, wired && !late && tells(f))
+}
+
+// written reports whether the attempt that ended in f went on the wire, and when, or when it
+// was to.
+func (c *call) written(f *captcha.Failure) (at time.Time, written bool) {
+	if c.sentAt.IsZero() {
+		return c.started, false
+	}
+	return c.sentAt, f == nil || !f.Unsent()
 }
 
 // tells reports whether a call's end shows how the API is.

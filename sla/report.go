@@ -33,6 +33,7 @@ type Fault struct {
 	Requests   int64            `json:"requests"`
 	Failed     int64            `json:"failed"`
 	Kinds      map[string]int64 `json:"kinds"`       // how many failed of which kind or error code
+	Unanswered int64            `json:"unanswered"`  // of those that failed: not answered, or not to the end
 	RequestIDs []string         `json:"request_ids"` // of some that failed, at most 20
 
 	probes int64 // of those that failed
@@ -120,6 +121,7 @@ func (r *Report) addToFault(began time.Time, c count) {
 	f.Minutes++
 	f.Requests += c.Requests
 	f.Failed += c.Failed
+	f.Unanswered += c.Unanswered
 	f.probes += c.Probes
 	addKinds(f.Kinds, c.Kinds)
 	f.RequestIDs = append(f.RequestIDs, c.IDs[:min(len(c.IDs), maxIDs-len(f.RequestIDs))]...)

@@ -159,15 +159,23 @@ func TestReport_HasATextForTheProvider(t *testing.T) {
 			at(time.March, 1, 0, minute, 0)
 			w.fails(1, "fault", "")
 		}
+		for range 3 {
+			w.Saw(captcha.Seen{At: time.Now(), Failed: true, What: "fault", Unanswered: true})
+		}
+		w.Saw(captcha.Seen{At: time.Now(), Failed: true, What: "circuit_open", Unanswered: true})
 		at(time.April, 20, 0, 0, 0)
 		r := w.month("2000-03")
-		for _, part := range []string{"2000-03", "2000-03-01 00:00 +08:00 to 2000-03-01 00:06 +08:00, 6 minutes: 9 of 10 requests failed (no sensible answer 5, InternalError 4)", "5b3a6a9e-", "10 × 9 = 90", "2000-05-31", "own records decide"} {
+		for _, part := range []string{"2000-03", "2000-03-01 00:00 +08:00 to 2000-03-01 00:06 +08:00, 6 minutes: 13 of 14 requests failed (not answered 3, answered with an HTTP error or with nonsense 5, InternalError 4, given up unanswered when the circuit opened 1)", "all times in UTC+08:00", "5b3a6a9e-", "not answered have no RequestId", "10 × 13 = 130", "2000-05-31", "own records decide"} {
 			if !strings.Contains(r.Ticket(), part) {
 				t.Errorf("the ticket lacks %q:\n%s", part, r.Ticket())
 			}
 		}
-		if !strings.Contains(r.Text(), "99.9865 %; 99.9900 % is promised: MISSED") {
+		if !strings.Contains(r.Text(), "99.9865 %; 99.9900 % is promised: MISSED") || !strings.Contains(r.Text(), "(times in UTC+08:00, of sla.zone)") {
 			t.Errorf("%s", r.Text())
+		}
+		unseen := w.month("2000-01")
+		if text := unseen.Text(); !strings.Contains(text, "not known, since no call was seen; 99.9900 % is promised: nobody can tell") || strings.Contains(text, "met") {
+			t.Errorf("a month in which nothing was seen: %s", text)
 		}
 	})
 }

@@ -21,12 +21,15 @@ const (
 
 // A count is what was seen in a minute.
 type count struct {
-	Requests int64            `json:"r"` // those that failed, and probes, included
-	Failed   int64            `json:"f,omitempty"`
-	Probes   int64            `json:"p,omitempty"` // of those that failed
-	Spared   int64            `json:"s,omitempty"`
-	Kinds    map[string]int64 `json:"k,omitempty"` // what failed
-	IDs      []string         `json:"i,omitempty"` // of requests that failed
+	Requests int64 `json:"r"` // those that failed, and probes, included
+	Failed   int64 `json:"f,omitempty"`
+	Probes   int64 `json:"p,omitempty"` // of those that failed
+	Spared   int64 `json:"s,omitempty"`
+
+	Unanswered int64 `json:"u,omitempty"` // of those that failed
+
+	Kinds map[string]int64 `json:"k,omitempty"` // what failed
+	IDs   []string         `json:"i,omitempty"` // of requests that failed
 }
 
 // plain reports whether nothing but requests is in it.
@@ -34,7 +37,8 @@ func (c count) plain() bool { return c.Failed == 0 && c.Spared == 0 }
 
 // possible reports whether it can have been counted.
 func (c count) possible() bool {
-	return c.Requests >= c.Failed && c.Failed >= c.Probes && c.Probes >= 0 && c.Spared >= 0 && len(c.IDs) <= maxIDs && len(c.Kinds) <= maxKinds+1
+	return c.Requests >= c.Failed && c.Failed >= c.Probes && c.Probes >= 0 && c.Spared >= 0 &&
+		c.Failed >= c.Unanswered && c.Unanswered >= 0 && len(c.IDs) <= maxIDs && len(c.Kinds) <= maxKinds+1
 }
 
 // plus adds what another instance saw.
@@ -43,6 +47,7 @@ func (c count) plus(d count) count {
 	c.Failed += d.Failed
 	c.Probes += d.Probes
 	c.Spared += d.Spared
+	c.Unanswered += d.Unanswered
 	c.Kinds = addKinds(maps.Clone(c.Kinds), d.Kinds)
 	c.IDs = slices.Concat(c.IDs, d.IDs)
 	c.IDs = c.IDs[:min(len(c.IDs), maxIDs)]
@@ -84,6 +89,9 @@ func (t *tally) fail(s captcha.Seen) {
 	t.failed.Failed++
 	if s.Probe {
 		t.failed.Probes++
+	}
+	if s.Unanswered {
+		t.failed.Unanswered++
 	}
 	what := s.What
 	if _, known := t.failed.Kinds[what]; !known && len(t.failed.Kinds) >= maxKinds {

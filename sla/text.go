@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"captchagate/captcha"
 )
 
 // OwnRecords is what belongs to every figure that is shown.
@@ -18,12 +20,8 @@ func (r Report) Text() string {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&out, "%-13s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("month", "%s, %s to %s", r.Month, stamp(r.From), stamp(r.To))
-	met := "met"
-	if r.Availability < r.Target {
-		met = "MISSED"
-	}
-	line("availability", "%s; %s is promised: %s", percent(r.Availability), percent(r.Target), met)
+	line("month", "%s, %s to %s (%s)", r.Month, stamp(r.From), stamp(r.To), r.zone())
+	line("availability", "%s; %s is promised: %s", r.available(), percent(r.Target), r.met())
 	line("minutes", "%d with requests, %d unavailable", r.Observed, r.Unavailable)
 	line("requests", "%d, of which %d failed", r.Requests, r.Failed)
 	line("spared", "%d users about whom nobody was asked because the circuit was open", r.Claim.Spared)
@@ -42,6 +40,27 @@ func (r Report) Text() string {
 	return out.String()
 }
 
+// zone says what times are in: the offset that the month begins with.
+func (r Report) zone() string { return "times in UTC" + r.From.Format("-07:00") + ", of sla.zone" }
+
+// available is how much of the month was, as far as anybody knows.
+func (r Report) available() string {
+	if r.Observed == 0 {
+		return "not known, since no call was seen"
+	}
+	return percent(r.Availability)
+}
+
+func (r Report) met() string {
+	switch {
+	case r.Availability < r.Target:
+		return "MISSED"
+	case r.Observed == 0:
+		return "nobody can tell"
+	}
+	return "met in what was seen"
+}
+
 // Summary is the report in a line.
 func (r Report) Summary() string {
 	if r.Observed == 0 {
@@ -52,8 +71,10 @@ func (r Report) Summary() string {
 
 func (r Report) claim() string {
 	switch {
+	case r.Observed == 0:
+		return "nothing: no call was seen"
 	case r.Availability >= r.Target:
-		return "nothing: the target was met"
+		return "nothing: the target was met in what was seen"
 	case r.Claim.Verifications == 0:
 		return "nothing: of what failed in the faults nothing is billed"
 	}
@@ -67,12 +88,15 @@ func (r Report) Ticket() string {
 	}
 	var out strings.Builder
 	fmt.Fprintf(&out, "Captcha: claim under the service-level agreement for %s\n\n", r.Month)
-	fmt.Fprintf(&out, "In %s (%s to %s) calls of our account to the Captcha server API (DescribeCaptchaResult, DescribeCaptchaMiniResult) failed with errors of the API's own, or were not answered:\n\n", r.Month, stamp(r.From), stamp(r.To))
+	fmt.Fprintf(&out, "In %s (%s to %s; %s) calls of our account to the Captcha server API (DescribeCaptchaResult, DescribeCaptchaMiniResult) failed with errors of the API's own, or were not answered:\n\n", r.Month, stamp(r.From), stamp(r.To), "all times in UTC"+r.From.Format("-07:00"))
 	for _, f := range r.Faults {
 		fmt.Fprintf(&out, "- %s\n", f.text())
 		if len(f.RequestIDs) > 0 {
 			fmt.Fprintf(&out, "  RequestId: %s\n", strings.Join(f.RequestIDs, ", "))
 		}
+	}
+	if r.unanswered() > 0 {
+		fmt.Fprintf(&out, "\nCalls that were not answered have no RequestId.\n")
 	}
 	billed := r.Claim.Verifications / claimFactor
 	fmt.Fprintf(&out, "\nUnavailable minutes of the month by our count: %d, an availability of %s, where %s is promised. In them %d requests failed that are billed (health checks with disaster tickets left out).\n", r.Unavailable, percent(r.Availability), percent(r.Target), billed)
@@ -95,18 +119,41 @@ func (f Fault) kinds() string {
 	kinds := slices.SortedFunc(maps.Keys(f.Kinds), func(a, b string) int {
 		return cmp.Or(cmp.Compare(f.Kinds[b], f.Kinds[a]), cmp.Compare(a, b))
 	})
-	texts := make([]string, len(kinds))
-	for i, kind := range kinds {
-		texts[i] = fmt.Sprintf("%s %d", cmp.Or(kindTexts[kind], kind), f.Kinds[kind])
+	var texts []string
+	tell := func(what string, n int64) {
+		if n > 0 {
+			texts = append(texts, fmt.Sprintf("%s %d", what, n))
+		}
+	}
+	for _, kind := range kinds {
+		n := f.Kinds[kind]
+		if kind == faultKind {
+			unanswered := min(n, max(f.Unanswered-f.Kinds[releasedKind], 0))
+			tell("not answered", unanswered)
+			n -= unanswered
+		}
+		tell(cmp.Or(kindTexts[kind], kind), n)
 	}
 	return strings.Join(texts, ", ")
 }
 
+// unanswered is how many of the requests of the faults were not answered.
+func (r Report) unanswered() (n int64) {
+	for _, f := range r.Faults {
+		n += f.Unanswered
+	}
+	return n
+}
+
+// Kinds of those that failed without an error code: a fault may have been answered, with
+// nonsense.
+var faultKind, releasedKind = captcha.Fault.String(), captcha.CircuitOpen.String()
+
 // kindTexts say what a kind is that no error code of the API's is.
 var kindTexts = map[string]string{
-	"fault":        "no sensible answer",
-	"circuit_open": "given up unanswered when the circuit opened",
-	"26":           "CaptchaCode 26",
+	faultKind:    "answered with an HTTP error or with nonsense",
+	releasedKind: "given up unanswered when the circuit opened",
+	"26":         "CaptchaCode 26",
 }
 
 // LastDay is the last day on which it can be asked for, such as 2027-01-31.
