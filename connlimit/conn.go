@@ -1,8 +1,6 @@
 package connlimit
 
 import (
-	"bytes"
-	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -36,9 +34,6 @@ type conn struct {
 	word    atomic.Int64
 	rested  atomic.Int64 // when it was last without a request, by now
 	vouched atomic.Bool  // its caller has shown a key
-	lines   int          // that came of a head; inBody after it. Only the server's goroutine changes it
-	sealed  bool         // what comes are records of TLS
-	greeted bool         // and its protocol is known. Only the server's goroutine changes it
 
 	streamed atomic.Bool  // it speaks HTTP/2
 	arrived  atomic.Int32 // requests over HTTP/2 that have wholly arrived and are not answered
@@ -73,9 +68,6 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		w := c.word.Load()
-		if !c.sealed && c.lines != inBody && c.tooManyLines(p[:n]) {
-			return 0, io.EOF
-		}
 		if stateOf(w) == idle {
 			c.word.CompareAndSwap(w, c.limit.now()<<stateBits|int64(begun))
 		} else if stateOf(w) == receiving {
@@ -83,23 +75,6 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
-}
-
-const (
-	// maxLines is how many lines a head may have. The server makes of a short field
-	// more than ten times the bytes that it was sent with.
-	maxLines = 100
-	inBody   = -1
-)
-
-// tooManyLines counts the lines of a head, and refuses one that has too many.
-func (c *conn) tooManyLines(came []byte) bool {
-	head, _, _ := bytes.Cut(came, []byte("\r\n\r\n"))
-	if c.lines += bytes.Count(head, []byte("\n")); c.lines <= maxLines {
-		return false
-	}
-	_, _ = io.WriteString(c.Conn, "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-	return true
 }
 
 // Write sends a part of an answer. While that waits for its reader the connection

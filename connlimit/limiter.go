@@ -65,9 +65,9 @@ func (l *Limiter) Serve(s *http.Server, inner net.Listener, h http.Handler) erro
 	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, connKey{}, under(c))
 	}
-	limited := &listener{Listener: inner, limiter: l, sealed: s.TLSConfig != nil}
-	if limited.sealed {
-		return s.ServeTLS(limited, "", "")
+	limited := &listener{Listener: inner, limiter: l}
+	if s.TLSConfig != nil {
+		return s.Serve(newSealed(limited, s))
 	}
 	return s.Serve(limited)
 }
@@ -108,20 +108,13 @@ func (l *Limiter) changed(nc net.Conn, to http.ConnState) {
 	if c == nil || to == http.StateNew { // it began when it was accepted
 		return
 	}
-	c.shakenHands(nc)
 	switch to {
 	case http.StateNew:
 	case http.StateActive: // the head is whole
-		if c.sealed {
-			c.goesOn(handed)
-			return
-		}
-		c.lines = inBody
+		headOf(nc).over = true
 		c.goesOn(handed)
 	case http.StateIdle:
-		if !c.sealed {
-			c.lines = 0
-		}
+		*headOf(nc) = head{}
 		c.rests()
 	case http.StateHijacked, http.StateClosed:
 		l.mu.Lock()

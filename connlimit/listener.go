@@ -15,11 +15,18 @@ const sendBuffer = 64 << 10
 type listener struct {
 	net.Listener
 	limiter *Limiter
-	sealed  bool // by TLS
 }
 
 // Accept waits for a connection and for room for it.
 func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.limited()
+	if err != nil {
+		return nil, err
+	}
+	return &guarded{Conn: c, under: c}, nil
+}
+
+func (l *listener) limited() (*conn, error) {
 	for {
 		nc, err := l.Listener.Accept()
 		if err != nil {
@@ -36,7 +43,6 @@ func (l *listener) Accept() (net.Conn, error) {
 			_ = nc.Close()
 			return nil, net.ErrClosed
 		}
-		c.sealed = l.sealed
 		return c, nil
 	}
 }

@@ -12,21 +12,30 @@ import (
 // first counts as a connection of its peer's, so that nobody holds more in few connections
 // than in many. A connection is not cut while any of them has arrived and is not answered.
 
-// under returns the connection of a limiter below TLS, nil if there is none.
+// under returns the connection of a limiter below what the server was given, nil if there
+// is none.
 func under(nc net.Conn) *conn {
-	if secured, ok := nc.(*tls.Conn); ok {
-		nc = secured.NetConn()
+	switch nc := nc.(type) {
+	case *guarded:
+		return nc.under
+	case *secured:
+		return nc.under
+	case *tls.Conn:
+		c, _ := nc.NetConn().(*conn)
+		return c
 	}
-	c, _ := nc.(*conn)
-	return c
+	return nil
 }
 
-// shakenHands notes which protocol a connection speaks, once that is agreed on.
-func (c *conn) shakenHands(nc net.Conn) {
-	if secured, ok := nc.(*tls.Conn); ok && !c.greeted {
-		c.greeted = true
-		c.streamed.Store(secured.ConnectionState().NegotiatedProtocol == "h2")
+// headOf is the head that is looked at on a connection; over HTTP/2 nobody looks at it.
+func headOf(nc net.Conn) *head {
+	switch nc := nc.(type) {
+	case *guarded:
+		return &nc.head
+	case *secured:
+		return &nc.head
 	}
+	return &head{}
 }
 
 // stays notes that there is news on a connection with streams.
