@@ -150,7 +150,7 @@ func load(ctx context.Context, store SwitchStore) (*state, error) {
 	s := &state{}
 	if ok {
 		if err := json.Unmarshal(kept, s); err != nil {
-			return nil, fmt.Errorf("control: the switch in the store is not readable (%w); the store was written by another version: use that one, or move its file away to start on auto", err)
+			return nil, fmt.Errorf("control: the switch in the store is not readable (%w); the store's file is damaged, or another version wrote it: restore it from a backup, use that version, or move the file away to start on auto", err)
 		}
 	}
 	if len(s.Key) == 0 {

@@ -51,6 +51,36 @@ func Open(path string, log *slog.Logger) (*Store, error) {
 // errDamaged marks what only another file can mend.
 var errDamaged = errors.New("damaged")
 
+// errEmpty is a file that was there and holds nothing. A new store is made where there
+// is none, and never in the place of one: what emptied the file may have emptied a store.
+var errEmpty = errors.New("empty")
+
+// shortest is how long the file of a store is at least, in bytes: four pages.
+const shortest = 4 * usualPage
+
+// openFile opens the file. It refuses what bbolt would take for a new store, or could not
+// say what is wrong with.
+func openFile(path string, flag int) (*os.File, error) {
+	_, missing := os.Lstat(path)
+	file, err := private.Open(path, flag)
+	if err != nil || missing != nil {
+		return file, err
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+	case info.Size() == 0:
+		err = errEmpty
+	case info.Size() < shortest:
+		err = fmt.Errorf("%w: it is shorter than any store", errDamaged)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
 func (s *Store) open(path string) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a page beyond a file cut short
 	defer func() {
@@ -71,7 +101,7 @@ func (s *Store) open(path string) (err error) {
 		FreelistType: bbolt.FreelistMapType,
 		NoStatistics: true,
 		OpenFile: func(name string, flag int, _ os.FileMode) (*os.File, error) {
-			s.file, err = private.Open(name, flag)
+			s.file, err = openFile(name, flag)
 			return s.file, err
 		},
 	})
@@ -112,6 +142,8 @@ func openError(path string, err error) error {
 		return fmt.Errorf("store: %w", Look(unquoted))
 	case errors.Is(err, private.ErrExposed):
 		return fmt.Errorf("store: %s cannot be opened: %w", path, err)
+	case errors.Is(err, errEmpty):
+		return fmt.Errorf("store: %s is empty, which no store is; restore it from a backup, or remove it to start empty: the switch, the audit and what was spent are then forgotten", path)
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("store: another process holds %s; stop it, or give this one a file of its own (store.path)", path)
 	case errors.Is(err, errDamaged), errors.Is(err, bolterrors.ErrInvalid),
