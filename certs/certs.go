@@ -20,8 +20,8 @@ import (
 // Config is a section "tls" of the configuration: paths of PEM files. The zero Config is
 // a listener without TLS.
 type Config struct {
-	Cert string `yaml:"cert"` // the certificate, and then those that lead to its authority
-	Key  string `yaml:"key"`  // of the certificate
+	Cert string `yaml:"cert"`     // the certificate, and then those that lead to its authority
+	Key  string `yaml:"key,path"` // of the certificate
 	// ClientCA are the authorities whose certificates callers show; "" = they need none.
 	ClientCA string `yaml:"client_ca"`
 }

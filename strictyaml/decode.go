@@ -190,6 +190,16 @@ type field struct {
 	key       string
 	value     reflect.Value
 	omitEmpty bool
+	path      bool // it holds the path of a file: `yaml:"key,path"`
+}
+
+// kind is the key that says how its value may be shown. A path is no secret, whatever it
+// is called; what has several lines is none, but perhaps what stood in the file.
+func (f field) kind() string {
+	if f.path && !holdsOthers(f.value.String()) {
+		return "path"
+	}
+	return f.key
 }
 
 func fieldsOf(v reflect.Value) (fields []field) {
@@ -199,7 +209,7 @@ func fieldsOf(v reflect.Value) (fields []field) {
 		case option == "inline":
 			fields = append(fields, fieldsOf(v.Field(i))...)
 		case key != "" && key != "-":
-			fields = append(fields, field{key, v.Field(i), option == "omitempty"})
+			fields = append(fields, field{key, v.Field(i), option == "omitempty", option == "path"})
 		}
 	}
 	return fields

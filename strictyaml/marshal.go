@@ -67,7 +67,7 @@ func showSection(v reflect.Value) (any, error) {
 		if one.omitEmpty && isEmpty(one.value) {
 			continue
 		}
-		value, err := show(one.value, one.key)
+		value, err := show(one.value, one.kind())
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", one.key, err)
 		}

@@ -79,7 +79,7 @@ func secretsOf(v reflect.Value, key string) (found []string) {
 		found = append(found, v.String())
 	case v.Kind() == reflect.Struct:
 		for _, one := range fieldsOf(v) {
-			found = append(found, secretsOf(one.value, one.key)...)
+			found = append(found, secretsOf(one.value, one.kind())...)
 		}
 	case v.Kind() == reflect.Slice:
 		for i := range v.Len() {
