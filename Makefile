@@ -65,6 +65,10 @@ fleet-mixed: ## play a fleet's rolling upgrade from the commit OTHER to this one
 	rm -rf bin/other
 	go test -v -timeout 30m -run Upgrades ./cmd/gateway -args -other $(CURDIR)/bin/gateway-other
 
+.PHONY: reliability
+reliability: ## play the trials of docs/reliability.md and print their figures (twelve minutes, Linux, as root)
+	go test -v -timeout 40m -p 1 -parallel 1 -run Reliability ./cmd/gateway -args -full
+
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -24,7 +25,8 @@ type house struct {
 	api       *process // the simulator
 	simulator string   // its address
 	gateway   *gatewayProcess
-	program   string // that is the gateway; "" for this one
+	program   string      // that is the gateway; "" for this one
+	trust     *tls.Config // of the gateway's certificate; nil = it speaks no TLS
 }
 
 // patient is a gateway on a busy machine: a call that is late is no failure, and moves no
@@ -36,7 +38,15 @@ var patient = []string{
 
 // newHouse starts both; environ is for the gateway, as in "NAME=value".
 func newHouse(t *testing.T, environ ...string) *house {
-	h := &house{t: t, folder: t.TempDir(), environ: slices.Concat(os.Environ(), patient, []string{admin.TokenVariable + "=" + operatorsToken}, environ)}
+	h := furnish(t, slices.Concat(patient, environ)...)
+	h.start()
+	return h
+}
+
+// furnish is newHouse whose gateway has not started, and is not patient.
+func furnish(t *testing.T, environ ...string) *house {
+	t.Helper()
+	h := &house{t: t, folder: t.TempDir(), environ: slices.Concat(os.Environ(), []string{admin.TokenVariable + "=" + operatorsToken}, environ)}
 	sim := begin(t, h.folder, os.Environ(), "simulator", "--listen", "127.0.0.1:0", "--latency", "1ms")
 	found, err := sim.await(sim.stdout, `http://(127\.0\.0\.1:\d+)/`)
 	if err != nil {
@@ -45,7 +55,6 @@ func newHouse(t *testing.T, environ ...string) *house {
 	h.api, h.simulator = sim, found[1]
 	h.writeToken()
 	h.write(h.shipped())
-	h.start()
 	return h
 }
 
