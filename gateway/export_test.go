@@ -30,6 +30,10 @@ func (g *Gateway) Audits(kind control.EntryKind, summary string, detail any) {
 // Start.
 func (g *Gateway) Follow(followed func()) { g.control.Follow(followed) }
 
+// FollowAudit has entered called with each entry of the audit. It must be called before
+// Start.
+func (g *Gateway) FollowAudit(entered func(control.Entry)) { g.control.FollowAudit(entered) }
+
 // OpenNames opens what names users in the log, over a store of its own.
 func OpenNames(ctx context.Context, s store.Store) (turn func(time.Time) error, who func(captcha.Ticket) string, all func(context.Context, netip.Addr, string) ([]admin.Name, error), err error) {
 	n, err := newNames(ctx, s, nil, slog.New(slog.DiscardHandler))

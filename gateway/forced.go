@@ -16,22 +16,24 @@ type forcedMode struct {
 	incidents *watch.Incidents
 	breaker   *breaker.Breaker
 
-	mu       sync.Mutex // held while the switch is read, so that the newest reading acts last
+	mu       sync.Mutex // held until what was read is acted on, so that the newest reading acts last
 	degraded *control.Override
 }
 
-// observe acts on what the switch says now.
+// observe acts on what the switch says now. Once it has returned the circuit is as the
+// switch wants it: whoever tells both asks for this in between, lest a switch that was just
+// lifted looks as if nothing had been.
 func (f *forcedMode) observe() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if away := f.follow(time.Now()); away > 0 {
 		f.breaker.Ramp(away)
 	}
 }
 
 // follow notes where the switch stands, and returns for how long users were
-// kept away if they may return from now on, else 0.
+// kept away if they may return from now on, else 0. The lock is held.
 func (f *forcedMode) follow(now time.Time) (away time.Duration) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	was, o := f.degraded, f.control.Override()
 	f.degraded = nil
 	if o != nil && o.Mode == control.Degraded {

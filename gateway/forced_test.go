@@ -1,9 +1,16 @@
 package gateway_test
 
 import (
+	"context"
+	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"captchagate/control"
+	"captchagate/simulator"
 )
 
 // Whoever the switch kept away returns little by little, for as long as they
@@ -60,4 +67,66 @@ func TestForced_IsToldInTheLog(t *testing.T) {
 			t.Errorf("an operator's doing is told as an outage:\n%s", log)
 		}
 	})
+}
+
+// Whoever looks at the very moment in which a forced degraded mode is lifted, or lapses, sees
+// that users return: never that all is normal and the circuit closed, in no status and on no
+// stream.
+func TestForced_ALiftedSwitchNeverLooksNormalBeforeUsersReturn(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	synctest.Test(t, func(t *testing.T) {
+		h := &house{t: t, sim: simulator.New(accountOf(cfg))}
+		var seen []string
+		look := func() {
+			s := h.status()
+			seen = append(seen, fmt.Sprint(s.Mode, " ", s.Override != nil, " ", s.Breaker.State))
+		}
+		h.entered = func(e control.Entry) {
+			if e.Kind == control.KindSwitch { // nobody has acted on it yet
+				look()
+			}
+		}
+		h.open(cfg, func(h *house) {
+			stream := h.stream()
+			for range 5 {
+				h.throws(`{"mode":"degraded","reason":"test"}`)
+				time.Sleep(3 * time.Second)
+				h.throws(`{"mode":"auto","reason":"test"}`)
+				h.awaits("closed", time.Minute)
+				h.throws(`{"mode":"degraded","reason":"test","for":"3s"}`)
+				time.Sleep(3 * time.Second)
+				look() // in the moment in which it is over
+				h.awaits("closed", time.Minute)
+				time.Sleep(2 * time.Second)
+			}
+			for i, got := range seen {
+				if !strings.HasPrefix(got, "degraded") {
+					t.Errorf("look %d sees %s", i, got)
+				}
+			}
+			wasForced := false
+			for _, told := range strings.Split(stream(), "event: status\n")[1:] {
+				if wasForced && strings.Contains(told, `"mode":"normal"`) {
+					t.Errorf("after a forced mode the stream tells %s", told)
+				}
+				wasForced = strings.Contains(told, `"override":{`)
+			}
+		})
+	})
+}
+
+// stream opens the event stream; what is returned ends it and is what came.
+func (h *house) stream() (text func() string) {
+	ctx, leave := context.WithCancel(h.t.Context())
+	r, w, ended := httptest.NewRequestWithContext(ctx, "GET", "/admin/v1/events", nil), httptest.NewRecorder(), make(chan struct{})
+	r.RemoteAddr, r.Host = "127.0.0.1:40000", "127.0.0.1:8081"
+	go func() {
+		defer close(ended)
+		h.g.AdminHandler().ServeHTTP(w, r)
+	}()
+	return func() string {
+		leave()
+		<-ended
+		return w.Body.String()
+	}
 }

@@ -49,6 +49,7 @@ type Gateway struct {
 	breaker      *breaker.Breaker
 	apps         *watch.Apps
 	situation    *situation
+	forced       *forcedMode
 	challenger   *challenger
 	policy       *policy.Policy
 	public       *public.Server
@@ -150,7 +151,8 @@ func (g *Gateway) follow(events *recorder) {
 	g.group.shareLevels(g.levels)
 	g.control.Follow(g.situation.Observe)
 	g.control.Follow(g.storeTrouble.observe)
-	g.control.Follow((&forcedMode{control: g.control, incidents: g.incidents, breaker: g.breaker}).observe)
+	g.forced = &forcedMode{control: g.control, incidents: g.incidents, breaker: g.breaker}
+	g.control.Follow(g.forced.observe)
 }
 
 // newUpstream makes what asks the Captcha API, and what traces that.

@@ -21,6 +21,7 @@ import (
 	"captchagate/admin"
 	"captchagate/api/apitest"
 	"captchagate/config"
+	"captchagate/control"
 	"captchagate/gateway"
 	"captchagate/policy"
 	"captchagate/simulator"
@@ -42,6 +43,8 @@ type house struct {
 	log       journal
 	calls     sync.WaitGroup // that go on beside the story
 	follow    []func()       // the switch
+
+	entered func(control.Entry) // is told of the audit; nil = nobody
 
 	scripted atomic.Pointer[string]              // what the API answers instead of the simulator
 	sent     atomic.Pointer[string]              // the body of the last call that was answered so
@@ -121,6 +124,9 @@ func (h *house) open(cfg config.Config, story func(h *house)) {
 	h.public, h.operators = apitest.Handler(h.t, g.Handler()), apitest.Handler(h.t, g.AdminHandler())
 	for _, f := range h.follow {
 		g.Follow(f)
+	}
+	if h.entered != nil {
+		g.FollowAudit(h.entered)
 	}
 	wait := g.Start(ctx)
 	defer func() { // also where a story ends early

@@ -23,6 +23,7 @@ import (
 type views struct {
 	situation *situation
 	control   *control.Control
+	forced    *forcedMode
 	breaker   *breaker.Breaker
 	policy    *policy.Policy
 	apps      *watch.Apps
@@ -41,10 +42,12 @@ type views struct {
 
 // Status is how the gateway is.
 func (v *views) Status() admin.Status {
+	override := v.control.Override()
+	v.forced.observe() // or a switch just lifted would look normal before users return
 	b := v.breaker.Status()
 	s := admin.Status{
 		Mode:     string(v.situation.mode()),
-		Override: v.control.Override(),
+		Override: override,
 		Drills:   v.control.Drills(),
 		Breaker:  circuit(b),
 		Account:  v.account(b.Account),
