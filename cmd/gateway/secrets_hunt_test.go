@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -182,21 +181,6 @@ func (h *hunt) listens() {
 
 // room is an address of the operators' listener.
 func (h *hunt) room(path string) string { return "http://" + h.gateway.admin + path }
-
-// logsIn returns the session that a token gives, "" if none.
-func (h *hunt) logsIn(token string) string {
-	h.t.Helper()
-	client := http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.PostForm(h.room("/login"), url.Values{"token": {token}})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	for _, cookie := range resp.Cookies() {
-		return cookie.Value
-	}
-	return ""
-}
 
 // asks sends a request to the listener of callers and pages, and returns the answer.
 func (h *hunt) asks(method, path, body string, headers ...string) []byte {
