@@ -29,7 +29,7 @@ type alarmsPage struct{ Wrong string }
 
 // postAlarmsForm is postAlarmsTest for the dashboard.
 func (s *Server) postAlarmsForm(c *gin.Context) {
-	if !operates(c) {
+	if !s.guard.operates(c) {
 		s.render(c, http.StatusForbidden, "alarms", alarmsPage{sentenceOf(readOnly.detail)})
 		return
 	}

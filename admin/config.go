@@ -101,6 +101,15 @@ func loopback(host string) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
+// public is PublicURL, nil if there is none.
+func (c Config) public() *url.URL {
+	u, err := url.Parse(c.PublicURL)
+	if err != nil || u.Host == "" {
+		return nil
+	}
+	return u
+}
+
 func (c Config) validatePublicURL() error {
 	if c.PublicURL == "" {
 		return nil

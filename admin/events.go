@@ -30,11 +30,11 @@ func (s *Server) getEvents(c *gin.Context) {
 	if c.Request.Method == http.MethodHead {
 		return
 	}
-	one, ok := s.live.join()
+	one, ok := s.live.join(!operates(c))
 	if !ok {
 		h.Del("Content-Type")
 		c.Header("Retry-After", "10")
-		refuse(c, http.StatusServiceUnavailable, "as many event streams as may be are open here; close some, or ask GET /admin/v1/status now and then")
+		refuse(c, http.StatusServiceUnavailable, "as many event streams as may be are open here (128, and 64 of viewers' tokens); close some, or ask GET /admin/v1/status now and then")
 		return
 	}
 	defer s.live.leave(one)

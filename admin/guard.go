@@ -15,9 +15,10 @@ import (
 // A guard lets operators in: by their token or a session under it, or, in a demo, which
 // has no token, from this machine.
 type guard struct {
-	tokens []known
-	wrong  wrongTokens
-	cross  *http.CrossOriginProtection
+	tokens  []known
+	wrong   wrongTokens
+	cross   *http.CrossOriginProtection
+	refused *refusals
 }
 
 // known is a token by its hash: hashes are of one length, so that comparing
@@ -29,6 +30,9 @@ type known struct {
 	role    Role
 }
 
+// demoActor is who asks where nobody has a token.
+const demoActor = "loopback"
+
 // Keys of a request's values, set by the guard.
 const (
 	actorKey    = "actor"
@@ -36,37 +40,37 @@ const (
 	sessionEnds = "session_ends" // when the session is over, a time.Time; not set if it came with a token
 )
 
-func newGuard(tokens []Token) *guard {
-	g := &guard{wrong: wrongTokens{places: map[netip.Prefix]wrongCount{}}, cross: http.NewCrossOriginProtection()}
+func newGuard(tokens []Token, refused *refusals) *guard {
+	g := &guard{wrong: wrongTokens{places: map[netip.Prefix]wrongCount{}}, cross: http.NewCrossOriginProtection(), refused: refused}
 	for _, token := range tokens {
 		g.tokens = append(g.tokens, known{sha256.Sum256([]byte(token.Token)), sessionKey(token.Token), token.Name, token.Role})
 	}
 	return g
 }
 
-// A refusal is why a request is not let in.
-type refusal struct {
-	status int
-	detail string
-}
-
-var (
-	noToken  = &refusal{http.StatusUnauthorized, "a token of admin.tokens is needed, as Authorization: Bearer TOKEN"}
-	tooMany  = &refusal{http.StatusTooManyRequests, "too many wrong tokens came from this address; wait a minute, or take a right one, which is always let in"}
-	foreign  = &refusal{http.StatusForbidden, "a page of another site may not change anything here"}
-	readOnly = &refusal{http.StatusForbidden, "the token's role is viewer, which reads only; take an operator's"}
-)
-
 // letIn stands before every address of the API, known or not.
 func (g *guard) letIn(c *gin.Context) {
 	if no := g.identify(c); no != nil {
-		switch no {
-		case tooMany:
-			c.Header("Retry-After", "60")
-		case noToken:
-			c.Header("WWW-Authenticate", `Bearer realm="captchagate"`)
-		}
-		refuse(c, no.status, no.detail)
+		g.refuse(c, no)
+	}
+}
+
+// refuse answers with a problem, ends the request and counts it.
+func (g *guard) refuse(c *gin.Context, no *refusal) {
+	g.refused.count(no)
+	hint(c, no)
+	refuse(c, no.status, no.detail)
+}
+
+// hint is what a refusal's answer says in its head.
+func hint(c *gin.Context, no *refusal) {
+	switch no {
+	case tooMany:
+		c.Header("Retry-After", "60")
+	case tooCurious:
+		c.Header("Retry-After", "1")
+	case noToken, wrongToken:
+		c.Header("WWW-Authenticate", `Bearer realm="captchagate"`)
 	}
 }
 
@@ -74,9 +78,9 @@ func (g *guard) letIn(c *gin.Context) {
 func (g *guard) identify(c *gin.Context) *refusal {
 	if len(g.tokens) == 0 {
 		if why := notFromHere(c.Request); why != "" {
-			return &refusal{http.StatusForbidden, "a demo lets in only from this machine, and " + why}
+			return &refusal{notHere.reason, notHere.status, "a demo lets in only from this machine, and " + why}
 		}
-		c.Set(actorKey, "loopback")
+		c.Set(actorKey, demoActor)
 		c.Set(roleKey, Operator)
 	} else if no := g.recognize(c); no != nil {
 		return no
@@ -108,13 +112,17 @@ func (g *guard) recognize(c *gin.Context) *refusal {
 	return nil
 }
 
-// unknown counts a wrong token, and refuses. A session under a wrong token is a guess at
+// unknown counts and tells of a wrong token, and refuses. A session under a wrong token is a guess at
 // the token as well.
 func (g *guard) unknown(r *http.Request, guess bool) *refusal {
-	if guess && g.wrong.tooMany(r.RemoteAddr) {
+	if !guess {
+		return noToken
+	}
+	g.refused.wrong(r.RemoteAddr)
+	if g.wrong.tooMany(r.RemoteAddr) {
 		return tooMany
 	}
-	return noToken
+	return wrongToken
 }
 
 // byToken returns nil for a wrong token.
@@ -161,10 +169,19 @@ func forwarding(header string) bool {
 }
 
 // operatorsOnly stands before what sets something.
-func operatorsOnly(c *gin.Context) {
-	if !operates(c) {
+func (g *guard) operatorsOnly(c *gin.Context) {
+	if !g.operates(c) {
 		refuse(c, readOnly.status, readOnly.detail)
 	}
+}
+
+// operates is operates for who is about to set something: who may not is counted.
+func (g *guard) operates(c *gin.Context) bool {
+	may := operates(c)
+	if !may {
+		g.refused.count(readOnly)
+	}
+	return may
 }
 
 // operates reports whether who asks may set something.

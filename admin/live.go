@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// maxStreams is how many event streams may be open.
+	// maxStreams is how many event streams may be open, and maxViewers how many of them may
+	// be viewers', so that there is one for an operator.
 	maxStreams = 128
+	maxViewers = maxStreams / 2
 	// maxRecent is how many entries of the audit are at hand for streams.
 	maxRecent = 128
 	// statusEvery is how far apart two statuses on a stream are at least.
@@ -31,6 +33,7 @@ type live struct {
 
 	mu      sync.Mutex
 	streams map[*stream]struct{}
+	viewers int // streams of theirs
 	newest  told
 	still   []byte // the newest status without what only time changes
 	recent  []audited
@@ -51,9 +54,10 @@ type audited struct {
 
 // A stream is one whom live tells.
 type stream struct {
-	wake chan struct{}
-	sent told   // the last status that it took
-	seen uint64 // entries of the audit, as live.entries
+	wake   chan struct{}
+	viewer bool
+	sent   told   // the last status that it took
+	seen   uint64 // entries of the audit, as live.entries
 }
 
 func newLive(status func() Status) *live {
@@ -158,14 +162,17 @@ func signal(wake chan struct{}) {
 }
 
 // join lets a stream listen from now on; ok is false if there are as many as may be.
-func (l *live) join() (one *stream, ok bool) {
+func (l *live) join(viewer bool) (one *stream, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.streams) >= maxStreams {
+	if len(l.streams) >= maxStreams || viewer && l.viewers >= maxViewers {
 		return nil, false
 	}
-	one = &stream{wake: make(chan struct{}, 1), seen: l.entries}
+	one = &stream{wake: make(chan struct{}, 1), viewer: viewer, seen: l.entries}
 	l.streams[one] = struct{}{}
+	if viewer {
+		l.viewers++
+	}
 	return one, true
 }
 
@@ -173,6 +180,9 @@ func (l *live) leave(one *stream) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.streams, one)
+	if one.viewer {
+		l.viewers--
+	}
 }
 
 // end has all streams end, those that come later too.

@@ -25,8 +25,7 @@ func (s *Server) letInPage(c *gin.Context) {
 	c.Abort()
 	page := loginPage{}
 	switch no {
-	case noToken:
-		c.Header("WWW-Authenticate", `Bearer realm="captchagate"`)
+	case noToken, wrongToken:
 		// A browser sends no strict cookie to where a link of another site leads.
 		_, err := c.Cookie(sessionCookie)
 		page.Again = err != nil && c.Request.Method == http.MethodGet && c.GetHeader("Sec-Fetch-Site") == "cross-site"
@@ -34,19 +33,25 @@ func (s *Server) letInPage(c *gin.Context) {
 			page.Wrong = "Your session is over, and nothing was changed. Log in, and do it again."
 		}
 	case tooMany:
-		c.Header("Retry-After", "60")
 		page.Wrong = sentenceOf(no.detail)
 	default:
-		refuse(c, no.status, no.detail)
+		s.guard.refuse(c, no)
 		return
 	}
+	s.askToken(c, no, page)
+}
+
+// askToken shows the login's page to who is refused.
+func (s *Server) askToken(c *gin.Context, no *refusal, page loginPage) {
+	s.guard.refused.count(no)
+	hint(c, no)
 	s.render(c, no.status, "login", page)
 }
 
 // postLogin gives a browser a session for its token.
 func (s *Server) postLogin(c *gin.Context) {
 	if s.guard.cross.Check(c.Request) != nil {
-		refuse(c, foreign.status, foreign.detail)
+		s.guard.refuse(c, foreign)
 		return
 	}
 	if len(s.guard.tokens) == 0 { // a demo has none
@@ -59,26 +64,30 @@ func (s *Server) postLogin(c *gin.Context) {
 	}
 	given := token.Get("token")
 	found := s.guard.byToken(given)
-	switch {
-	case found != nil:
-		setSession(c.Writer, c.Request, found.newSession(time.Now()))
-		c.Redirect(http.StatusSeeOther, home)
-	case s.guard.unknown(c.Request, given != "") == tooMany:
-		c.Header("Retry-After", "60")
-		s.render(c, http.StatusTooManyRequests, "login", loginPage{Wrong: sentenceOf(tooMany.detail)})
-	default:
-		c.Header("WWW-Authenticate", `Bearer realm="captchagate"`)
-		s.render(c, http.StatusUnauthorized, "login", loginPage{Wrong: "This is not one of the gateway’s tokens."})
+	if found == nil {
+		no, page := s.guard.unknown(c.Request, given != ""), loginPage{Wrong: "This is not one of the gateway’s tokens."}
+		if no == tooMany {
+			page.Wrong = sentenceOf(no.detail)
+		}
+		s.askToken(c, no, page)
+		return
 	}
+	if s.lostCookie(c.Request) {
+		s.render(c, http.StatusForbidden, "login", loginPage{Wrong: "This gateway is at " + s.public.String() + ": log in there. Your browser came by plain http, and would not keep the session."})
+		return
+	}
+	s.log.Info("somebody logged in to the dashboard", "actor", found.name, "role", found.role, "from", peerOf(c.Request.RemoteAddr))
+	s.setSession(c, found.newSession(time.Now()))
+	c.Redirect(http.StatusSeeOther, home)
 }
 
 // postLogout takes the session away from the browser. It stands before the guard: a
 // session that is over goes too.
 func (s *Server) postLogout(c *gin.Context) {
 	if s.guard.cross.Check(c.Request) != nil {
-		refuse(c, foreign.status, foreign.detail)
+		s.guard.refuse(c, foreign)
 		return
 	}
-	setSession(c.Writer, c.Request, "")
+	s.setSession(c, "")
 	c.Redirect(http.StatusSeeOther, home)
 }

@@ -17,7 +17,7 @@ type reloadedPage struct {
 // postReloadForm reloads as POST /admin/v1/reload does, and shows what came of it.
 func (s *Server) postReloadForm(c *gin.Context) {
 	switch {
-	case !operates(c):
+	case !s.guard.operates(c):
 		s.render(c, http.StatusForbidden, "reloaded", reloadedPage{Mistakes: []string{sentenceOf(readOnly.detail)}})
 		return
 	case s.reload == nil:

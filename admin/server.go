@@ -8,9 +8,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"captchagate/api"
 	"captchagate/control"
@@ -29,6 +32,8 @@ type Server struct {
 	reload  func(ctx context.Context, actor string) (Reloaded, error)
 	log     *slog.Logger
 	guard   *guard
+	public  *url.URL                 // where operators reach the listener; nil if nobody said
+	namings map[string]*rate.Limiter // by actor
 	live    *live
 	engine  *gin.Engine
 
@@ -65,8 +70,8 @@ type Views interface {
 // New returns the operators' API. reload loads the configuration again and
 // enters in the audit what came of it, in the name of actor, and is nil if
 // there is no file; metrics answers GET /metrics. cfg must be valid.
-func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context.Context, actor string) (Reloaded, error), metrics http.Handler, log *slog.Logger) *Server {
-	s := &Server{control: ctrl, views: views, reload: reload, log: log, guard: newGuard(cfg.Tokens), live: newLive(func() Status { return views.Status().whole() })}
+func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context.Context, actor string) (Reloaded, error), metrics http.Handler, log *slog.Logger, reg prometheus.Registerer) *Server {
+	s := &Server{control: ctrl, views: views, reload: reload, log: log, guard: newGuard(cfg.Tokens, newRefusals(log, reg)), public: cfg.public(), namings: newNamings(cfg.Tokens), live: newLive(func() Status { return views.Status().whole() })}
 	s.rendered.parts = map[string]renderedPart{}
 	ctrl.FollowAudit(func(e control.Entry) {
 		s.rendered.happened.Add(1)
@@ -90,9 +95,9 @@ func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context
 	v1.Match(readMethods, "/reverified", s.getReverified)
 	v1.Match(readMethods, "/sla", s.getSLA)
 	v1.POST("/who", s.postWho)
-	v1.PUT("/mode", operatorsOnly, s.putMode)
-	v1.POST("/reload", operatorsOnly, s.postReload)
-	v1.POST("/alarms/test", operatorsOnly, s.postAlarmsTest)
+	v1.PUT("/mode", s.guard.operatorsOnly, s.putMode)
+	v1.POST("/reload", s.guard.operatorsOnly, s.postReload)
+	v1.POST("/alarms/test", s.guard.operatorsOnly, s.postAlarmsTest)
 	return s
 }
 
@@ -145,7 +150,7 @@ func (s *Server) Handler() http.Handler { return s.engine }
 func (s *Server) guarded(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	c.Header("X-Content-Type-Options", "nosniff")
-	if c.Request.TLS != nil {
+	if s.secure(c.Request) {
 		c.Header("Strict-Transport-Security", "max-age=31536000")
 	}
 	if !api.Guard(c.Writer, c.FullPath(), s.log, c.Next) {

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"captchagate/admin"
 	"captchagate/api"
 	"captchagate/control"
@@ -54,20 +56,26 @@ type door struct {
 	broken   error         // what reading the reports comes to
 	noAlarms error         // what a test of the alarms comes to
 	log      bytes.Buffer
+	metrics  *prometheus.Registry
 }
 
 func build(t *testing.T, tokens []admin.Token) *door {
 	t.Helper()
+	return buildWith(t, admin.Config{Listen: "127.0.0.1:0", Tokens: tokens})
+}
+
+func buildWith(t *testing.T, cfg admin.Config) *door {
+	t.Helper()
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "gateway.db"), quiet)
 	must(t, err)
-	d := &door{reload: func(context.Context) error { return nil }, status: admin.Status{Mode: "normal", Script: admin.Script{State: admin.ScriptUp}, Store: admin.Store{Kind: "bolt", Healthy: true}}}
+	d := &door{metrics: prometheus.NewRegistry(), reload: func(context.Context) error { return nil }, status: admin.Status{Mode: "normal", Script: admin.Script{State: admin.ScriptUp}, Store: admin.Store{Kind: "bolt", Healthy: true}}}
 	d.control, err = control.New(t.Context(), s, []string{"login", "comment"}, quiet)
 	must(t, err)
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "captchagate_mode 1\n") })
-	d.server = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d,
+	d.server = admin.New(cfg, d.control, d,
 		func(ctx context.Context, _ string) (admin.Reloaded, error) {
 			return admin.Reloaded{Summary: "reloaded; changed: scenes"}, d.reload(ctx)
-		}, metrics, slog.New(slog.NewTextHandler(&d.log, nil)))
+		}, metrics, slog.New(slog.NewTextHandler(&d.log, nil)), d.metrics)
 	d.Handler = d.server.Handler()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -251,7 +259,7 @@ func TestReload_ReloadsOrSaysWhyNot(t *testing.T) {
 		t.Errorf("the detail is %q", p.Detail)
 	}
 
-	bare := admin.New(admin.Config{}, d.control, d, nil, http.NotFoundHandler(), quiet).Handler()
+	bare := admin.New(admin.Config{}, d.control, d, nil, http.NotFoundHandler(), quiet, prometheus.NewRegistry()).Handler()
 	r := httptest.NewRequest("POST", "http://127.0.0.1/admin/v1/reload", nil)
 	r.RemoteAddr = "127.0.0.1:1"
 	recorder := httptest.NewRecorder()

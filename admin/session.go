@@ -7,7 +7,10 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/gin-gonic/gin"
 )
 
 // sessionCookie is what a browser shows in place of the token.
@@ -69,13 +72,26 @@ func (g *guard) bySession(value string, now time.Time) (found *known, ends time.
 }
 
 // setSession gives a browser a session, or takes it away if value is "".
-func setSession(w http.ResponseWriter, r *http.Request, value string) {
+func (s *Server) setSession(c *gin.Context, value string) {
 	life := int(sessionLife / time.Second)
 	if value == "" {
 		life = -1
 	}
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure if there is TLS
+	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // Secure if there is TLS
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: life,
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.secure(c.Request),
 	})
+}
+
+// secure reports whether the browser is on TLS: with this listener, or with a proxy in
+// front of it, which public_url tells of. Who comes by another name, such as 127.0.0.1 on
+// the machine itself, comes without the proxy.
+func (s *Server) secure(r *http.Request) bool {
+	return r.TLS != nil || s.public != nil && s.public.Scheme == "https" && strings.EqualFold(strings.TrimSuffix(r.Host, ":443"), strings.TrimSuffix(s.public.Host, ":443"))
+}
+
+// lostCookie reports whether a browser takes no secure cookie, because it came to the
+// public address by plain http.
+func (s *Server) lostCookie(r *http.Request) bool {
+	return s.secure(r) && r.TLS == nil && strings.HasPrefix(r.Header.Get("Origin"), "http://")
 }

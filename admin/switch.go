@@ -90,7 +90,7 @@ func (s *Server) postMode(c *gin.Context) {
 	}
 	page := confirmPage{Form: form, Actor: change.Actor}
 	switch {
-	case !operates(c):
+	case !s.guard.operates(c):
 		page.Wrong = []string{sentenceOf(readOnly.detail)}
 		s.render(c, http.StatusForbidden, "confirm", page)
 	case mistakes != nil:

@@ -3,8 +3,10 @@ package admin
 import (
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/time/rate"
 
 	"captchagate/api"
 )
@@ -28,8 +30,27 @@ type whoBody struct {
 	Rest    api.Rest   `json:",embed"`
 }
 
+// Names are short, so that who may ask without end could find out by trying whose a name
+// is: each token has as many as a person asks for.
+const (
+	namingEvery = time.Second
+	maxNamings  = 30 // at once
+)
+
+func newNamings(tokens []Token) map[string]*rate.Limiter {
+	by := map[string]*rate.Limiter{demoActor: rate.NewLimiter(rate.Every(namingEvery), maxNamings)}
+	for _, token := range tokens {
+		by[token.Name] = rate.NewLimiter(rate.Every(namingEvery), maxNamings)
+	}
+	return by
+}
+
 // postWho says what a user is called in the log.
 func (s *Server) postWho(c *gin.Context) {
+	if !s.namings[actor(c)].Allow() {
+		s.guard.refuse(c, tooCurious)
+		return
+	}
 	var b whoBody
 	if !readBody(c, &b) {
 		return

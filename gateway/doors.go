@@ -56,7 +56,7 @@ func (g *Gateway) newAdmin() (*admin.Server, error) {
 	}
 	return admin.New(cfg, g.control,
 		&views{situation: g.situation, control: g.control, forced: g.forced, breaker: g.breaker, policy: g.policy, apps: g.apps, script: g.script, upstream: g.upstream, store: g.store, trouble: g.storeTrouble, incidents: g.incidents, history: g.history, queue: g.queue, levels: g.levels, names: g.names, alarms: g.alarms, group: g.group},
-		reload, promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.log), nil
+		reload, promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}), g.log, g.registry), nil
 }
 
 // PagePolicy is the Content-Security-Policy that a page needs, served from the

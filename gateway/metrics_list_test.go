@@ -59,6 +59,7 @@ var metricsOfTheContract = map[string]string{
 	"captchagate_store_kept_out_total":         "counter ",
 	"captchagate_drop_in_refused_total":        "counter code",
 	"captchagate_redis_failed_total":           "counter call",
+	"captchagate_admin_refused_total":          "counter reason",
 }
 
 // knownBefore are the values of labels whose words are known beforehand.
@@ -70,6 +71,7 @@ var knownBefore = map[string][]string{
 	"captchagate_fleet_instances view":                {"alive", "ill"},
 	"captchagate_shadow_total would":                  {"allow", "challenge", "deny"},
 	"captchagate_upstream_attempts_total outcome":     {"cancelled", "fault", "malicious", "misconfigured", "passed", "rejected", "throttled"},
+	"captchagate_admin_refused_total reason":          {"no_token", "not_from_here", "other_site", "too_many_wrong", "viewer", "who_rate", "wrong_token"},
 	"captchagate_budget_left kind":                    {"for", "total"},
 	"captchagate_budget_left scene":                   {"comment", "default", "login"},
 	"captchagate_decisions_total scene":               {"comment", "default", "login", "payment"},

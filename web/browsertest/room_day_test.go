@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/tracing"
 	"github.com/chromedp/chromedp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"captchagate/admin"
 	"captchagate/control"
@@ -217,7 +218,7 @@ func openDay(t *testing.T) *day {
 	}
 	d := &day{circuit: admin.Breaker{State: "closed", Since: time.Now()}}
 	d.happens = func() { switches.Audit(control.KindReload, "olga", "reloaded; nothing changed", nil) }
-	server := admin.New(admin.Config{}, switches, d, nil, http.NotFoundHandler(), log)
+	server := admin.New(admin.Config{}, switches, d, nil, http.NotFoundHandler(), log, prometheus.NewRegistry())
 	for n := range 64 {
 		switches.Audit(control.KindSwitch, "olga", fmt.Sprintf("forced degraded for the %dth time: the provider announced a short break", n), nil)
 	}
