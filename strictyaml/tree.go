@@ -62,6 +62,9 @@ func parse(text []byte, kind Kind) (_ *node, _ []complaint, torn bool) {
 		line := 1 + bytes.Count(text[:invalidAt(text)], []byte("\n"))
 		return nil, []complaint{{line, "yaml", "is not UTF-8 here; save the file as UTF-8"}}, false
 	}
+	if line := tooDeep(string(text)); line > 0 {
+		return nil, []complaint{{line, "yaml", fmt.Sprintf("is nested more than %d deep here, and nothing that is read here is; look at indentation and brackets", maxDepth)}}, false
+	}
 	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		if root, complaints := parseSections(text); len(complaints) > 0 {
