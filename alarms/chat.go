@@ -72,7 +72,10 @@ func (b body) text(now time.Time) string {
 	return text
 }
 
-// signDingTalk is the webhook's address with a time in milliseconds and its signature.
+// signDingTalk is the webhook's address with a time in milliseconds and its signature: of
+// the time, a line feed and the secret, under the secret, as the security settings of custom
+// robots have it (open.dingtalk.com, "customize robot security settings"). A time that is
+// more than an hour off is refused.
 func (c Config) signDingTalk(now time.Time) string {
 	u, err := url.Parse(c.Webhook)
 	if err != nil || c.Secret == "" {
@@ -86,7 +89,9 @@ func (c Config) signDingTalk(now time.Time) string {
 	return u.String()
 }
 
-// signFeishu adds a time in seconds and its signature, whose key is made of both.
+// signFeishu adds a time in seconds and its signature: of nothing, under a key that is the
+// time, a line feed and the secret (open.feishu.cn/document/client-docs/bot-v3/add-custom-bot,
+// "signature verification"). A time that is more than an hour off is refused.
 func (c Config) signFeishu(message object, now time.Time) object {
 	if c.Secret != "" {
 		at := strconv.FormatInt(now.Unix(), 10)

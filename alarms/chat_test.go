@@ -10,7 +10,11 @@ import (
 	"captchagate/alarms"
 )
 
-// What the chats get, literally: the bubble begins at 2000-01-01T00:00:00Z.
+// What the chats get, literally: the bubble begins at 2000-01-01T00:00:00Z. The signatures
+// are OpenSSL's:
+//
+//	printf '946684800000\nSEC-secret' | openssl dgst -sha256 -hmac SEC-secret -binary | base64
+//	openssl dgst -sha256 -mac HMAC -macopt hexkey:$(printf '946684800\nfeishu-secret' | xxd -p) -binary </dev/null | base64
 func TestChats_GetTheirOwnForm(t *testing.T) {
 	const address = "https://chat.example/hook?key=k"
 	for name, tt := range map[string]struct {

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
 	"captchagate/certs"
 	"captchagate/config"
 	"captchagate/control"
@@ -100,6 +103,16 @@ func (g *Gateway) tellExpiry(look *certificateLook) {
 	}
 	look.doubted = now
 	g.unfolded.Warn(doubt, "section", look.section, "expires", look.server.InUse().Expires.UTC().Format(time.RFC3339))
+}
+
+// registerMetrics has Prometheus know too: 0 also for a listener in the clear.
+func (c certificates) registerMetrics(reg prometheus.Registerer) {
+	for section, server := range map[string]*certs.Server{"tls": c.public, "admin.tls": c.operators} {
+		promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "captchagate_certificate_expires_soon", Help: "1 while the certificate of a listener expires soon, or has; the log says when.",
+			ConstLabels: prometheus.Labels{"section": section},
+		}, func() float64 { return truth(server != nil && server.InUse().Doubt(time.Now()) != "") })
+	}
 }
 
 // rereadCertificates has a reload read the files too. What is wrong with them it has said

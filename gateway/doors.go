@@ -37,6 +37,7 @@ func (g *Gateway) newDoors(ctx context.Context) (err error) {
 	if g.certificates, err = newCertificates(g.cfg); err != nil {
 		return err
 	}
+	g.certificates.registerMetrics(g.registry)
 	g.admin, err = g.newAdmin()
 	return err
 }

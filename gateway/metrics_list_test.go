@@ -60,6 +60,7 @@ var metricsOfTheContract = map[string]string{
 	"captchagate_drop_in_refused_total":        "counter code",
 	"captchagate_redis_failed_total":           "counter call",
 	"captchagate_admin_refused_total":          "counter reason",
+	"captchagate_certificate_expires_soon":     "gauge section",
 }
 
 // knownBefore are the values of labels whose words are known beforehand.
@@ -69,6 +70,7 @@ var knownBefore = map[string][]string{
 	"captchagate_sla_minutes_total result":            {"available", "unavailable", "unseen"},
 	"captchagate_alarms_total kind":                   {"budget_spent", "fleet_trouble", "misconfigured", "opened", "pages_failing", "recovered", "script_down", "script_up", "sla_claim", "store_trouble", "suspect", "switched"},
 	"captchagate_fleet_instances view":                {"alive", "ill"},
+	"captchagate_certificate_expires_soon section":    {"admin.tls", "tls"},
 	"captchagate_shadow_total would":                  {"allow", "challenge", "deny"},
 	"captchagate_upstream_attempts_total outcome":     {"cancelled", "fault", "malicious", "misconfigured", "passed", "rejected", "throttled"},
 	"captchagate_admin_refused_total reason":          {"no_token", "not_from_here", "other_site", "too_many_wrong", "viewer", "who_rate", "wrong_token"},

@@ -6,6 +6,7 @@ import (
 
 	"captchagate/config"
 	"captchagate/policy"
+	"captchagate/public"
 	"captchagate/trace"
 )
 
@@ -27,7 +28,12 @@ func traced(lines slog.Handler, cfg config.Config) slog.Handler {
 }
 
 // decider is who decides about users.
-func (g *Gateway) decider() policyWithTraces { return policyWithTraces{g.policy} }
+func (g *Gateway) decider() public.Decider {
+	if g.traces == nil {
+		return g.policy
+	}
+	return policyWithTraces{g.policy}
+}
 
 // policyWithTraces tells the trace of a request what was decided about its user.
 type policyWithTraces struct{ *policy.Policy }

@@ -33,7 +33,7 @@ func (t *Tracer) serve(next http.Handler, w http.ResponseWriter, r *http.Request
 		next.ServeHTTP(w, r.WithContext(passing(r.Context(), parent)))
 		return
 	}
-	ctx, span := t.tracer.Start(t.caller(r), knownMethod(r.Method)+" "+r.URL.Path, trace.WithSpanKind(trace.SpanKindServer))
+	ctx, span := t.tracer.Start(t.caller(r), knownMethod(r.Method)+" "+r.URL.Path, asServer...)
 	if !span.IsRecording() {
 		next.ServeHTTP(w, r)
 		return
@@ -42,6 +42,8 @@ func (t *Tracer) serve(next http.Handler, w http.ResponseWriter, r *http.Request
 	defer answer.tell(span, r)
 	next.ServeHTTP(answer, r.WithContext(ctx))
 }
+
+var asServer = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
 
 // caller returns the context of the request with its caller's span, if it has one. A
 // tracestate goes no further, into no span and to no other company: it may hold anything.

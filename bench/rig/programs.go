@@ -65,6 +65,12 @@ func (r *Rig) StartGateway(ctx context.Context, program, api string, more ...str
 	return p, err
 }
 
+// StartTraced runs ours as StartGateway does, sending traces to a collector at the address.
+func (r *Rig) StartTraced(ctx context.Context, api, collector string) (*Process, error) {
+	rest := fmt.Sprintf("telemetry: {otlp_endpoint: \"http://%s\"}\n", collector)
+	return r.startOurs(ctx, Gateway, api, "token_file: "+r.name(Gateway)+".token", rest, nil)
+}
+
 // StartFleet runs ours as StartGateway does, as one of three instances of a fleet. The
 // others have nothing to do but to beat. Their Redis, which is found on PATH, is the
 // fleet's own.

@@ -1,7 +1,7 @@
 // Command compare measures captchagate against the gateway that somebody writes
 // in an afternoon, side by side on this machine: CPU, throughput, latency,
 // connections (P1 to P3), and degraded answers against a handler that returns a
-// constant (P5), and our doors for backends against each other (P6). Rounds of both
+// constant (P5), our doors for backends against each other (P6), and traces on against off (P7). Rounds of both
 // alternate, so that noise meets both alike.
 //
 // Run it in the folder bench: go run ./cmd/compare. With --fleet it compares captchagate
@@ -36,7 +36,7 @@ func main() {
 	flag.StringVar(&o.product, "product", "..", "folder of the product's module")
 	flag.IntVar(&o.rounds, "rounds", 4, "rounds of each side")
 	flag.DurationVar(&o.length, "round", 3*time.Second, "length of a round")
-	flag.StringVar(&o.only, "only", "", "letters of the parts to run: s simulator, l light API, o one connection, m many connections, d degraded, b the other doors for backends; empty = all")
+	flag.StringVar(&o.only, "only", "", "letters of the parts to run: s simulator, l light API, o one connection, m many connections, d degraded, b the other doors for backends, t traces; empty = all")
 	flag.BoolVar(&o.fleet, "fleet", false, "compare ours as one of three instances of a fleet against ours alone; redis-server must be on PATH")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of ours under the load of P1 to this file, and measure nothing")
 	flag.IntVar(&o.conns, "conns", busy, "connections of the load that is profiled")

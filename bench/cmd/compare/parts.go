@@ -32,6 +32,7 @@ var parts = []part{
 	{'m', "256 connections, API of 5 ms", true, manyConnections},
 	{'d', "degraded answers", false, degraded},
 	{'b', "the other doors for backends", false, otherDoors},
+	{'t', "traces", false, traces},
 }
 
 // both starts an API and the two that are compared over it: ours and the 60 lines, or
