@@ -38,7 +38,7 @@ func TestRoom_OneGateway(t *testing.T) {
 			t.Errorf("the browser complains: %q", bad)
 		}
 	})
-	run("it is live", func(t *testing.T) {
+	run("it is live", func(*testing.T) {
 		p.tells("All is well", "verified")
 		p.waits(`document.querySelector("#line").textContent === "Live."`)
 		p.shown(axe, "normal")
