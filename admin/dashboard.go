@@ -30,6 +30,12 @@ type board struct {
 	Past    []watch.Incident
 }
 
+// youngFor is for how long what users get changes with every second after a change.
+const youngFor = 20 * time.Second
+
+// Young reports whether the state has only begun.
+func (b board) Young() bool { return b.Now.Sub(b.Head.counts()) < youngFor }
+
 // boardNow is how things are.
 func (s *Server) boardNow(ctx context.Context) board {
 	b := board{Now: time.Now(), Status: s.views.Status().whole(), Past: s.views.Incidents(shownIncidents)}

@@ -152,7 +152,7 @@ func partOf(n, of uint32) string {
 }
 
 // wholePercent never rounds up to all nor down to none.
-func wholePercent(n, of uint32) string {
+func wholePercent[T uint32 | int64](n, of T) string {
 	const gap = "\u202f%"
 	switch v := 100 * float64(n) / float64(of); {
 	case n < of && v > 99:

@@ -114,7 +114,7 @@ func sharesOf(scenes []watch.SceneCount) []share {
 	shares = slices.DeleteFunc(shares, func(s share) bool { return s.Count == 0 })
 	slices.SortStableFunc(shares, func(a, b share) int { return int(b.Count - a.Count) })
 	for i := range shares {
-		shares[i].Share = chart.Percent(100 * float64(shares[i].Count) / float64(sum))
+		shares[i].Share = wholePercent(shares[i].Count, sum)
 	}
 	return shares
 }

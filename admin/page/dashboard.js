@@ -153,7 +153,7 @@
   addEventListener("pageshow", (e) => { if (e.persisted) comeBack(); });
 
   // Nobody sees a hidden page, but its title.
-  const pace = () => (document.hidden ? 60000 : lost ? 1000 : 5000);
+  const pace = () => (document.hidden ? 60000 : lost || "young" in $("#head").dataset ? 1000 : 5000);
   setInterval(() => {
     const slept = Date.now() - ticked > 20000;
     ticked = Date.now();

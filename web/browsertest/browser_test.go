@@ -266,15 +266,13 @@ func (p *page) waits(expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	look := time.NewTicker(20 * time.Millisecond)
-	defer look.Stop()
-	for {
+	for pause := 10 * time.Millisecond; ; pause = min(pause*5/4, 200*time.Millisecond) { // looking takes the machine's time
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
 		if err == nil && ok {
 			return
 		}
 		select {
-		case <-look.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
 			p.t.Fatalf("waited in vain for %s (last: %v); the page: %v, complaints %q", expression, err, p.text(), p.complaints())
 		}

@@ -1,28 +1,27 @@
 package browsertest_test
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
 	"captchagate/simulator"
 )
 
-// O3. One gateway, one tab: somebody logs in, forces, and sees an outage come and go.
+// O3. One gateway, one tab: somebody logs in, forces, sees it start again, and a wrong key.
 func TestRoom_OneGateway(t *testing.T) {
 	t.Parallel()
 	axe := axeCore(t)
 	b, h := openBrowser(t), openHouse(t, nil)
 	p := b.tab(t, &site{t: t})
 	p.looks(1280, "light")
-
-	run := func(name string, f func(t *testing.T)) {
-		t.Helper()
-		if !t.Run(name, func(t *testing.T) { p.goesOn(t); f(t) }) {
-			t.FailNow() // what follows begins where this should have ended
-		}
-	}
+	run := func(name string, f func(t *testing.T)) { p.step(t, name, f) }
 	run("ten wrong tokens in a row, and then the right one", func(t *testing.T) {
 		p.visit(h.room + "/")
 		p.types("#token", "a wrong token")
@@ -48,36 +47,8 @@ func TestRoom_OneGateway(t *testing.T) {
 		p.tells("Operator olga switched verification off", "the provider announced a short break", "% challenge")
 		p.waits(`document.querySelector("#in-force").textContent.includes("degraded (as if the API were down), by olga, until")`)
 		p.shown(axe, "forced-degraded")
-		p.force("degraded", "2s", "it is over soon")
+		p.force("degraded", "1s", "it is over soon")
 		p.tells("All is well") // by itself
-	})
-	run("an outage as it happens, somebody typing meanwhile", func(t *testing.T) {
-		p.do(`window.kept = true`)
-		p.types("#switch [name=reason]", "half a rea")
-		h.breaks(simulator.InternalError)
-		p.tells("Captcha API down since", "% challenge", "Next probe")
-		p.waits(`document.querySelector("#told").textContent.includes("Captcha API down since")`)
-		if got := eval[string](p, `[window.kept, document.activeElement.name, document.activeElement.value].join()`); got != "true,reason,half a rea" {
-			t.Errorf("who typed has %q", got)
-		}
-		p.do(`document.querySelector("#switch [name=reason]").value = ""`)
-		p.waits(`document.querySelector("#charts .shade.outage")`)
-		p.shown(axe, "outage")
-	})
-	run("forced normal, while it is away", func(*testing.T) {
-		p.force("normal", "10m", "no risk for the sale")
-		p.tells("Captcha API down since", "forces normal (API only; else denied)", "% denied", "degraded while the API is away")
-		p.shown(axe, "forced-normal-in-an-outage")
-		p.force("auto", "", "the sale is over")
-		p.tells("Outage")
-	})
-	run("users return", func(*testing.T) {
-		h.few.Store(true) // so that it takes its time
-		h.sim.ClearFault()
-		p.tells("Recovering", "users are verified already")
-		p.shown(axe, "recovering")
-		h.few.Store(false)
-		p.tells("All is well", "the last incident ended")
 	})
 	run("a restart", func(t *testing.T) {
 		p.do(`window.kept = true`)
@@ -110,6 +81,65 @@ func TestRoom_OneGateway(t *testing.T) {
 	})
 }
 
+// O3. One gateway, one tab: somebody sees an outage come and go.
+func TestRoom_AnOutage(t *testing.T) {
+	t.Parallel()
+	axe := axeCore(t)
+	b, h := openBrowser(t), openHouse(t, nil)
+	p := b.tab(t, &site{t: t})
+	p.looks(1280, "light")
+	p.enters(h, operatorToken)
+	p.tells("All is well", "verified")
+	run := func(name string, f func(t *testing.T)) { p.step(t, name, f) }
+	run("an outage as it happens, somebody typing meanwhile", func(t *testing.T) {
+		p.do(`window.kept = true`)
+		p.types("#switch [name=reason]", "half a rea")
+		h.breaks(simulator.InternalError)
+		p.tells("Captcha API down since", "% challenge", "Next probe")
+		p.waits(`document.querySelector("#told").textContent.includes("Captcha API down since")`)
+		if got := eval[string](p, `[window.kept, document.activeElement.name, document.activeElement.value].join()`); got != "true,reason,half a rea" {
+			t.Errorf("who typed has %q", got)
+		}
+		p.do(`document.querySelector("#switch [name=reason]").value = ""`)
+		p.waits(`document.querySelector("#charts .shade.outage")`)
+		p.shown(axe, "outage")
+	})
+	run("forced normal, while it is away", func(*testing.T) {
+		p.force("normal", "10m", "no risk for the sale")
+		p.tells("Captcha API down since", "forces normal (API only; else denied)", "% denied", "degraded while the API is away")
+		p.shown(axe, "forced-normal-in-an-outage")
+		p.force("auto", "", "the sale is over")
+		p.tells("Outage")
+	})
+	run("users return", func(*testing.T) {
+		h.few.Store(true) // so that it takes its time
+		h.sim.ClearFault()
+		p.tells("Recovering", "users are verified already")
+		p.shown(axe, "recovering")
+		h.few.Store(false)
+		p.tells("All is well", "the last incident ended")
+	})
+	run("its story, of one screen and one sheet", func(t *testing.T) {
+		p.clicks(`document.querySelector("#incidents a")`)
+		p.waits(`document.querySelector("h1")?.textContent.startsWith("Captcha incident of")`)
+		p.accessible(axe)
+		p.fitsOneSheet("incident")
+		for _, width := range []int64{1280, 390} {
+			p.looks(width, "dark")
+			p.shoots(fmt.Sprintf("incident-%d-dark", width))
+			p.looks(width, "light")
+			p.shoots(fmt.Sprintf("incident-%d-light", width))
+			if eval[bool](p, `document.documentElement.scrollWidth > innerWidth`) {
+				t.Errorf("wider than %d pixels", width)
+			}
+		}
+		p.looks(1280, "light")
+		if high := eval[float64](p, `document.documentElement.scrollHeight`); high > 800 {
+			t.Errorf("it is %.0f pixels high, of 800", high)
+		}
+	})
+}
+
 // F2. Three instances, of which one is cut off from the API, and then all from Redis.
 func TestRoom_ThreeInstances(t *testing.T) {
 	t.Parallel()
@@ -138,6 +168,27 @@ func TestRoom_ThreeInstances(t *testing.T) {
 	p.tells("All is well")
 	if bad := p.complaints("401"); len(bad) > 0 {
 		t.Errorf("the browser complains: %q", bad)
+	}
+}
+
+// step is one of a story: what follows it begins where it should have ended.
+func (p *page) step(t *testing.T, name string, f func(t *testing.T)) {
+	t.Helper()
+	if !t.Run(name, func(t *testing.T) { p.goesOn(t); f(t) }) {
+		t.FailNow()
+	}
+}
+
+// fitsOneSheet looks how a page is printed.
+func (p *page) fitsOneSheet(name string) {
+	p.t.Helper()
+	printed, err := chromedp.Call(p.ctx, cdppage.PrintToPDF, cdppage.PrintToPDFParams{PaperWidth: 8.27, PaperHeight: 11.69})
+	p.must(err)
+	if sheets := bytes.Count(printed.Data, []byte("/Type /Page\n")); sheets != 1 {
+		p.t.Errorf("%s: it is printed on %d sheets", name, sheets)
+	}
+	if *shots != "" {
+		p.must(os.WriteFile(filepath.Join(*shots, name+".pdf"), printed.Data, 0o600))
 	}
 }
 

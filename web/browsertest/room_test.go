@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -77,6 +78,7 @@ func openFleet(t *testing.T, n int) (redis *redistest.Server, houses []*house) {
 	for range n {
 		houses = append(houses, openHouse(t, func(c *config.Config) {
 			c.Store.Redis, c.Store.Secret = store.Redis{redis.URL()}, "the secret of one fleet"
+			c.Store.Patience = 10 // two seconds, after which Redis is seen to be away
 			c.Challenge.Secret = []string{"the challenge's secret, of one fleet"}
 		}))
 	}
@@ -148,6 +150,7 @@ func (h *house) users(ctx context.Context) {
 		r.Header.Set("Content-Type", "application/json")
 		waiting.Go(func() {
 			if answer, err := http.DefaultClient.Do(r); err == nil {
+				_, _ = io.Copy(io.Discard, answer.Body) // the connection is used again
 				_ = answer.Body.Close()
 			}
 		})
