@@ -37,6 +37,9 @@ type object = map[string]any
 // posted is what is sent now under a key.
 func (c Config) posted(b body, key string, now time.Time) post {
 	p := post{address: c.Webhook}
+	if c.Format == WeCom || c.Format == DingTalk || c.Format == Feishu {
+		b.Summary = plainly.Replace(b.Summary)
+	}
 	switch c.Format {
 	case WeCom:
 		p.body = encode(object{"msgtype": "text", "text": object{"content": b.text(now)}})
@@ -53,6 +56,10 @@ func (c Config) posted(b body, key string, now time.Time) post {
 	}
 	return p
 }
+
+// plainly writes out what chats without a way to escape make mentions and links of, such as
+// <at user_id="all"> or [text](address): a reason that an operator gave calls nobody.
+var plainly = strings.NewReplacer("<", "＜", ">", "＞", "@", "＠", "](", "] (")
 
 // slackEscapes are the three characters by which Slack marks links and mentions.
 var slackEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")

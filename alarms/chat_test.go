@@ -22,16 +22,16 @@ func TestChats_GetTheirOwnForm(t *testing.T) {
 		url, body string
 	}{
 		"wecom": {alarms.Config{Webhook: address, Format: alarms.WeCom}, address,
-			`{"msgtype":"text","text":{"content":"a <b> & \"c\"\nhttps://gateway.example/"}}`},
+			`{"msgtype":"text","text":{"content":"a ＜b＞ & \"c\"\nhttps://gateway.example/"}}`},
 		"dingtalk": {alarms.Config{Webhook: address, Format: alarms.DingTalk}, address,
-			`{"msgtype":"text","text":{"content":"a <b> & \"c\"\nhttps://gateway.example/"}}`},
+			`{"msgtype":"text","text":{"content":"a ＜b＞ & \"c\"\nhttps://gateway.example/"}}`},
 		"dingtalk signed": {alarms.Config{Webhook: address, Format: alarms.DingTalk, Secret: "SEC-secret"},
 			address + "&sign=fCqNxfZubqCaanB5lepCHwbHF4%2Bm5X1SJbedoAryP98%3D&timestamp=946684800000",
-			`{"msgtype":"text","text":{"content":"a <b> & \"c\"\nhttps://gateway.example/"}}`},
+			`{"msgtype":"text","text":{"content":"a ＜b＞ & \"c\"\nhttps://gateway.example/"}}`},
 		"feishu": {alarms.Config{Webhook: address, Format: alarms.Feishu}, address,
-			`{"content":{"text":"a <b> & \"c\"\nhttps://gateway.example/"},"msg_type":"text"}`},
+			`{"content":{"text":"a ＜b＞ & \"c\"\nhttps://gateway.example/"},"msg_type":"text"}`},
 		"feishu signed": {alarms.Config{Webhook: address, Format: alarms.Feishu, Secret: "feishu-secret"}, address,
-			`{"content":{"text":"a <b> & \"c\"\nhttps://gateway.example/"},"msg_type":"text","sign":"y+6r9X3lTYSNn7WmSJEk0lbGCsZi57m4dwYkUA/xMV4=","timestamp":"946684800"}`},
+			`{"content":{"text":"a ＜b＞ & \"c\"\nhttps://gateway.example/"},"msg_type":"text","sign":"y+6r9X3lTYSNn7WmSJEk0lbGCsZi57m4dwYkUA/xMV4=","timestamp":"946684800"}`},
 		"slack": {alarms.Config{Webhook: address, Format: alarms.Slack}, address,
 			`{"text":"a &lt;b&gt; &amp; \"c\"\nhttps://gateway.example/"}`},
 	} {
@@ -47,6 +47,30 @@ func TestChats_GetTheirOwnForm(t *testing.T) {
 					t.Errorf("headers %v", got[0].header)
 				}
 			})
+		})
+	}
+}
+
+// A reason is an operator's own words, and calls nobody in any chat: no mark of a mention or
+// of a link is left in it. The gateway's own address stays a link.
+func TestChats_MakeNoMentionsOfReasons(t *testing.T) {
+	const reason = `drill <at user_id="all">all</at> <!channel> <@U1> @all @channel [look](https://evil.example)`
+	for _, format := range []string{alarms.WeCom, alarms.DingTalk, alarms.Feishu, alarms.Slack} {
+		inPost(t, alarms.Config{Webhook: "https://chat.example/hook", Format: format}, func(p *post) {
+			p.Raise(alarms.Switched, "", reason, nil)
+			pass(time.Minute)
+			got := p.hook.deliveries()
+			if len(got) != 1 || !strings.Contains(got[0].body, `\nhttps://gateway.example/"`) {
+				t.Fatalf("%s: %+v", format, got)
+			}
+			for _, mark := range []string{"<at", "<!", "<@", "</", "@all", "]("} {
+				if format == alarms.Slack && (mark == "@all" || mark == "](") {
+					continue // Slack marks by <> alone
+				}
+				if strings.Contains(got[0].body, mark) {
+					t.Errorf("%s is left with %s: %s", format, mark, got[0].body)
+				}
+			}
 		})
 	}
 }
