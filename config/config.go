@@ -195,7 +195,7 @@ func parse(path string, text []byte, environ []string) (Config, error) {
 	if err := doc.Err(); err != nil {
 		return Config{}, err
 	}
-	doc.Judge(errors.Join(doc.Doubts(), c.doubts()))
+	doc.Judge(errors.Join(doc.Doubts(), c.doubts(), c.openSecrets(doc, path)))
 	c.warnings, c.sections, c.keySources = doc.Mistakes(), doc.Keys(), keySourcesOf(c, doc, env)
 	return c, nil
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -153,11 +154,27 @@ func TestSample_EveryOneLoads(t *testing.T) {
 			continue // not a whole configuration: it has no app
 		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			if _, err := config.Load(path, slices.Concat(productionEnvironment, fleetEnvironment, demoEnvironment)); err != nil {
+			if _, err := config.Load(withSecrets(t, path), slices.Concat(productionEnvironment, fleetEnvironment, demoEnvironment)); err != nil {
 				t.Error(err)
 			}
 		})
 	}
+}
+
+// withSecrets is a copy of a sample whose files in /run/secrets are there.
+func withSecrets(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for _, name := range regexp.MustCompile(`/run/secrets/(\w+)`).FindAllStringSubmatch(string(text), -1) {
+		if err := os.WriteFile(filepath.Join(folder, name[1]), []byte("secret-of-"+name[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return write(t, strings.ReplaceAll(string(text), "/run/secrets", folder))
 }
 
 func TestYAML_LoadsToTheSameConfiguration(t *testing.T) {

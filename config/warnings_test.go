@@ -87,7 +87,7 @@ func TestWarnings_NameWhatIsOddAndWhere(t *testing.T) {
 
 // What is usual is not odd: no samples, no loopback, no address that is off.
 func TestWarnings_AreSilentAboutWhatIsUsual(t *testing.T) {
-	paths := map[string]string{"sample": "../configs/gateway.yaml", "production": "../configs/production.yaml", "demo": "../configs/demo.yaml"}
+	paths := map[string]string{"sample": "../configs/gateway.yaml", "production": "../configs/production.yaml", "fleet": "../configs/fleet.yaml", "demo": "../configs/demo.yaml"}
 	for name, text := range map[string]string{
 		"localhost":   "upstream: {endpoint: \"http://localhost:8082\", apps: [{captcha_app_id: 1, app_secret_key: app-secret-key}]}\n",
 		"IPv6":        "upstream: {endpoint: \"http://[::1]:8082\", apps: [{captcha_app_id: 1, app_secret_key: app-secret-key}]}\n",
@@ -98,7 +98,7 @@ func TestWarnings_AreSilentAboutWhatIsUsual(t *testing.T) {
 	}
 	for name, path := range paths {
 		t.Run(name, func(t *testing.T) {
-			env := slices.Concat(productionEnvironment, demoEnvironment)
+			env := slices.Concat(productionEnvironment, fleetEnvironment, demoEnvironment)
 			c, err := config.Load(path, env)
 			if err != nil {
 				t.Fatal(err)
