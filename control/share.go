@@ -29,6 +29,25 @@ func (c *Control) Current(offset time.Duration) (version uint64, name string, te
 	return s.Version, s.Name, text
 }
 
+// Held is the version of what is forced, and its name; zero and "" before the first change.
+func (c *Control) Held() (version uint64, name string) {
+	s := c.state.Load()
+	return s.Version, s.Name
+}
+
+// Made reports whether a text is what Current returns with that version and name: an old
+// text is not taken for a new one. It is an error if the text cannot be read.
+func Made(text []byte, version uint64, name string) (bool, error) {
+	var s struct {
+		Version uint64
+		Name    string
+	}
+	if err := json.Unmarshal(text, &s); err != nil {
+		return false, fmt.Errorf("control: the switch of another instance cannot be read: %w", err)
+	}
+	return s.Version > 0 && s.Version == version && s.Name == name, nil
+}
+
 // Adopt puts in force what another instance's Current returned, if it is newer than
 // what holds here. It holds even where the store takes no writes: the others go by it.
 func (c *Control) Adopt(ctx context.Context, text []byte, offset time.Duration) error {
@@ -124,7 +143,7 @@ func (c *Control) Merge(ctx context.Context, texts [][]byte, offset time.Duratio
 	}
 	for _, text := range texts {
 		e := decode(time.Time{}, text)
-		if e.name == "" || c.names[e.name] {
+		if e.name == "" || e.Kind == "" || c.names[e.name] { // a switch has a name too, and no kind
 			continue
 		}
 		var told struct{ At time.Time }

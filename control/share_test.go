@@ -84,6 +84,43 @@ func TestControl_ANewInstanceSwitchesAll(t *testing.T) {
 	})
 }
 
+// A text is taken for the change as which it was told only, and never for one of the audit
+// (F1).
+func TestControl_KnowsAsWhichChangeATextWasTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := start(t, t.TempDir()+"/a.db", scenes...)
+		_, _, none := a.Current(0)
+		var entry []byte
+		a.Share(func(told []byte) { entry = told }, func() time.Duration { return 0 })
+		must(t, a.Set(t.Context(), control.Change{Mode: control.Degraded, Reason: "API down", Actor: "ops"}))
+		version, name, text := a.Current(0)
+		for _, told := range []struct {
+			text    []byte
+			version uint64
+			name    string
+			made    bool
+		}{
+			{text, version, name, true}, {text, version + 1, name, false}, {text, version, "ff", false}, {text, 0, "", false},
+			{none, 0, "", false}, {entry, 0, form(t, entry).(map[string]any)["name"].(string), false},
+		} {
+			if made, err := control.Made(told.text, told.version, told.name); err != nil || made != told.made {
+				t.Errorf("%d %q: %v %v", told.version, told.name, made, err)
+			}
+		}
+		if made, err := control.Made([]byte("{"), version, name); err == nil || made {
+			t.Error("what cannot be read was told as something")
+		}
+		before, err := a.AuditEntries(t.Context(), time.Time{}, 10)
+		must(t, err)
+		must(t, a.Merge(t.Context(), [][]byte{text}, 0))
+		synctest.Wait()
+		if after, err := a.AuditEntries(t.Context(), time.Time{}, 10); err != nil || len(after) != len(before) {
+			t.Errorf("a switch was entered as what operators did: %+v %v", after, err)
+		}
+		a.end()
+	})
+}
+
 // What one instance tells for all is in the audit of each, once, also if another one
 // reads all the fleet's news again after a restart.
 func TestControl_AuditsForAll(t *testing.T) {

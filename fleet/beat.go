@@ -86,7 +86,7 @@ func (b *board) learn(now int64, r Report) {
 		b.answered, b.spared = 0, false
 		b.illSet = map[string]int64{}
 	}
-	if !plausible(b.register, now) {
+	if !plausible(b.register, now) || b.register.Is(r.Void) {
 		b.register = Register{}
 	}
 	if r.Switch.Body != nil && plausible(r.Switch, now) && r.Switch.Newer(b.register) {
@@ -95,7 +95,8 @@ func (b *board) learn(now int64, r Report) {
 }
 
 // mostAhead is how far a version, which is a time in milliseconds or a little more, may be
-// ahead: one that somebody wrote who is no instance must not hold for ever.
+// ahead: one that somebody wrote who is no instance must not hold for ever, also where those
+// who could find it void are all of the last release.
 const mostAhead = int64(time.Minute / time.Millisecond)
 
 func plausible(r Register, now int64) bool { return r.Version <= uint64(now+mostAhead) }

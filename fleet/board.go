@@ -67,6 +67,7 @@ type Report struct {
 	Known  Circuit // that it saw last, if the board has lost its own
 	Gen    int64   // that it saw last
 	Switch Register
+	Void   Register // was on the board and is no instance's: it goes, if it is there still
 	News   [Kinds]News
 
 	Rules Rules
@@ -114,6 +115,9 @@ type Register struct {
 func (r Register) Newer(other Register) bool {
 	return r.Version > other.Version || r.Version == other.Version && r.ID > other.ID
 }
+
+// Is reports whether both are of one version and name.
+func (r Register) Is(other Register) bool { return r.Version == other.Version && r.ID == other.ID }
 
 // A Kind is a sort of news.
 type Kind int

@@ -38,7 +38,7 @@ func (m *Member) exchange(ctx context.Context, wants bool) (View, error) {
 	}
 	m.ended = Ended{}
 	m.arrived(r)
-	m.heed(v, began)
+	m.heed(r, v, began)
 	return v, nil
 }
 
@@ -63,7 +63,7 @@ func (m *Member) report(wants bool) Report {
 		r.Known.Outage += passed
 	}
 	if m.register != nil {
-		r.Switch = m.register.Current(m.offset)
+		r.Switch, r.Void = m.register.Current(m.offset), m.void
 		if on := m.view.Switch; m.heard.IsZero() || !r.Switch.Newer(on) {
 			r.Switch.Body = nil // its times would be wrong, or the board has it
 		}
@@ -77,10 +77,11 @@ func (m *Member) report(wants bool) Report {
 	return r
 }
 
-// arrived notes that the news of a report are on the board.
+// arrived notes that what a report brings is on the board.
 func (m *Member) arrived(r Report) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.void = Register{}
 	for kind := range r.News {
 		m.news[kind].arrived(len(r.News[kind].Entries))
 	}
@@ -97,8 +98,8 @@ func (m *Member) missed(err error) {
 	}
 }
 
-// heed puts in force what a beat brought.
-func (m *Member) heed(v View, began time.Time) {
+// heed puts in force what a beat with that report brought.
+func (m *Member) heed(r Report, v View, began time.Time) {
 	n := m.note(v, began)
 	if n.back {
 		m.log.Info("the fleet is reached", "alive", v.Alive, "circuit", v.Circuit.State.String())
@@ -109,7 +110,7 @@ func (m *Member) heed(v View, began time.Time) {
 	if n.follows {
 		m.instance.Follow(v.Circuit, why(v))
 	}
-	m.handOn(v, n.offset)
+	m.handOn(r, v, n.offset)
 }
 
 // A notice is what is new in a view.
@@ -128,6 +129,9 @@ func (m *Member) note(v View, began time.Time) (n notice) {
 	n.anew, n.back = m.view.Gen != v.Gen, !m.up
 	m.offset = m.clock.learn(v.Now, began, time.Now())
 	n.offset = m.offset
+	if !n.anew && m.view.Switch.Newer(v.Switch) { // it only ever becomes newer
+		m.meddled = time.Now()
+	}
 	if n.anew {
 		m.reborn = time.Now()
 		for kind := range v.News {
@@ -146,14 +150,26 @@ func (m *Member) note(v View, began time.Time) (n notice) {
 }
 
 // handOn gives what a beat brought to those whom it is for.
-func (m *Member) handOn(v View, offset time.Duration) {
-	if m.register != nil && v.Switch.Body != nil {
-		m.register.Adopt(v.Switch, offset)
+func (m *Member) handOn(r Report, v View, offset time.Duration) {
+	if m.register != nil && v.Switch.Newer(r.Switch) && !m.register.Adopt(v.Switch, offset) {
+		m.refuse(v.Switch)
 	}
 	for kind, tail := range m.tails {
 		if tail != nil && len(v.News[kind].Entries) > 0 {
 			tail(v.News[kind].Entries, offset)
 		}
+	}
+}
+
+// refuse has the next beat clear the board of what no instance wrote, and write there what
+// this one knows. That beat is made at once, unless somebody goes on writing.
+func (m *Member) refuse(forged Register) {
+	m.mu.Lock()
+	again := time.Since(m.meddled) < beatEvery
+	m.void, m.view.Switch, m.meddled = forged, Register{}, time.Now()
+	m.mu.Unlock()
+	if !again {
+		m.Wake()
 	}
 }
 

@@ -80,6 +80,8 @@ type Member struct {
 	complained bool
 	offset     time.Duration
 	followed   Circuit
+	void       Register  // was on the board, and is no instance's
+	meddled    time.Time // when that was last so; zero for never
 }
 
 // A turnstile lets one through at a time, as a sync.Mutex does: it is a channel because
@@ -94,8 +96,10 @@ func (t turnstile) unlock() { <-t }
 type Switch interface {
 	// Current is what holds here. Its times are by this host's clock plus offset.
 	Current(offset time.Duration) Register
-	// Adopt puts in force what holds in the fleet, with times of the same kind.
-	Adopt(r Register, offset time.Duration)
+	// Adopt puts in force what holds in the fleet, with times of the same kind, if it is
+	// newer than what holds here. It returns false, and does nothing, if no instance of
+	// the fleet wrote that as this version.
+	Adopt(r Register, offset time.Duration) (written bool)
 }
 
 // A Tail is told news of others, each at least once.
@@ -205,6 +209,14 @@ func (m *Member) Offset() (time.Duration, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.offset, !m.heard.IsZero()
+}
+
+// Meddled is when the switch on the board was last found to be one that no instance wrote,
+// or an older one than before; zero for never.
+func (m *Member) Meddled() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.meddled
 }
 
 // Members are the instances of the fleet that the board knows.

@@ -37,8 +37,9 @@ func (r *register) Current(offset time.Duration) fleet.Register {
 }
 
 // Adopt is the fleet.Switch's.
-func (r *register) Adopt(f fleet.Register, offset time.Duration) {
+func (r *register) Adopt(f fleet.Register, offset time.Duration) bool {
 	_ = r.Control.Adopt(context.Background(), f.Body, offset) // the store never fails
+	return true
 }
 
 // holds is the reason of what is forced, another one in each change.

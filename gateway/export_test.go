@@ -96,3 +96,32 @@ func OpenSharedLevels(board *fleet.Memory, owner string, levels *sla.Levels, gen
 	}
 	return func() { s.exchange(context.Background()) }
 }
+
+// OpenSwitch joins a switch to a fleet as the gateway does, over a board in memory, for an
+// instance without traffic.
+func OpenSwitch(board *fleet.Memory, c *control.Control, secret fleet.Secret) *fleet.Member {
+	log := slog.New(slog.DiscardHandler)
+	m := fleet.NewMember(board, fleet.UsualRules(time.Second, 100*time.Millisecond, time.Second, 5*time.Second, 3), log)
+	s := &fleetSwitch{control: c, member: m, log: log, mac: secret.Key("switch")}
+	c.Share(s.publish, func() time.Duration { return 0 })
+	m.Serve(still{}, s, [fleet.Kinds]fleet.Tail{fleet.Audit: s.merge})
+	return m
+}
+
+type still struct{}
+
+func (still) Health() fleet.Health         { return fleet.Health{Closed: true} }
+func (still) Follow(fleet.Circuit, string) {}
+func (still) About() []byte                { return nil }
+
+// OpenLaggards observes which switches instances go by.
+func OpenLaggards() (observe func(at time.Time, versions ...uint64) (behind int)) {
+	l := &laggards{}
+	return func(at time.Time, versions ...uint64) int {
+		held := []fleet.Register{}
+		for _, v := range versions {
+			held = append(held, fleet.Register{Version: v})
+		}
+		return l.observe(at, held)
+	}
+}

@@ -27,6 +27,7 @@ type group struct {
 	secret  fleet.Secret
 	log     *slog.Logger
 	breaker *breaker.Breaker
+	held    func() (version uint64, name string) // the switch
 	turns   chan breaker.Turn
 	digests map[string]string // of sections that all should have alike
 	ledger  *ledger
@@ -45,6 +46,7 @@ type group struct {
 	odd  string       // what was last warned of
 
 	others int // fleets with another secret, when it was last looked
+	behind laggards
 }
 
 // Instance is what the fleet calls this instance, another one after a restart; "" for one
@@ -102,7 +104,8 @@ func (g *group) serve(b *breaker.Breaker, c *control.Control) {
 		return
 	}
 	g.breaker = b
-	s := &fleetSwitch{control: c, group: g, mac: g.secret.Key("switch")}
+	g.held = c.Held
+	s := &fleetSwitch{control: c, member: g.member, log: g.log, mac: g.secret.Key("switch")}
 	c.Share(s.publish, g.ahead)
 	g.tellTroubles(c)
 	g.member.Serve(g, s, [fleet.Kinds]fleet.Tail{fleet.Audit: s.merge, fleet.Let: g.learnLet, fleet.Refuted: g.learnRefuted})

@@ -26,13 +26,21 @@ type about struct {
 	Since    time.Time         `json:"since"` // of the state
 	ClockLag int64             `json:"clock_lag_ms"`
 	Digests  map[string]string `json:"digests"`
+	Switch   *heldSwitch       `json:"switch"` // nil from a version that does not tell
+}
+
+// A heldSwitch says which switch an instance goes by.
+type heldSwitch struct {
+	Version uint64 `json:"version"`
+	Name    string `json:"name"`
 }
 
 // About is what the others see of this instance.
 func (g *group) About() []byte {
 	offset, _ := g.member.Offset()
 	b := g.breaker.Status()
-	text, _ := json.Marshal(about{plain(g.host), plain(g.listen), Version(), b.State.String(), b.Since, -offset.Milliseconds(), g.digests}) // texts and a number
+	version, name := g.held()
+	text, _ := json.Marshal(about{plain(g.host), plain(g.listen), Version(), b.State.String(), b.Since, -offset.Milliseconds(), g.digests, &heldSwitch{version, name}}) // texts and numbers
 	return text
 }
 

@@ -28,14 +28,20 @@ const (
 	troubleInstance = "instance"
 	troubleConfig   = "configuration"
 	troubleSecret   = "secret"
+	troubleSwitch   = "switch"
 )
 
-var troubleKinds = []string{troubleRedis, troubleInstance, troubleConfig, troubleSecret}
+var troubleKinds = []string{troubleRedis, troubleInstance, troubleConfig, troubleSecret, troubleSwitch}
+
+// eachTells are the troubles of which each instance tells by itself, since what stands in Redis
+// may be nothing or made up.
+var eachTells = []string{troubleRedis, troubleSwitch}
 
 // A trouble is something that comes and goes, and is told as a state.
 type trouble struct {
-	text  string    // what it is now; "" for nothing
-	since time.Time // that is so
+	after time.Duration // for how long it must have lasted to be told
+	text  string        // what it is now; "" for nothing
+	since time.Time     // that is so
 	told  bool
 }
 
@@ -45,7 +51,7 @@ func (t *trouble) observe(now time.Time, text string) bool {
 		t.since = now
 	}
 	t.text = text
-	lasts := troubleAfter
+	lasts := t.after
 	if text == "" {
 		lasts = wellAfter
 	}
@@ -61,8 +67,8 @@ type claimer interface {
 	Claim(ctx context.Context, c fleet.Claim) (fleet.Held, error)
 }
 
-// troubles are those of a fleet. One of its instances tells of each in log and audit; that
-// it cannot reach the others each tells for itself.
+// troubles are those of a fleet. One of its instances tells of each in log and audit, but of
+// those that eachTells names each for itself.
 type troubles struct {
 	board  claimer
 	id     string
@@ -77,8 +83,9 @@ type troubles struct {
 func newTroubles(board claimer, id string) *troubles {
 	t := &troubles{board: board, id: id, are: map[string]*trouble{}}
 	for _, kind := range troubleKinds {
-		t.are[kind] = &trouble{}
+		t.are[kind] = &trouble{after: troubleAfter}
 	}
+	t.are[troubleSwitch].after = 0 // it has lasted, or should not be at all
 	return t
 }
 
@@ -95,11 +102,11 @@ func (t *troubles) observe(ctx context.Context, now map[string]string) {
 		stands := t.are[kind].told
 		t.mu.Unlock()
 		switch {
-		case changed && kind == troubleRedis:
+		case changed && slices.Contains(eachTells, kind):
 			t.silent(kind, text, text == "")
 		case changed && t.first(ctx, kind, text == ""):
 			t.tell(kind, text, text == "")
-		case stands && renews && kind != troubleRedis:
+		case stands && renews && !slices.Contains(eachTells, kind):
 			t.first(ctx, kind, false)
 		}
 	}
@@ -147,7 +154,7 @@ func (g *group) observeTroubles(ctx context.Context) {
 		now[troubleRedis] = "Redis does not answer: each instance goes on by itself, with its part of the budgets"
 	default:
 		g.mu.Lock()
-		now[troubleConfig], now[troubleSecret] = unlike(g.seen), strangers(g.others)
+		now[troubleConfig], now[troubleSecret], now[troubleSwitch] = unlike(g.seen), strangers(g.others), g.oddSwitch()
 		g.mu.Unlock()
 		if v.Ill > 0 && v.Ill < v.Voting && v.Circuit.State == fleet.Closed {
 			now[troubleInstance] = fmt.Sprintf("%d of %d instances cannot reach the API while the others can: look at what is different on its way from there (network, DNS, proxy)", v.Ill, v.Alive)

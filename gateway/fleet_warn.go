@@ -29,7 +29,9 @@ func (g *group) look(ctx context.Context) {
 			if !told {
 				told = g.lookAtRedis(ctx)
 			}
-			every := max(lookEvery, time.Duration(v.Alive)*100*time.Millisecond)
+			many := time.Duration(v.Alive) * 100 * time.Millisecond
+			g.members(max(mostSilent, many))
+			every := max(lookEvery, many)
 			if v.Alive != alive || time.Since(compared) > every {
 				g.compare()
 				alive, compared = v.Alive, time.Now()

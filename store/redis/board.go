@@ -143,7 +143,7 @@ func arguments(r fleet.Report) []any {
 			args = append(args, e)
 		}
 	}
-	return args
+	return append(args, r.Void.Version, r.Void.ID) // last: the script of the last release does not look there
 }
 
 // view reads what the script returned to the reporter of r.

@@ -130,6 +130,12 @@ func randomReport(r *rand.Rand, last map[string]fleet.View, forged bool) fleet.R
 		}
 		report.Switch = fleet.Register{Version: version, ID: fmt.Sprint(r.IntN(9)), Body: fmt.Appendf(nil, "body %d", r.IntN(100))}
 	}
+	if forged && maybe(10) { // the last release knows of no void ones
+		report.Void = fleet.Register{Version: v.Switch.Version, ID: v.Switch.ID}
+		if maybe(2) {
+			report.Void.Version++ // another's
+		}
+	}
 	if maybe(50) {
 		report.Epoch = uint64(r.IntN(5))
 	}
@@ -146,6 +152,28 @@ func randomReport(r *rand.Rand, last map[string]fleet.View, forged bool) fleet.R
 		}
 	}
 	return report
+}
+
+// Whatever stands there as the version of the switch holds up none that an instance throws,
+// and none is told to be newer without being so (F1).
+func TestBoard_AVersionThatIsNoneHoldsUpNoSwitch(t *testing.T) {
+	s := redistest.Start(t)
+	b := open(t, s)
+	for _, version := range []string{"nan", "-nan", "inf", "-inf", "-1", "1e300", "9007199254740993", "0x1", "1.5", "none", "\"\""} {
+		s.Do("HSET test:{tag}:fleet version " + version + " vid zz vbody forged")
+		none, err := b.Beat(t.Context(), fleet.Report{ID: "a", Rules: short})
+		if err != nil || none.Switch.Version > 1 || none.Switch.Newer(fleet.Register{}) != (string(none.Switch.Body) == "forged") {
+			t.Errorf("version %s: %v, and is told as %+v", version, err, none.Switch)
+		}
+		thrown := fleet.Register{Version: 1, ID: "thrown", Body: []byte("body")}
+		if _, err := b.Beat(t.Context(), fleet.Report{ID: "a", Rules: short, Switch: thrown, Void: fleet.Register{Version: none.Switch.Version, ID: none.Switch.ID}}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := b.Beat(t.Context(), fleet.Report{ID: "b", Rules: short}); err != nil || !got.Switch.Is(thrown) || string(got.Switch.Body) != "body" {
+			t.Errorf("version %s: %v, and what was thrown after it is %+v", version, err, got.Switch)
+		}
+		s.Do("HDEL test:{tag}:fleet version vid vbody")
+	}
 }
 
 // What is written down of the instances is what operators see, and leaves with them.

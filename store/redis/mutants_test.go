@@ -37,6 +37,7 @@ func TestBoard_BeatsCatchAMissingGuard(t *testing.T) {
 		{"who failed hands over", "free = free + handover end", "end"},
 		{"one makes a connection at a time", "wait = math.max(wait, b.candidacy) end", "end"},
 		{"the newest switch holds", "(version > b.version or version == b.version and vid > b.vid)", "true"},
+		{"what no instance wrote goes", "or b.version == void_version and b.vid == void_id then", "then"},
 		{"another server is another generation", "b.run ~= run or b.gen == 0", "b.gen == 0 and b.epoch == 0 and known_gen == 0"},
 		{"news are told once", "if not redis.call('ZSCORE', KEYS[kind], ARGV[i]) then", "do"},
 	} {

@@ -6,6 +6,7 @@ local id, about, flags, epoch = ARGV[1], ARGV[2], ARGV[3], num(4)
 local ended, ended_token, finding = ARGV[5] ~= '', num(5), ARGV[6]
 local known_epoch, known_state, known_since, known_outage, known_gen = num(7), ARGV[8], num(9), num(10), num(11)
 local version, vid, vbody = num(12), ARGV[13], ARGV[14]
+local void_version, void_id = num(#ARGV - 1), ARGV[#ARGV]
 local window, lease, handover, candidacy = num(15), num(16), num(17), num(18)
 local spacing, initial, most, successes, kept = num(19), num(20), num(21), num(22), num(23)
 local function flag(i) return string.sub(flags, i, i) == '1' end
@@ -47,7 +48,11 @@ if known_epoch > b.epoch then
 	redis.call('DEL', KEYS[4])
 end
 local plausible = now + 60000
-if b.version > plausible then b.version, b.vid, b.vbody = 0, '', '' end
+b.version = math.floor(b.version)
+if not (b.version >= 0 and b.version <= plausible) -- nan is neither
+	or b.version == void_version and b.vid == void_id then
+	b.version, b.vid, b.vbody = 0, '', ''
+end
 if vbody ~= '' and version <= plausible and (version > b.version or version == b.version and vid > b.vid) then
 	b.version, b.vid, b.vbody = version, vid, vbody
 end
