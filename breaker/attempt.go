@@ -78,7 +78,7 @@ func (a *attempter) send(ctx context.Context, c *call, evident bool) (v captcha.
 	}
 	f := captcha.AsFailure(err)
 	reclassify(ctx, c, f)
-	a.failed(c, f, evident)
+	a.failed(ctx, c, f, evident)
 	return v, !ownTrouble(f), f
 }
 
@@ -133,7 +133,7 @@ func (a *attempter) noteFate(c *call, f *captcha.Failure) {
 
 // failed counts a call that nobody answered definitely. What became of the
 // ticket is noted before the call leaves flight: a twin looks at both.
-func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
+func (a *attempter) failed(ctx context.Context, c *call, f *captcha.Failure, evident bool) {
 	a.noteFate(c, f)
 	now := time.Now()
 	gone := f.Kind == captcha.Cancelled || f.Kind == captcha.CircuitOpen
@@ -152,7 +152,7 @@ func (a *attempter) failed(c *call, f *captcha.Failure, evident bool) {
 			a.circuit.mailbox.suspect(finding{text: c.generation.evidence.abandon()})
 		}
 	case captcha.Fault:
-		a.log.Warn("a call to the Captcha API failed", "error", f.Err)
+		a.log.WarnContext(ctx, "a call to the Captcha API failed", "error", f.Err)
 		if evident && isEvidence(f) && !late { // our own lag makes calls late, and is no evidence
 			c.generation.evidence.fault(c, now)
 			c.generation.returned(c, age, true)

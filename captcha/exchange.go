@@ -3,6 +3,7 @@ package captcha
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 )
 
 // An Exchange is what goes to the Captcha API and comes back beside what the corridor
@@ -49,6 +50,9 @@ type Forwarded struct {
 type Shadow struct {
 	Wired chan struct{} // closed once the call is on the wire
 	Done  chan struct{} // closed at its end; what follows is set then
+
+	Sent   atomic.Bool // its head was written to the wire
+	Looked atomic.Bool // a decision looked at it
 
 	Status int
 	Header http.Header

@@ -8,8 +8,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"captchagate/admin"
+	"captchagate/captcha"
 	"captchagate/connlimit"
 	"captchagate/public"
+	"captchagate/upstream"
 	"captchagate/web"
 )
 
@@ -26,7 +28,7 @@ func (g *Gateway) newDoors(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	doors.Forwarder = g.upstream
+	doors.Forwarder = forwarder{g.upstream, g.levels.Around(g.upstream)}
 	if doors.Others, err = g.others(); err != nil {
 		return err
 	}
@@ -40,6 +42,18 @@ func (g *Gateway) newDoors(ctx context.Context) (err error) {
 	g.certificates.registerMetrics(g.registry)
 	g.admin, err = g.newAdmin()
 	return err
+}
+
+// A forwarder makes calls in shadow, and has those counted for the service levels that
+// nobody else looks at: they are made while the circuit is open too.
+type forwarder struct {
+	*upstream.Client
+	counted captcha.Verifier
+}
+
+// Unseen counts a call.
+func (f forwarder) Unseen(ctx context.Context, t captcha.Ticket, s *captcha.Shadow) {
+	_, _ = f.counted.Verify((&captcha.Exchange{Shadow: s}).Context(context.WithoutCancel(ctx)), t)
 }
 
 // newAdmin makes the operators' door, over all that New made before.

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"captchagate/policy"
 	"captchagate/public"
 	"captchagate/simulator"
+	"captchagate/sla"
 	"captchagate/tc3"
 )
 
@@ -129,7 +131,8 @@ func TestShadow_WaitsAMinute(t *testing.T) {
 }
 
 // The circuit opens and closes as ever and holds no call back; what would have been
-// decided is counted, and spends nothing.
+// decided is counted, and spends nothing. The service levels count every call, those that
+// are made while the circuit is open too (O2).
 func TestShadow_PlaysAnOutageBesideTheCallers(t *testing.T) {
 	inHouse(t, inShadow, func(h *house) {
 		var calls sync.WaitGroup
@@ -163,6 +166,15 @@ func TestShadow_PlaysAnOutageBesideTheCallers(t *testing.T) {
 		h.awaits("closed", 20*time.Second)
 		if n := h.sim.Stats().ByAction["DescribeCaptchaResult"]; n < 400 || n > 420 {
 			t.Errorf("of 400 calls and some probes %d reached the API (%v)", n, byAction)
+		}
+		time.Sleep(10 * time.Second) // what the circuit released is judged by then
+		var levels sla.Report
+		told, _ := h.send(h.operators, "GET", "/admin/v1/sla", "")
+		if err := json.Unmarshal(told.Body.Bytes(), &levels); err != nil {
+			t.Fatal(err)
+		}
+		if s := h.sim.Stats(); levels.Requests != s.Requests || levels.Failed != s.ByFault[simulator.HTTP502] || levels.Claim.Spared != 0 {
+			t.Errorf("the service levels have %d of %d requests failed and %d spared, the API %d of %d", levels.Failed, levels.Requests, levels.Claim.Spared, s.ByFault[simulator.HTTP502], s.Requests)
 		}
 		metrics, _ := h.send(h.operators, "GET", "/metrics", "")
 		for _, want := range []string{`captchagate_shadow_total{would="allow"} 300`, `captchagate_shadow_total{would="deny"} 100`} {

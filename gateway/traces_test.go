@@ -196,6 +196,10 @@ func (h *house) tracesAStory(to *spans) {
 	}
 	h.same("an SDK", to.of(to.trace("POST /"), "decision", "outcome"), "POST / decision=allow > verify outcome=passed > attempt outcome=passed")
 
+	if line := h.lineOf("a call to the Captcha API failed"); !strings.Contains(line, "trace_id=") {
+		h.t.Errorf("a line about a request names no trace: %s", line)
+	}
+
 	h.onWire.Store(nil)
 	h.breaks(simulator.Fault{Kind: simulator.InternalError})
 	h.drowns("circuit_open")

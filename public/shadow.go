@@ -19,6 +19,8 @@ const maxShadow = 60 * time.Second
 // A Forwarder makes calls of callers as they are, and tells s what came of them.
 type Forwarder interface {
 	Forward(ctx context.Context, f captcha.Forwarded, s *captcha.Shadow)
+	// Unseen tells of a call about t that is over, and that no decision looked at.
+	Unseen(ctx context.Context, t captcha.Ticket, s *captcha.Shadow)
 }
 
 // forwarded is a call as it goes on in shadow. The account of upstream may be allowed
@@ -43,6 +45,9 @@ func (d *dropIn) shadow(c *gin.Context, q *call, refused *refusal, began time.Ti
 	go d.forwarder.Forward(ctx, d.forwarded(q), s)
 	decision := d.wouldDecide(ctx, c, q, refused, s, began)
 	<-s.Done
+	if q.Shadow && !s.Looked.Load() && c.Request.Context().Err() == nil {
+		d.forwarder.Unseen(ctx, q.Ticket, s)
+	}
 	apiAnswer{decision: decision}.tell(c.Writer.Header())
 	switch {
 	case c.Request.Context().Err() != nil:

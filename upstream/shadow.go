@@ -30,7 +30,7 @@ func (c *Client) Forward(ctx context.Context, f captcha.Forwarded, s *captcha.Sh
 	defer close(s.Done)
 	wired := sync.OnceFunc(func() { close(s.Wired) })
 	defer wired()
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: wired})
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { s.Sent.Store(true); wired() }})
 	asker := c.account.Load().web
 	if f.SecretID != "" {
 		asker = newAction(f.Action, Config{SecretID: f.SecretID, SecretKey: f.SecretKey}, c.endpoint)
@@ -45,7 +45,8 @@ func (c *Client) Forward(ctx context.Context, f captcha.Forwarded, s *captcha.Sh
 		}
 	}
 	if _, real := c.shadows.(*http.Transport); !real {
-		wired() // whoever stands in for the network tells nothing of its way
+		s.Sent.Store(true) // whoever stands in for the network tells nothing of its way
+		wired()
 	}
 	resp, err := c.shadows.RoundTrip(r)
 	if err != nil {
@@ -62,6 +63,7 @@ func (c *Client) Forward(ctx context.Context, f captcha.Forwarded, s *captcha.Sh
 // look judges a shadow call as one of our own: it ends with ctx, though the call goes
 // on. It is never repeated.
 func (c *Client) look(ctx context.Context, t captcha.Ticket, s *captcha.Shadow) (captcha.Verdict, error) {
+	s.Looked.Store(true)
 	verdict, failure := c.classify(t.Mini, c.await(ctx, s))
 	if failure != nil {
 		failure.Retryable = false
@@ -93,7 +95,7 @@ func (c *Client) await(ctx context.Context, s *captcha.Shadow) reply {
 // readShadow reads what came of a shadow call as the answer to one of our own.
 func (c *Client) readShadow(ctx context.Context, s *captcha.Shadow) reply {
 	if s.Err != nil && !errors.Is(s.Err, errTooLong) {
-		return failed(ctx, s.Err, s.Status != 0)
+		return failed(ctx, s.Err, s.Sent.Load())
 	}
 	return c.read(ctx, &http.Response{
 		StatusCode: s.Status, Header: s.Header, Body: io.NopCloser(bytes.NewReader(s.Body)), ContentLength: int64(len(s.Body)),
