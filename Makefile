@@ -69,6 +69,18 @@ fleet-mixed: ## play a fleet's rolling upgrade from the commit OTHER to this one
 reliability: ## play the trials of docs/reliability.md and print their figures (twelve minutes, Linux, as root)
 	go test -v -timeout 40m -p 1 -parallel 1 -run Reliability ./cmd/gateway -args -full
 
+.PHONY: rolling
+rolling: ## replace three instances behind HAProxy under 300 requests a second (a minute, loopback only)
+	go test -count=1 -v -run RollsBehind ./cmd/gateway -args -full
+
+VERSION ?= 0.0.0
+ARCH ?= amd64
+NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+.PHONY: deb
+deb: ## build the Debian package into bin/ (VERSION=0.0.0 ARCH=amd64)
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) go build -trimpath -ldflags="-s -w" -o bin/linux/gateway ./cmd/gateway
+	VERSION=$(VERSION) ARCH=$(ARCH) $(NFPM) package --packager deb --target bin/
+
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

@@ -67,7 +67,7 @@ func TestKubernetes_Builds(t *testing.T) {
 	const base = "ConfigMap Deployment HorizontalPodAutoscaler NetworkPolicy PodDisruptionBudget Service ServiceAccount"
 	for folder, more := range map[string]string{"base": "", "example": " Namespace ServiceMonitor"} {
 		c, kinds := build(t, "kubernetes/"+folder)
-		for _, kind := range strings.Fields(base + more) {
+		for kind := range strings.FieldsSeq(base + more) {
 			if !strings.Contains(kinds, kind+" ") {
 				t.Errorf("%s has no %s, only %s", folder, kind, kinds)
 			}
