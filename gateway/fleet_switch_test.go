@@ -12,7 +12,8 @@ import (
 
 // Somebody keeps what an instance wrote to Redis, "degraded" until changed, and writes it
 // there again once that mode has ended, as another version, thrice a second: no instance takes
-// it, also one that comes with an empty store; a switch that is thrown meanwhile reaches all; it is told of in status, log and audit, and nothing of it is left after that (F1).
+// it, also one that comes with an empty store; a switch that is thrown meanwhile reaches all;
+// it is told of in status, log and audit, and nothing of it is left after that (F1).
 func TestFleet_AnOldSwitchDoesNotComeBackFromRedis(t *testing.T) {
 	s := inStreet(t, 3, nil)
 	s.forces("degraded")
