@@ -79,6 +79,9 @@ func New(cfg Config, ctrl *control.Control, views Views, reload func(ctx context
 	})
 	s.engine = newEngine()
 	s.engine.Use(s.guarded, bounded)
+	if cfg.TLS.ClientCA != "" {
+		s.engine.Use(certified)
+	}
 	s.serveDashboard()
 	s.engine.Use(s.guard.letIn)
 	s.engine.NoRoute(notFound)
@@ -155,6 +158,14 @@ func (s *Server) guarded(c *gin.Context) {
 	}
 	if !api.Guard(c.Writer, c.FullPath(), s.log, c.Next) {
 		c.Abort()
+	}
+}
+
+// certified lets on who showed a certificate that holds. Nobody connects without one; but
+// one that is kept may have been taken out of force since.
+func certified(c *gin.Context) {
+	if c.Request.TLS == nil || len(c.Request.TLS.VerifiedChains) == 0 {
+		refuse(c, http.StatusForbidden, "the certificate that this connection showed holds no more; connect again with one of an authority in admin.tls.client_ca")
 	}
 }
 

@@ -67,9 +67,10 @@ func (c Config) Validate() error {
 // A Pair is a certificate with its key, and the authorities of callers, as the files
 // held them at one time.
 type Pair struct {
-	Began, Expires time.Time   // of the certificate
-	Sum            [32]byte    // of what the files held
-	tls            *tls.Config // of a connection; never changed
+	Began, Expires time.Time       // of the certificate
+	Sum            [32]byte        // of what the files held
+	tls            *tls.Config     // of a connection; never changed
+	roots          map[string]bool // the authorities of callers, as DER
 }
 
 // Load reads the files of c, which must be on. It lists every mistake as Validate does; a
@@ -98,7 +99,7 @@ func (c Config) Load(now time.Time) (*Pair, error) {
 		NextProtos:   []string{"h2", "http/1.1"},
 	}
 	if pool != nil {
-		p.tls.ClientCAs = pool
+		p.tls.ClientCAs, p.roots = pool, rootsOf(authorities)
 		p.tls.SessionTicketsDisabled = true // who resumes a session is not asked again
 	}
 	return p, c.holds(leaf, now)
@@ -120,6 +121,15 @@ func (c Config) pool(authorities []byte) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("client_ca: %s holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", c.ClientCA)
 	}
 	return pool, nil
+}
+
+// rootsOf are the certificates of a file as DER, those that the pool takes among them.
+func rootsOf(authorities []byte) map[string]bool {
+	roots := map[string]bool{}
+	for block, rest := pem.Decode(authorities); block != nil; block, rest = pem.Decode(rest) {
+		roots[string(block.Bytes)] = true
+	}
+	return roots
 }
 
 // leaf is the first certificate of a file.

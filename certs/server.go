@@ -2,6 +2,9 @@ package certs
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -54,4 +57,31 @@ func (s *Server) TLS() *tls.Config {
 		MinVersion:         tls.VersionTLS12,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.inUse.Load().tls, nil },
 	}
+}
+
+// Recheck has h see what a caller showed as it is now: a connection lives on where its
+// authority was taken out of client_ca, or its certificate expired. To h it then came without
+// a certificate, and it ends with the answer.
+func (s *Server) Recheck(h http.Handler) http.Handler {
+	if s == nil || s.cfg.ClientCA == "" {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 && !s.inUse.Load().trusts(r.TLS.VerifiedChains, time.Now()) {
+			w.Header().Set("Connection", "close") // HTTP/2 makes a GOAWAY of it
+			now := *r.TLS
+			now.VerifiedChains = nil
+			r = r.WithContext(r.Context())
+			r.TLS = &now
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// trusts reports whether one of the chains, each of which was in order when its connection
+// was made, leads to an authority that holds now.
+func (p *Pair) trusts(chains [][]*x509.Certificate, now time.Time) bool {
+	return slices.ContainsFunc(chains, func(chain []*x509.Certificate) bool {
+		return p.roots[string(chain[len(chain)-1].Raw)] && now.Before(chain[0].NotAfter)
+	})
 }

@@ -40,8 +40,10 @@ func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) err
 	servers := []*http.Server{g.newServer(g.certificates.public), g.newServer(g.certificates.operators)}
 	servers[1].RegisterOnShutdown(g.admin.EndStreams)
 	failed := make(chan error, len(servers))
-	go func() { failed <- g.connections.Serve(servers[0], public, g.Handler()) }()
-	go func() { failed <- g.operators.Serve(servers[1], operators, g.AdminHandler()) }()
+	go func() { failed <- g.connections.Serve(servers[0], public, g.certificates.public.Recheck(g.Handler())) }()
+	go func() {
+		failed <- g.operators.Serve(servers[1], operators, g.certificates.operators.Recheck(g.AdminHandler()))
+	}()
 	select {
 	case err = <-failed:
 	case <-ctx.Done():

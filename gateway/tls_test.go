@@ -199,6 +199,47 @@ func TestTLS_AsksForCertificates(t *testing.T) {
 	}
 }
 
+// An authority that is taken out of client_ca lets nobody in any more, over connections that
+// were made under it neither.
+func TestTLS_AnAuthorityThatIsGoneLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	authority, next := certstest.NewAuthority(t), certstest.NewAuthority(t)
+	cert, key := authority.Issue(t.TempDir(), 1, 90*24*time.Hour)
+	section := certs.Config{Cert: cert, Key: key, ClientCA: authority.File}
+	s := serve(t, func(c *config.Config) { c.TLS, c.Admin.TLS, c.DropIn.Scene = section, section, "login" })
+	statusOf := map[string]func() int{}
+	for _, at := range []string{s.public + "/?Action=DescribeCaptchaResult", s.admin + "/admin/v1/status"} {
+		client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: authority.Client(true), ForceAttemptHTTP2: true}}
+		t.Cleanup(client.CloseIdleConnections)
+		statusOf[at] = func() int {
+			answer, err := client.Get("https://" + at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = answer.Body.Close()
+			return answer.StatusCode
+		}
+		if got := statusOf[at](); got != http.StatusOK {
+			t.Fatalf("%s: %d", at, got)
+		}
+	}
+	text, err := os.ReadFile(next.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(authority.File, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.until("both certificates are read again", func() bool {
+		return strings.Count(s.log.String(), "a certificate was read again") == 2
+	})
+	for at, status := range statusOf {
+		if got := status(); got != http.StatusForbidden {
+			t.Errorf("%s: %d over a connection of before", at, got)
+		}
+	}
+}
+
 // Who begins a handshake and does not go on holds no place that others need.
 func TestTLS_SlowHandshakesMakeRoom(t *testing.T) {
 	t.Parallel()

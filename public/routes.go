@@ -59,7 +59,7 @@ func (s *Server) Doors() []string {
 }
 
 // certified lets backends on that showed a certificate, where they need one. Whether it
-// is of the right authority was seen to when they connected.
+// is of the right authority was seen to when they connected, and is looked at again.
 func (s *Server) certified(c *gin.Context) {
 	if s.cfg.Certified && (c.Request.TLS == nil || len(c.Request.TLS.VerifiedChains) == 0) {
 		refuse(c, http.StatusForbidden, "backends need a client certificate here, and this connection came without one; show one of an authority in tls.client_ca")
