@@ -56,6 +56,7 @@ func (h *house) total(name string) (sum float64) {
 // A5: requests = decisions + refusals, exactly, in peace, in an outage and
 // after it, whatever is asked.
 func TestGateway_CountsEveryRequestOnce(t *testing.T) {
+	long(t)
 	inHouse(t, nil, func(h *house) {
 		var decided, refused, replayed float64
 		tally := func(w int, replay bool) {

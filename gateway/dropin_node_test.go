@@ -56,28 +56,14 @@ type nodeAnswer struct {
 }
 
 // startNode installs what package-lock.json in the folder of testdata names, and starts
-// the script there. What says what that is.
+// the script there. What says what that is. It has the test wait for its turn to run in
+// parallel, and installs meanwhile.
 func startNode(t *testing.T, folder, script, what string) node {
 	t.Helper()
-	missing := t.Skipf
-	if os.Getenv("CI") == "true" {
-		missing = t.Fatalf
-	}
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			missing("needs %s on PATH for %s: %v", program, what, err)
-		}
-	}
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", folder))); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	install := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = dir
-	if output, err := install.CombinedOutput(); err != nil {
-		missing("npm ci could not install %s: %v\n%s", what, err, output)
+	dir, installed := installs(t, folder, what)
+	t.Parallel()
+	if err := <-installed; err != nil {
+		lacking(t, "npm ci could not install %s: %v", what, err)
 	}
 	process := exec.CommandContext(t.Context(), "node", script)
 	process.Dir, process.Stderr = dir, os.Stderr
@@ -94,6 +80,44 @@ func startNode(t *testing.T, folder, script, what string) node {
 	}
 	t.Cleanup(func() { _ = input.Close(); _ = process.Wait() })
 	return node{t: t, input: input, output: bufio.NewReader(output)}
+}
+
+// lacking ends a test that needs what is not there: in CI that is a failure.
+func lacking(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// installs begins to install into a new folder, and says when that is done.
+func installs(t *testing.T, folder, what string) (dir string, done <-chan error) {
+	t.Helper()
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			lacking(t, "needs %s on PATH for %s: %v", program, what, err)
+		}
+	}
+	dir = t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", folder))); err != nil {
+		t.Fatal(err)
+	}
+	ended, gone := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(gone)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		install := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+		install.Dir = dir
+		output, err := install.CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, output)
+		}
+		ended <- err
+	}()
+	t.Cleanup(func() { <-gone }) // before the folder goes
+	return dir, ended
 }
 
 // asks writes a question, and reads the answer into a.
@@ -207,7 +231,6 @@ func onSockets(t *testing.T, change func(*config.Config)) (sim *simulator.Simula
 // Tencent's SDKs for Node.js, unchanged but for the endpoint, parse through the gateway
 // what they parse from the API. It installs them, 106 MB, in some 10 s.
 func TestDropIn_IsTheAPIToNode(t *testing.T) {
-	t.Parallel()
 	process := startNode(t, "sdk", "ask.js", "Tencent's SDKs")
 	sim, gatewayAt, apiAt := onSockets(t, appOfEachAction)
 	n := &nodeSDK{node: process, gateway: gatewayAt, api: apiAt}

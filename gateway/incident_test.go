@@ -250,6 +250,7 @@ func TestIncident_KnowsEveryKind(t *testing.T) {
 // An outage that shows only once users return from a forced degraded mode is an
 // incident like any other.
 func TestIncident_AnOutageFoundOnReturnIsOne(t *testing.T) {
+	long(t)
 	inHouse(t, nil, func(h *house) {
 		h.throws(`{"mode":"degraded","reason":"test"}`)
 		time.Sleep(time.Minute)

@@ -132,7 +132,7 @@ func TestRotation_KeysFromFilesChangeUnderLoad(t *testing.T) {
 				h.signers.Store(tc3.NewChecker(accepting(formerly)))
 				var crowd []answer
 				over := make(chan struct{})
-				go func() { crowd = h.crowd("login", 50, 40*time.Second); close(over) }()
+				go func() { crowd = h.crowd("login", 20, 25*time.Second); close(over) }()
 				time.Sleep(2 * time.Second)
 				h.signers.Load().SetKeys(accepting(formerly, hereafter))
 				change(h.t, folder)
@@ -166,6 +166,7 @@ func (h *house) rotated() {
 
 // Files that cannot be used change nothing, and are told of once.
 func TestRotation_BadFilesChangeNothing(t *testing.T) {
+	long(t)
 	for name, spoil := range map[string]func(file string) error{
 		"missing":          os.Remove,
 		"empty":            func(file string) error { return os.Truncate(file, 0) },

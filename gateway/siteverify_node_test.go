@@ -42,7 +42,6 @@ func keyOfEachAction(cfg *config.Config) {
 // user through the gateway what he knows from them, in an outage too. It installs those
 // for Node.js, 47 MB.
 func TestSiteverify_IsTheServiceToLibraries(t *testing.T) {
-	t.Parallel()
 	process := startNode(t, "siteverify", "ask.mjs", "libraries for siteverify")
 	sim, gatewayAt, _ := onSockets(t, keyOfEachAction)
 	libraries := []siteLibrary{
