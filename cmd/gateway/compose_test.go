@@ -79,9 +79,9 @@ func TestCompose_RunsAFleet(t *testing.T) {
 	eventually(t, "and to the operators' API", func() bool {
 		return s.get("GET", "http://"+operators+"/admin/v1/status", "", "admin_token") == http.StatusOK
 	})
-	if status := s.get("PUT", "http://"+operators+"/admin/v1/mode", `{"mode":"degraded","reason":"test"}`, "admin_token"); status != http.StatusOK {
-		t.Fatalf("the switch: %d", status)
-	}
+	eventually(t, "the switch is thrown", func() bool {
+		return s.get("PUT", "http://"+operators+"/admin/v1/mode", `{"mode":"degraded","reason":"test"}`, "admin_token") == http.StatusOK
+	})
 	eventually(t, "Prometheus has the mode of both", func() bool {
 		_, body := ask(t, http.MethodGet, figures+"/api/v1/query?query=sum(captchagate_mode%7Bmode%3D%22degraded%22%7D)", "")
 		return strings.Contains(string(body), `,"2"]`)
@@ -161,12 +161,16 @@ func (s *services) healthy(name string, args ...string) {
 	}
 }
 
+// patientChecks has a load balancer wait for an instance that is late with "ready", on a
+// machine that is busy with other things.
+const patientChecks = "timeout connect 1s\n    timeout check 1m"
+
 func (s *services) balancer(public, operators string, gateways []*gatewayProcess) *process {
 	s.Helper()
 	_, port1, _ := net.SplitHostPort(gateways[0].listen)
 	_, port2, _ := net.SplitHostPort(gateways[1].listen)
 	return begin(s.T, s.TempDir(), os.Environ(), "haproxy", "-db", "-f", rewritten(s.T, "configs/haproxy.cfg", map[string]string{
-		"maxconn 8000": "maxconn 100", "bind :8080": "bind " + public, "bind :8081": "bind " + operators,
+		"maxconn 8000": "maxconn 100", "timeout connect 1s": patientChecks, "bind :8080": "bind " + public, "bind :8081": "bind " + operators,
 		"gateway-1:8080": gateways[0].listen, "gateway-2:8080": gateways[1].listen,
 		"gateway-1:8081 port 8080": gateways[0].admin + " port " + port1, "gateway-2:8081 port 8080": gateways[1].admin + " port " + port2,
 	}))

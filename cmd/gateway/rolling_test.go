@@ -88,7 +88,7 @@ func (r *rolling) balances() {
 		servers += fmt.Sprintf("    server slot-%d %s\n", i, slot)
 	}
 	begin(r.T, r.TempDir(), os.Environ(), "haproxy", "-db", "-f", rewritten(r.T, "configs/haproxy.cfg", map[string]string{
-		"maxconn 8000": "maxconn 1000", "bind :8080": "bind " + r.public, "bind :8081": "bind 127.0.0.1:" + freePort(r.T),
+		"maxconn 8000": "maxconn 1000", "timeout connect 1s": patientChecks, "bind :8080": "bind " + r.public, "bind :8081": "bind 127.0.0.1:" + freePort(r.T),
 		"    server gateway-1 gateway-1:8080\n": servers, "    server gateway-2 gateway-2:8080\n": "",
 		"    server gateway-1 gateway-1:8081 port 8080\n": "", "    server gateway-2 gateway-2:8081 port 8080\n": "",
 	}))
