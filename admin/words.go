@@ -15,7 +15,7 @@ var pageWords = template.FuncMap{
 	"age":    func(ms int64) string { return spanOf(time.Duration(ms) * time.Millisecond) },
 	"lookOf": lookOfReplica, "viewOf": viewOf, "lasted": lasted, "askedAgain": askedAgain, "thisOne": thisOne,
 	"gloss": func(mode string) string { return glosses[mode] }, "modeText": modeText, "inForce": inForce, "fleetText": fleetText, "incidentsText": incidentsText,
-	"answersOf": answersOf, "worstFirst": worstFirst, "late": Replica.late,
+	"answersOf": answersOf, "worstFirst": worstFirst, "late": Replica.late, "unwell": Replica.unwell,
 }
 
 // when is a moment that the script shows in the browser's zone too, where it is pointed at.
@@ -88,6 +88,11 @@ func (r Replica) unheard(s Status) bool { return !r.This && s.Fleet != nil && s.
 
 // late reports whether it was last heard of longer ago than they tell of themselves.
 func (r Replica) late(s Status) bool { return !r.This && !r.unheard(s) && r.AgeMS >= 3000 }
+
+// unwell reports whether it has been seeing the API away, or coming back, since some time.
+func (r Replica) unwell(s Status) bool {
+	return !r.Since.IsZero() && !r.unheard(s) && lookOfReplica(r, s) != lookGood
+}
 
 // worstFirst are the instances, those that are not well first.
 func worstFirst(s Status) []Replica {

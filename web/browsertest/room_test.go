@@ -62,6 +62,7 @@ func openHouse(t *testing.T, change func(*config.Config)) *house {
 	// On a busy machine the simulated API is slow, and still not away.
 	cfg.Upstream.AttemptTimeout, cfg.Upstream.Deadline, cfg.Breaker.Window = patience, patience, 2*patience
 	cfg.Breaker.SlowCall, cfg.Breaker.Probe.Timeout = patience, patience
+	cfg.Breaker.Open.Max = 2 * time.Second // however long an outage takes
 	cfg.Store.Patience = 20
 	if change != nil {
 		change(cfg)
