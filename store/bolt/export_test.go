@@ -76,3 +76,41 @@ func (s *Store) BreakSync(t *testing.T) {
 
 // LookOver looks the open file over until a deadline.
 func (s *Store) LookOver(deadline time.Time) error { return s.lookOver(deadline) }
+
+// Format is the form that the closed file at path says, "" if none; with a form to say, it
+// says that one from now on.
+func Format(t *testing.T, path string, say ...string) (said string) {
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	err = db.Update(func(tx *bbolt.Tx) error {
+		bucket, err := tx.CreateBucketIfNotExists(formatBucket)
+		if err != nil {
+			return err
+		}
+		said = string(bucket.Get(formatKey))
+		for _, form := range say {
+			err = errors.Join(err, bucket.Put(formatKey, []byte(form)))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return said
+}
+
+// Unmark takes away what the closed file at path says of its form, as releases left it that
+// knew of none.
+func Unmark(t *testing.T, path string) {
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if err := db.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket(formatBucket) }); err != nil {
+		t.Fatal(err)
+	}
+}

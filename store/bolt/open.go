@@ -24,8 +24,8 @@ const (
 
 // Open opens the store in the file at path, and makes the file (0600) and its
 // folder (0700) if they are missing. It fails within a second if another process
-// holds the file, if the file is damaged, if it or its folder cannot be made, and
-// if others can reach them (private.Open); the error says what to do.
+// holds the file, if the file is damaged or of a newer release, if it or its folder cannot
+// be made, and if others can reach them (private.Open); the error says what to do.
 //
 // Close releases the file; Run clears away what has outlived its life.
 func Open(path string, log *slog.Logger) (*Store, error) {
@@ -108,7 +108,10 @@ func (s *Store) open(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.lookOver(time.Now().Add(checkPatience))
+	if err := s.lookOver(time.Now().Add(checkPatience)); err != nil {
+		return err
+	}
+	return s.checkFormat()
 }
 
 // lookOver reads every record, so that a damaged page is met now and not by a
@@ -144,6 +147,8 @@ func openError(path string, err error) error {
 		return fmt.Errorf("store: %s cannot be opened: %w", path, err)
 	case errors.Is(err, errEmpty):
 		return fmt.Errorf("store: %s is empty, which no store is; restore it from a backup, or remove it to start empty: the switch, the audit and what was spent are then forgotten", path)
+	case errors.Is(err, errNewer):
+		return fmt.Errorf("store: %s was %w; start that release again, or restore the backup from before the upgrade", path, err)
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("store: another process holds %s; stop it, or give this one a file of its own (store.path)", path)
 	case errors.Is(err, errDamaged), errors.Is(err, bolterrors.ErrInvalid),

@@ -33,6 +33,8 @@ func TestOpen_SaysWhatIsWrongWithinASecond(t *testing.T) {
 			clear(file[2*os.Getpagesize():])
 			return file
 		}), "is damaged or no store"},
+		{"of a newer release", form("2"), "newer release: its form is 2, and this release knows forms up to 1; start that release again"},
+		{"of no form at all", form("one"), "it names no form"},
 		{"others may write it", func(t *testing.T, path string) {
 			write(nil)(t, path)
 			must(t, os.Chmod(path, 0o666))
@@ -101,6 +103,32 @@ func TestOpen_OpensAgainWhatWasDamagedAndPutAway(t *testing.T) {
 	}
 	must(t, os.Rename(path, path+".damaged"))
 	open(t, path)
+}
+
+// A release that numbered no forms wrote form 1: such a file is opened with what it holds,
+// and says its form from then on.
+func TestOpen_MarksWhatAReleaseWithoutFormsWrote(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.db")
+	s := open(t, path)
+	must(t, s.Put(t.Context(), "things", "switch", []byte("degraded"), 0))
+	must(t, s.Close())
+	bolt.Unmark(t, path)
+
+	s = open(t, path)
+	if value, ok, err := s.Get(t.Context(), "things", "switch"); err != nil || !ok || string(value) != "degraded" {
+		t.Errorf("the switch is %q, %v, %v", value, ok, err)
+	}
+	must(t, s.Close())
+	if said := bolt.Format(t, path); said != "1" {
+		t.Errorf("the file says form %q, want 1", said)
+	}
+}
+
+func form(number string) func(*testing.T, string) {
+	return func(t *testing.T, path string) {
+		must(t, open(t, path).Close())
+		bolt.Format(t, path, number)
+	}
 }
 
 func write(content []byte) func(*testing.T, string) {
