@@ -72,12 +72,14 @@ type dashboardPage struct {
 	Actor    string
 	Operator bool
 	Demo     bool         // nobody logs in, so nobody logs out
+	Reloads  bool         // there is a file to load again
+	Alarms   bool         // somebody is told
 	Levels   []sla.Report // of this month and the last
 }
 
 // getDashboard shows the dashboard.
 func (s *Server) getDashboard(c *gin.Context) {
-	page := dashboardPage{board: s.boardNow(c.Request.Context()), Actor: actor(c), Operator: operates(c), Demo: len(s.guard.tokens) == 0, Levels: s.levels()}
+	page := dashboardPage{board: s.boardNow(c.Request.Context()), Actor: actor(c), Operator: operates(c), Demo: len(s.guard.tokens) == 0, Reloads: s.reload != nil, Alarms: s.views.Alarms(), Levels: s.levels()}
 	page.Form = s.newForm()
 	var err error
 	if page.Charts, err = s.charts(c.Request.Context(), scopeOf(c.Query("hours"))); err != nil {

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -120,6 +121,26 @@ func TestReload_FromTheDashboard(t *testing.T) {
 	}
 	if w := d.form(t, "/reload", nil, d.login(t, viewerToken)); w.Code != 403 {
 		t.Errorf("a viewer: status %d", w.Code)
+	}
+}
+
+// A button that can only fail is not there: nobody is told of alarms, or there is no file to
+// load again, as in a demo.
+func TestDashboard_HasNoButtonThatCanOnlyFail(t *testing.T) {
+	d := build(t, tokens)
+	const reload, alarms = `action="reload"`, `action="alarms"`
+	session := d.login(t, operatorToken)
+	if page := d.ask(t, "GET", "/", "", session).Body.String(); !strings.Contains(page, reload) || !strings.Contains(page, alarms) {
+		t.Errorf("a button is missing in %s", page)
+	}
+	d.noAlarms = admin.ErrNoAlarms
+	if page := d.ask(t, "GET", "/", "", session).Body.String(); !strings.Contains(page, reload) || strings.Contains(page, alarms) {
+		t.Errorf("without alarms the page is %s", page)
+	}
+	d.server = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d, nil, http.NotFoundHandler(), quiet)
+	d.Handler = d.server.Handler()
+	if page := d.ask(t, "GET", "/", "", session).Body.String(); strings.Contains(page, reload) {
+		t.Errorf("without a file the page is %s", page)
 	}
 }
 

@@ -62,6 +62,8 @@ type Views interface {
 	// Who is what a user is called in the log, by address, subject or both, in
 	// each month that it can be told of, newest first.
 	Who(ctx context.Context, ip netip.Addr, subject string) ([]Name, error)
+	// Alarms reports whether somebody is told of alarms.
+	Alarms() bool
 	// TestAlarms sends an alarm that is a test, in the name of actor. The error is
 	// ErrNoAlarms, or says why nobody took it.
 	TestAlarms(ctx context.Context, actor string) error

@@ -81,7 +81,7 @@ func (c Config) fileFailed(err error) error {
 		return nil
 	}
 	if path, absErr := filepath.Abs(c.File); absErr == nil && path != filepath.Clean(c.File) {
-		return fmt.Errorf("admin.token_file: %w (tried was %q)", err, path)
+		return fmt.Errorf("admin.token_file: %w (tried was %q: a relative path begins at the folder in which a command is started, so start it in the gateway's, or write the whole path)", err, path)
 	}
 	return fmt.Errorf("admin.token_file: %w", err)
 }

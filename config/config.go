@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -159,6 +160,13 @@ func LoadURL(path string, environ []string) (string, error) {
 	judge := func(c Config) error { _, _, err := splitListen(c.Listen); return err }
 	c, err := loadPart(path, environ, judge, "listen", "tls.cert")
 	return c.TLS.URL(c.Listen), err
+}
+
+// LoadScenes are the names of the scenes of the configuration at path, sorted. What it holds
+// may be wrong, as long as it is YAML.
+func LoadScenes(path string, environ []string) ([]string, error) {
+	c, err := loadPart(path, environ, func(Config) error { return nil })
+	return slices.Sorted(maps.Keys(c.Scenes)), err
 }
 
 // loadPart is Load for some keys: only what judge and reading find wrong with those counts.

@@ -198,6 +198,9 @@ func (v *views) Reverified(ctx context.Context, limit int) (reverify.Reports, er
 	return all, err
 }
 
+// Alarms reports whether alarms go anywhere.
+func (v *views) Alarms() bool { return v.alarms.On() }
+
 // TestAlarms sends a test of the alarms.
 func (v *views) TestAlarms(ctx context.Context, actor string) error {
 	if !v.alarms.On() {

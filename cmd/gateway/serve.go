@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -71,7 +72,8 @@ func serve(ctx context.Context, path string) error {
 	defer g.Close()
 	go reloads(ctx, g, hup)
 	return g.Run(ctx, func(listen, admin string) {
-		about := []any{"listen", listen, "admin", admin, "version", gateway.Version(), "pid", os.Getpid()}
+		dashboard := cmp.Or(cfg.Admin.PublicURL, cfg.Admin.TLS.URL(admin))
+		about := []any{"listen", listen, "admin", admin, "dashboard", dashboard, "version", gateway.Version(), "pid", os.Getpid()}
 		if id := g.Instance(); id != "" {
 			about = append(about, "instance", id)
 		}
