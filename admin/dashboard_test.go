@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"captchagate/admin"
 	"captchagate/control"
 )
@@ -137,7 +139,7 @@ func TestDashboard_HasNoButtonThatCanOnlyFail(t *testing.T) {
 	if page := d.ask(t, "GET", "/", "", session).Body.String(); !strings.Contains(page, reload) || strings.Contains(page, alarms) {
 		t.Errorf("without alarms the page is %s", page)
 	}
-	d.server = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d, nil, http.NotFoundHandler(), quiet)
+	d.server = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d, nil, http.NotFoundHandler(), quiet, prometheus.NewRegistry())
 	d.Handler = d.server.Handler()
 	if page := d.ask(t, "GET", "/", "", session).Body.String(); strings.Contains(page, reload) {
 		t.Errorf("without a file the page is %s", page)
