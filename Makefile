@@ -66,7 +66,7 @@ fleet-mixed: ## play a fleet's rolling upgrade from the commit OTHER to this one
 	go test -v -timeout 30m -run Upgrades ./cmd/gateway -args -other $(CURDIR)/bin/gateway-other
 
 .PHONY: reliability
-reliability: ## play the trials of docs/reliability.md and print their figures (twenty minutes, Linux, as root)
+reliability: ## play the trials of docs/reliability.md and print their figures (Linux, as root)
 	go test -v -timeout 40m -p 1 -parallel 1 -run Reliability ./cmd/gateway ./gateway -args -full
 
 .PHONY: rolling

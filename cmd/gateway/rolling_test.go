@@ -83,13 +83,13 @@ func (r *rolling) starts(slot int) *gatewayProcess {
 // balances starts the load balancer with a server for each slot.
 func (r *rolling) balances() {
 	r.Helper()
-	servers := ""
+	var servers strings.Builder
 	for i, slot := range r.slots {
-		servers += fmt.Sprintf("    server slot-%d %s\n", i, slot)
+		fmt.Fprintf(&servers, "    server slot-%d %s\n", i, slot)
 	}
 	begin(r.T, r.TempDir(), os.Environ(), "haproxy", "-db", "-f", rewritten(r.T, "configs/haproxy.cfg", map[string]string{
 		"maxconn 8000": "maxconn 1000", "timeout connect 1s": patientChecks, "bind :8080": "bind " + r.public, "bind :8081": "bind 127.0.0.1:" + freePort(r.T),
-		"    server gateway-1 gateway-1:8080\n": servers, "    server gateway-2 gateway-2:8080\n": "",
+		"    server gateway-1 gateway-1:8080\n": servers.String(), "    server gateway-2 gateway-2:8080\n": "",
 		"    server gateway-1 gateway-1:8081 port 8080\n": "", "    server gateway-2 gateway-2:8081 port 8080\n": "",
 	}))
 }
