@@ -9,11 +9,11 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build the commands into bin/
-	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
 
 .PHONY: demo
 demo: ## run gateway and simulator in one process, without configuration
-	go run -tags nomsgpack -gcflags='all=-N -l' ./cmd/gateway demo
+	go run ./cmd/gateway demo
 
 .PHONY: test
 test: ## run the tests
