@@ -120,28 +120,28 @@ part of its users, always the same ones. auto with --scene ends it.`,
 	cmd.Flags().DurationVar(&change.For, "for", time.Duration(0), "how long, for instance 30m (default: until changed)")
 	cmd.Flags().StringVar(&change.Scene, "scene", "", "only this scene (a drill)")
 	cmd.Flags().Var(&share, "share", "of the scene's users, for instance 0.05 or 5% (default: all)")
-	_ = cmd.RegisterFlagCompletionFunc("scene", func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return scenesOf(cmd, &at, args), cobra.ShellCompDirectiveNoFileComp
-	}) // the flag is there
+	_ = cmd.RegisterFlagCompletionFunc("scene", completeScenes(&at)) // the flag is there
 	return cmd
 }
 
-// scenesOf are scenes for a shell to complete: those of --config, or where a drill is to be
+// completeScenes has a shell complete scenes: those of --config, or where a drill is to be
 // ended those that have one, if the gateway answers.
-func scenesOf(cmd *cobra.Command, at *adminFlags, args []string) (scenes []cobra.Completion) {
-	if len(args) == 0 || args[0] != control.Auto.String() {
-		scenes, _ = config.LoadScenes(at.config, os.Environ()) // none to complete is no mistake
-		return scenes
+func completeScenes(at *adminFlags) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) (scenes []cobra.Completion, _ cobra.ShellCompDirective) {
+		if len(args) == 0 || args[0] != control.Auto.String() {
+			scenes, _ = config.LoadScenes(at.config, os.Environ()) // none to complete is no mistake
+			return scenes, cobra.ShellCompDirectiveNoFileComp
+		}
+		client, err := at.client()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		st, _ := client.Status(cmd.Context())
+		for _, drill := range st.Drills {
+			scenes = append(scenes, cobra.CompletionWithDesc(drill.Scene, drill.Reason))
+		}
+		return scenes, cobra.ShellCompDirectiveNoFileComp
 	}
-	client, err := at.client()
-	if err != nil {
-		return nil
-	}
-	st, _ := client.Status(cmd.Context())
-	for _, drill := range st.Drills {
-		scenes = append(scenes, cobra.CompletionWithDesc(drill.Scene, drill.Reason))
-	}
-	return scenes
 }
 
 // meant guesses at a mode that is none.
