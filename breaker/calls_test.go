@@ -205,3 +205,31 @@ func TestCalls_OfProbesThatWereNeverWrittenAreNoRequests(t *testing.T) {
 		}
 	})
 }
+
+// Where no connection comes about by the API's doing, as where it is silent when TLS is to
+// begin, each call that gets to know counts as a failure, once: users' and probes'. Those
+// that were given up before, as the circuit opened, are no requests. O2
+func TestCalls_ThatFindNoConnectionAreFailures(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.traffic(50, 2*time.Second)
+		before := w.callsOfUsers()
+		w.mu.Lock()
+		w.apart = true
+		w.mu.Unlock()
+		w.traffic(5, 82*time.Second)
+		w.mu.Lock()
+		w.apart = false
+		w.mu.Unlock()
+		answered := w.callsOfUsers()
+		w.traffic(5, 20*time.Second)
+		answered = before + w.callsOfUsers() - answered
+		if all, ill := w.sawCalls(false); ill != w.missed || all != ill+answered || ill < 10 {
+			t.Errorf("%d of %d calls failed, want %d of %d", ill, all, w.missed, w.missed+answered)
+		}
+		probes, ill := w.sawCalls(true)
+		_, asked := w.reached(time.Time{})
+		if probes != asked || ill < 10 || ill >= probes {
+			t.Errorf("%d of %d probes failed, of %d", ill, probes, asked)
+		}
+	})
+}

@@ -46,6 +46,8 @@ type world struct {
 	mu     sync.Mutex
 	answer answerer
 	wired  func(context.Context) // what comes before a call is on the wire; nil for nothing
+	apart  bool                  // no connection comes about, which takes 1.5 s to be known
+	missed int                   // calls of users that waited for one until that was known
 	resets int                   // of the connections
 	asked  []asked
 	probes int // in flight
@@ -155,12 +157,11 @@ func (w *world) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, 
 		w.probes++
 		w.most = max(w.most, w.probes)
 	}
-	answer, wired := w.answer, w.wired
+	answer, wired, apart := w.answer, w.wired, w.apart
 	w.mu.Unlock()
 	if wired != nil {
 		wired(ctx)
 	}
-	captcha.CallOf(ctx).OnTheWire()
 	defer func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -168,7 +169,26 @@ func (w *world) Verify(ctx context.Context, t captcha.Ticket) (captcha.Verdict, 
 			w.probes--
 		}
 	}()
+	if apart {
+		return captcha.Verdict{}, w.miss(ctx, probe)
+	}
+	captcha.CallOf(ctx).OnTheWire()
 	return answer(ctx, t)
+}
+
+// miss is what a call gets that waits for a connection and finds none.
+func (w *world) miss(ctx context.Context, probe bool) error {
+	select {
+	case <-time.After(1500 * time.Millisecond):
+	case <-ctx.Done():
+		return &captcha.Failure{Kind: captcha.Fault, Err: context.Cause(ctx), Unanswered: true, Connecting: true, Retryable: true}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !probe {
+		w.missed++
+	}
+	return &captcha.Failure{Kind: captcha.Fault, Err: errors.New("no connection"), Unanswered: true, Retryable: true}
 }
 
 // Transition may ask the breaker back: no lock of the circuit is held.

@@ -6,12 +6,22 @@ import (
 	"time"
 )
 
-// maxConnecting bounds the making of one connection: lookup, connect and TLS.
-const maxConnecting = 1500 * time.Millisecond
+const (
+	// maxConnecting bounds the making of one connection: lookup, connect and TLS.
+	maxConnecting = 1500 * time.Millisecond
+
+	// maxOverdue is how much later than that it may end. Only what stood still itself,
+	// or nearly, ends later yet.
+	maxOverdue = 250 * time.Millisecond
+)
 
 // errUnreachable says that no connection stood for a second: as good as
 // refused.
 var errUnreachable = errors.New("no address of the API could be connected to")
+
+// errHandshake says that the API, or the proxy before it, took a connection and was
+// silent when TLS was to begin: it did not answer, though nothing was sent yet.
+var errHandshake = errors.New("the API could be connected to, but the TLS handshake got no answer in time")
 
 // A connectingError says that a call's time ended while it waited for a
 // connection, which others got: it says nothing about the API.
@@ -53,6 +63,9 @@ func (p *pool) open(ctx context.Context) (*conn, error) {
 		return nil, err
 	case to.at.IsValid(): // it was connected to, and then its TLS or the proxy failed
 		p.dialer.addresses.get(to.at).failed(time.Now())
+		if ctx.Err() != nil && time.Since(began) <= maxConnecting+maxOverdue {
+			return nil, errHandshake
+		}
 		return nil, err
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, errUnreachable

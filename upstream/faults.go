@@ -81,7 +81,10 @@ type endedError struct {
 func (e endedError) Error() string { return e.says }
 func (e endedError) Unwrap() error { return e.ended }
 
-func isOurs(err error) bool { return isAnswer(err) || errors.Is(err, errUnreachable) }
+// isOurs reports whether the words of an error are our own and say what the API did.
+func isOurs(err error) bool {
+	return isAnswer(err) || errors.Is(err, errUnreachable) || errors.Is(err, errHandshake)
+}
 
 // isAnswer reports whether an answer came, though one that makes no sense.
 func isAnswer(err error) bool {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -184,6 +185,58 @@ func TestNetwork_RefusedConnectionNeverArrives(t *testing.T) {
 	c := newClientAt(t, "http://"+l.Addr().String(), nil, prometheus.NewRegistry())
 	_, err = c.Verify(t.Context(), webTicket())
 	neverArrived.check(t, err)
+}
+
+// An API that takes connections and is silent when TLS is to begin did not answer: each call
+// that meets that is a failure, of a user or a probe's, once. Where we stood still ourselves
+// meanwhile nobody knows. O2
+func TestNetwork_SilentHandshakesAreFailures(t *testing.T) {
+	for name, row := range map[string]struct {
+		fresh   bool
+		overdue time.Duration // for so long the end of each connection is noticed late
+		counts  int
+	}{"users'": {counts: 50}, "probes'": {fresh: true, counts: 50}, "beside our own standstill": {fresh: true, overdue: 400 * time.Millisecond}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newClientAt(t, "https://192.0.2.1", nil, prometheus.NewRegistry())
+				c.DialWith(func(context.Context, netip.AddrPort) (net.Conn, error) {
+					client, server := net.Pipe()
+					go func() { _, _ = io.Copy(io.Discard, server) }()
+					return &lateToClose{Conn: client, by: row.overdue}, nil
+				}, nil)
+				counted := 0
+				for range 50 {
+					began := time.Now()
+					f := neverArrived.check(t, attempt(t.Context(), c, row.fresh))
+					if took := time.Since(began); !f.Unanswered || f.Connecting || took != 1500*time.Millisecond+row.overdue {
+						t.Fatalf("%+v after %v", f, took)
+					}
+					if s, counts := captcha.See(began, f, false); counts && s.Failed && s.Unanswered {
+						counted++
+					}
+				}
+				if counted != row.counts {
+					t.Errorf("%d of 50 calls count, want %d", counted, row.counts)
+				}
+				c.Close()
+			})
+		})
+	}
+}
+
+// A lateToClose is a connection whose end takes a while, as where the process stands still.
+type lateToClose struct {
+	net.Conn
+
+	by     time.Duration
+	closed atomic.Bool
+}
+
+func (c *lateToClose) Close() error {
+	if !c.closed.Swap(true) {
+		time.Sleep(c.by)
+	}
+	return c.Conn.Close()
 }
 
 // A listener that never accepts TLS: the time runs out before there is a

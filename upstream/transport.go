@@ -13,7 +13,9 @@ import (
 // would hold up every call, one reset would fail them all, and a dead
 // connection would go on being used; here a call that times out takes its own
 // connection with it. The wait for an answer is bounded by the breaker
-// (breaker/bound.go): here it would cost a timer for each call.
+// (breaker/bound.go): here it would cost a timer for each call. That for TLS is bounded
+// by the context of the connection alone (maxConnecting): of two timers, which is first
+// is chance, and so would be the error.
 func newTransport(scheme string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -21,7 +23,6 @@ func newTransport(scheme string, dial func(ctx context.Context, network, address
 		DialContext:            dial,
 		Protocols:              protocols,
 		TLSClientConfig:        &tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(0), MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    maxConnecting,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true, // answers are short
 	}

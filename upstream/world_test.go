@@ -278,7 +278,7 @@ func attempt(ctx context.Context, c *upstream.Client, fresh bool) error {
 	timer := time.AfterFunc(deadline, func() { cancel(context.DeadlineExceeded) })
 	defer timer.Stop()
 	until := time.Now().Add(deadline)
-	call := captcha.Call{Fresh: fresh, Sent: func() { timer.Reset(min(attemptTimeout, time.Until(until))) }}
+	call := captcha.Call{Fresh: fresh, Deadline: until, Sent: func() { timer.Reset(min(attemptTimeout, time.Until(until))) }}
 	_, err := c.Verify(call.Context(ctx), webTicket())
 	return err
 }
