@@ -89,6 +89,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
+// CloseWrite ends what is sent.
+func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
+
 // grace is how long a connection is let be before it counts as idle, or as one
 // that sends or reads nothing: who connects needs a moment to send.
 const grace = 10 * time.Millisecond

@@ -2,129 +2,108 @@ package connlimit
 
 import (
 	"bytes"
-	"crypto/tls"
-	"io"
-	"net"
+	"strconv"
 	"strings"
-	"time"
 )
 
-// maxLines is how many lines a head may have. The server makes of a short field
+// maxFields is how many fields a head may have. The server makes of a short field
 // more than ten times the bytes that it was sent with.
-const maxLines = 100
+const maxFields = 100
 
 // A head is what came of a request's head over HTTP/1. The server is lenient with what
 // proxies read in another way, and with that a request can be hidden in another's: such
 // heads are refused before it sees them.
 type head struct {
-	lines          int
-	begins         [len("transfer-encoding:")]byte // of a line that came in part
-	long           int                             // of that line, in bytes
-	last           byte                            // of that line
-	sized, chunked bool                            // by a length, by its chunks
-	over           bool
+	lines  int
+	old    bool   // it is not of HTTP/1.1
+	sized  bool   // by a length
+	length int64  // of its body, in bytes
+	codes  int    // fields that name a transfer coding
+	coding string // the last of these, in lower case
 }
 
-// refusal is why a head is refused; "" = it is not.
+// refusal is why no more is read; "" = there is no reason.
 type refusal string
 
 const (
 	tooManyLines refusal = "431 Request Header Fields Too Large"
 	readTwoWays  refusal = "400 Bad Request"
+	// the server refuses it itself, or finds that a body breaks off.
+	brokenOff refusal = "broken off"
 )
 
-// reads takes what came next.
-func (h *head) reads(came []byte) (why refusal) {
-	for why == "" && len(came) > 0 && !h.over {
-		line, rest, whole := bytes.Cut(came, []byte("\n"))
-		if h.long < len(h.begins) {
-			copy(h.begins[h.long:], line)
-		}
-		if h.long += len(line); len(line) > 0 {
-			h.last = line[len(line)-1]
-		}
-		if came = rest; whole {
-			why = h.ends()
-		}
+// takes judges a line, and says whether it is the head's last.
+func (h *head) takes(l *line) (last bool, why refusal) {
+	switch {
+	case h.lines == 0 && (l.long == 0 || l.blank()):
+		return false, "" // the server skips those between two requests
+	case l.bare(), l.begins[0] == ' ', l.begins[0] == '\t':
+		return false, readTwoWays
+	case l.blank():
+		return true, ""
+	case h.lines > maxFields:
+		return false, tooManyLines
+	case h.lines == 0:
+		h.lines, h.old = 1, string(l.ends[:]) != "1.1\r"
+		return false, ""
 	}
-	return why
+	h.lines++
+	return false, h.field(l)
 }
 
-// ends judges a line. What precedes the first one that is seen whole may have been read
-// together with the request before, so that nothing is said of its beginning.
-func (h *head) ends() refusal {
-	begins, first := h.begins[:min(h.long, len(h.begins))], h.lines == 0
-	blank, bare := h.long == 1 && h.last == '\r', h.long == 0 || h.last != '\r'
-	h.lines, h.long, h.last = h.lines+1, 0, 0
-	switch {
-	case blank:
-		h.over = true
-	case first:
-	case bare, begins[0] == ' ', begins[0] == '\t':
-		return readTwoWays
-	case h.lines > maxLines:
-		return tooManyLines
+// field notes what a field says of the body.
+func (h *head) field(l *line) refusal {
+	if value, whole, ok := l.field("content-length"); ok {
+		n, err := strconv.ParseUint(value, 10, 62)
+		if err != nil || !whole || h.sized && h.length != int64(n) {
+			return readTwoWays
+		}
+		h.sized, h.length = true, int64(n)
 	}
-	h.sized = h.sized || named(begins, "content-length:")
-	h.chunked = h.chunked || named(begins, "transfer-encoding:")
-	if h.sized && h.chunked {
+	if value, whole, ok := l.field("transfer-encoding"); ok {
+		if !whole || h.old {
+			return readTwoWays
+		}
+		h.codes, h.coding = h.codes+1, strings.ToLower(value)
+	}
+	if h.sized && h.codes > 0 {
 		return readTwoWays
 	}
 	return ""
 }
 
-func named(line []byte, field string) bool {
-	return len(line) >= len(field) && strings.EqualFold(string(line[:len(field)]), field)
+// A line is one of a head, or between chunks, however it was cut into packets.
+type line struct {
+	begins [64]byte
+	ends   [4]byte // of what came of it, without its line feed
+	long   int     // likewise
 }
 
-// A guarded connection speaks HTTP/1; its heads are looked at before the server reads them.
-type guarded struct {
-	net.Conn // in the clear, or what TLS made of it
-
-	under *conn
-	head  head // only the server's goroutine touches it
-}
-
-// Read implements net.Conn.
-func (g *guarded) Read(p []byte) (int, error) {
-	n, err := g.Conn.Read(p)
-	if why := g.head.reads(p[:n]); why != "" {
-		g.refuse(why)
-		return 0, io.EOF
+// takes takes what came up to a line feed. It returns how much that is, and whether the
+// line is whole.
+func (l *line) takes(came []byte) (n int, whole bool) {
+	part, rest, whole := bytes.Cut(came, []byte("\n"))
+	if l.long < len(l.begins) {
+		copy(l.begins[l.long:], part)
 	}
-	return n, err
+	l.long += len(part)
+	part = part[max(0, len(part)-len(l.ends)):]
+	copy(l.ends[:], l.ends[len(part):])
+	copy(l.ends[len(l.ends)-len(part):], part)
+	return len(came) - len(rest), whole
 }
 
-const (
-	// lingering is how long, and lingered how many bytes, a caller who was refused is
-	// listened to: else the answer would be lost where more comes than was read.
-	lingering = 500 * time.Millisecond
-	lingered  = 1 << 20
-)
+func (l *line) bare() bool  { return l.long == 0 || l.ends[len(l.ends)-1] != '\r' }
+func (l *line) blank() bool { return l.long == 1 && !l.bare() }
 
-func (g *guarded) refuse(why refusal) {
-	_, _ = io.WriteString(g.Conn, "HTTP/1.1 "+string(why)+"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-	_ = g.CloseWrite()
-	_ = g.SetReadDeadline(time.Now().Add(lingering))
-	_, _ = io.CopyN(io.Discard, g.Conn, lingered)
+// text is its beginning, and whether that is all of it.
+func (l *line) text() (text string, whole bool) {
+	return string(l.begins[:min(l.long, len(l.begins))]), l.long <= len(l.begins)
 }
 
-// CloseWrite has the other side know that no more comes.
-func (g *guarded) CloseWrite() error {
-	if half, ok := g.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}
-
-// A secured connection is a guarded one over TLS; the server asks it for what was agreed
-// on.
-type secured struct{ guarded }
-
-// ConnectionState is what http.Server puts into Request.TLS.
-func (s *secured) ConnectionState() tls.ConnectionState {
-	if t, ok := s.Conn.(*tls.Conn); ok {
-		return t.ConnectionState()
-	}
-	return tls.ConnectionState{}
+// field returns the value of the field of that name, if the line is one.
+func (l *line) field(name string) (value string, whole, ok bool) {
+	text, whole := l.text()
+	is, value, ok := strings.Cut(text, ":")
+	return strings.Trim(value, " \t\r"), whole, ok && strings.EqualFold(is, name)
 }

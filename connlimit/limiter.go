@@ -111,10 +111,9 @@ func (l *Limiter) changed(nc net.Conn, to http.ConnState) {
 	switch to {
 	case http.StateNew:
 	case http.StateActive: // the head is whole
-		headOf(nc).over = true
 		c.goesOn(handed)
 	case http.StateIdle:
-		*headOf(nc) = head{}
+		answered(nc)
 		c.rests()
 	case http.StateHijacked, http.StateClosed:
 		l.mu.Lock()

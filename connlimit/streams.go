@@ -27,15 +27,14 @@ func under(nc net.Conn) *conn {
 	return nil
 }
 
-// headOf is the head that is looked at on a connection; over HTTP/2 nobody looks at it.
-func headOf(nc net.Conn) *head {
+// answered notes on a connection over HTTP/1 that a request was answered.
+func answered(nc net.Conn) {
 	switch nc := nc.(type) {
 	case *guarded:
-		return &nc.head
+		nc.requests.unanswered--
 	case *secured:
-		return &nc.head
+		nc.requests.unanswered--
 	}
-	return &head{}
 }
 
 // stays notes that there is news on a connection with streams.
