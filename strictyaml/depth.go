@@ -1,58 +1,56 @@
 package strictyaml
 
 import (
-	"regexp"
-	"strings"
+	"fmt"
+
+	"github.com/goccy/go-yaml/token"
 )
 
 // maxDepth is how deep lists and mappings may stand in each other. Files that people write
 // go down five or six; the parser takes time and memory with the square of the depth.
 const maxDepth = 64
 
-var (
-	quotedText = regexp.MustCompile(`(^|[\s\[{,:])("(\\.|[^"\\])*"|'[^']*')`)
-	comment    = regexp.MustCompile(`(^|\s)#.*`)
-)
-
-// tooDeep returns the line in which a text goes below maxDepth, and 0 if it does not. It
-// looks at indentation, at what begins an entry, and at brackets, before anything is parsed:
-// quotes over several lines it does not know, and counts the brackets in them.
-func tooDeep(text string) (line int) {
-	var indents []int // of the blocks that are open
+// tooDeep returns the line in which a text goes below maxDepth, and 0 if it does not, by
+// its words and before anything is parsed: those in brackets that are open, and those whose
+// entries or keys stand further to the right, each in the one before.
+func tooDeep(words token.Tokens) (line int) {
+	var columns []int // where the open blocks stand
 	brackets := 0
-	for written := range strings.Lines(text) {
-		line++
-		rest := comment.ReplaceAllString(quotedText.ReplaceAllString(strings.TrimRight(written, "\r\n"), "$1"), "")
-		if content := strings.TrimLeft(rest, " \t"); content != "" {
-			indents = blocksOf(indents, rest, len(rest)-len(content))
+	for _, word := range words {
+		switch word.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			brackets++
+		case token.MappingEndType, token.SequenceEndType:
+			brackets = max(0, brackets-1)
+		case token.SequenceEntryType, token.MappingKeyType, token.MappingValueType:
+			if brackets == 0 {
+				columns = blocksAt(columns, columnOf(word))
+			}
 		}
-		for _, r := range rest {
-			switch r {
-			case '[', '{':
-				brackets++
-			case ']', '}':
-				brackets = max(0, brackets-1)
-			}
-			if len(indents)+brackets > maxDepth {
-				return line
-			}
+		if len(columns)+brackets > maxDepth {
+			return word.Position.Line
 		}
 	}
 	return 0
 }
 
-// blocksOf is which blocks are open in a line whose text begins at a column: each that is
-// indented less, the line's own, and one more behind each "- " and "? ".
-func blocksOf(open []int, line string, at int) []int {
-	for len(open) > 0 && open[len(open)-1] >= at {
+// columnOf is where the entry or the key of a word stands: the key of a ":" before it.
+func columnOf(word *token.Token) int {
+	if word.Type == token.MappingValueType && word.Prev != nil {
+		return word.Prev.Position.Column
+	}
+	return word.Position.Column
+}
+
+// blocksAt is which of the open blocks still are where something begins at a column, and
+// the one there.
+func blocksAt(open []int, column int) []int {
+	for len(open) > 0 && open[len(open)-1] >= column {
 		open = open[:len(open)-1]
 	}
-	for open = append(open, at); at < len(line) && len(open) <= maxDepth; open = append(open, at) {
-		if line[at] != '-' && line[at] != '?' || at+1 < len(line) && line[at+1] != ' ' && line[at+1] != '\t' {
-			break
-		}
-		for at++; at < len(line) && (line[at] == ' ' || line[at] == '\t'); at++ {
-		}
-	}
-	return open
+	return append(open, column)
+}
+
+func nested(line int) complaint {
+	return complaint{line, "yaml", fmt.Sprintf("is nested more than %d deep here, and nothing that is read here is; look at indentation and brackets", maxDepth)}
 }

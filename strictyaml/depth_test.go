@@ -22,16 +22,17 @@ func indented(n int) string {
 // and memory with the square of the depth.
 func TestParse_RefusesWhatIsNestedTooDeep(t *testing.T) {
 	for name, form := range map[string]func(n int) string{
-		"lists in brackets":      func(n int) string { return "a: " + strings.Repeat("[", n) + strings.Repeat("]", n) + "\n" },
-		"brackets that stay":     func(n int) string { return strings.Repeat("[", n) },
-		"mappings in brackets":   func(n int) string { return "a: " + strings.Repeat("{b: ", n) + "1" + strings.Repeat("}", n) + "\n" },
-		"brackets line by line":  func(n int) string { return "a:\n" + strings.Repeat(" [\n", n) },
-		"both":                   func(n int) string { return indented(n/2) + strings.Repeat(" ", n/2) + strings.Repeat("[", n/2) },
-		"lists in lists":         func(n int) string { return strings.Repeat("- ", n) + "a\n" },
-		"keys in keys":           func(n int) string { return strings.Repeat("? ", n) + "a\n" },
-		"mappings by indenting":  indented,
-		"behind an apostrophe":   func(n int) string { return "a: it's\nb: " + strings.Repeat("[", n) + "'\n" },
-		"lists below each other": func(n int) string { return "a:\n" + strings.ReplaceAll(indented(n), "a:", "-") },
+		"lists in brackets":         func(n int) string { return "a: " + strings.Repeat("[", n) + strings.Repeat("]", n) + "\n" },
+		"brackets that stay":        func(n int) string { return strings.Repeat("[", n) },
+		"mappings in brackets":      func(n int) string { return "a: " + strings.Repeat("{b: ", n) + "1" + strings.Repeat("}", n) + "\n" },
+		"brackets line by line":     func(n int) string { return "a:\n" + strings.Repeat(" [\n", n) },
+		"both":                      func(n int) string { return indented(n/2) + strings.Repeat(" ", n/2) + strings.Repeat("[", n/2) },
+		"lists in lists":            func(n int) string { return strings.Repeat("- ", n) + "a\n" },
+		"keys in keys":              func(n int) string { return strings.Repeat("? ", n) + "a\n" },
+		"mappings by indenting":     indented,
+		"behind an apostrophe":      func(n int) string { return "a: it's\nb: " + strings.Repeat("[", n) + "'\n" },
+		"behind a quote that stays": func(n int) string { return "a: \"it\nb: " + strings.Repeat("[", n) + "\nc: 1\n" },
+		"lists below each other":    func(n int) string { return "a:\n" + strings.ReplaceAll(indented(n), "a:", "-") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, n := range []int{200, 2000} {
@@ -57,6 +58,11 @@ func TestParse_ReadsWhatOnlyLooksDeep(t *testing.T) {
 	var wide strings.Builder
 	for i := range 300 {
 		fmt.Fprintf(&wide, "key%d: {list: [[1, 2], [3]], text: \"[[{\", other: '[[{'} # [[[[\n", i)
+	}
+	wide.WriteString("plain: a" + strings.Repeat(" [", 100) + "\nlines: \"" + strings.Repeat("[", 50) + "\n  " + strings.Repeat("{", 50) + "\"\n")
+	wide.WriteString("block: |\n  [[[[\n" + strings.Repeat(" ", 80) + "x\n  " + strings.Repeat("- ", 80) + "\n")
+	for i := range 100 {
+		fmt.Fprintf(&wide, "secret%d: a[%d{\n", i, i)
 	}
 	wide.WriteString("list:\n" + strings.Repeat("  - {a: [1]}\n  -\n    - b\n", 300))
 	wide.WriteString("down:\n  a:\n    b:\n      c:\n        - d: [[[[[[[[[[1]]]]]]]]]]\nminus: -1\n")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 )
 
@@ -21,9 +22,9 @@ func parseSections(text []byte) (*node, []complaint) {
 	root := &node{line: 1, shape: mapping}
 	var values []*ast.MappingValueNode
 	for _, s := range sectionsOf(string(text)) {
-		file, err := parser.ParseBytes([]byte(s.text), 0, parser.AllowDuplicateMapKey())
-		if err != nil {
-			r.complaints = append(r.complaints, syntax(err, text))
+		file, wrong := s.parse(text)
+		if wrong != nil {
+			r.complaints = append(r.complaints, *wrong)
 			root.entries = append(root.entries, entry{key: s.key, line: s.line, value: &node{line: s.line, shape: broken}})
 			continue
 		}
@@ -48,6 +49,22 @@ func parseSections(text []byte) (*node, []complaint) {
 type section struct {
 	key, text string
 	line      int
+}
+
+// parse reads the section. What is wrong is told as a part of the text that it is of, whose
+// words may have hidden how deep it is.
+func (s section) parse(text []byte) (*ast.File, *complaint) {
+	words := lexer.Tokenize(s.text)
+	if line := tooDeep(words); line > 0 {
+		wrong := nested(line)
+		return nil, &wrong
+	}
+	file, err := parser.Parse(words, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		wrong := syntax(err, text)
+		return nil, &wrong
+	}
+	return file, nil
 }
 
 func sectionsOf(text string) (sections []section) {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
@@ -62,10 +63,11 @@ func parse(text []byte, kind Kind) (_ *node, _ []complaint, torn bool) {
 		line := 1 + bytes.Count(text[:invalidAt(text)], []byte("\n"))
 		return nil, []complaint{{line, "yaml", "is not UTF-8 here; save the file as UTF-8"}}, false
 	}
-	if line := tooDeep(string(text)); line > 0 {
-		return nil, []complaint{{line, "yaml", fmt.Sprintf("is nested more than %d deep here, and nothing that is read here is; look at indentation and brackets", maxDepth)}}, false
+	words := lexer.Tokenize(string(text))
+	if line := tooDeep(words); line > 0 {
+		return nil, []complaint{nested(line)}, false
 	}
-	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	file, err := parser.Parse(words, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		if root, complaints := parseSections(text); len(complaints) > 0 {
 			return root, complaints, true
