@@ -52,7 +52,7 @@ type Shadow struct {
 	Done  chan struct{} // closed at its end; what follows is set then
 
 	Sent   atomic.Bool // its head was written to the wire
-	Looked atomic.Bool // a decision looked at it
+	Looked atomic.Bool // a decision counted it
 
 	Status int
 	Header http.Header

@@ -63,8 +63,8 @@ func (c *Client) Forward(ctx context.Context, f captcha.Forwarded, s *captcha.Sh
 // look judges a shadow call as one of our own: it ends with ctx, though the call goes
 // on. It is never repeated.
 func (c *Client) look(ctx context.Context, t captcha.Ticket, s *captcha.Shadow) (captcha.Verdict, error) {
-	s.Looked.Store(true)
 	verdict, failure := c.classify(t.Mini, c.await(ctx, s))
+	s.Looked.Store(failure == nil || !failure.Unsent()) // one that is only sent later counts then
 	if failure != nil {
 		failure.Retryable = false
 		return captcha.Verdict{}, failure
