@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +52,11 @@ func openFile(key, path string) error {
 	return fmt.Errorf("%s: every user of this machine can read %s; take that away: chmod o= %s", key, path, path)
 }
 
+// othersRead reports whether every user may; where modes are not what says so, on Windows, it does not.
 func othersRead(path string) bool {
+	if runtime.GOOS == "windows" {
+		return false
+	}
 	about, err := os.Stat(path)
 	return err == nil && about.Mode().Perm()&0o007 != 0
 }

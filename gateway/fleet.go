@@ -166,7 +166,6 @@ func (g *group) close() {
 // Report, Patience and Turns are the breaker's Peers.
 
 // Report has the fleet learn of a change of the circuit at once.
-
 func (g *group) Report(breaker.Transition) { g.member.Wake() }
 
 // Patience is the member's.
@@ -188,7 +187,6 @@ func (t turn) End(f breaker.Finding) { t.Turn.End(findings[f]) }
 // Health, Follow and About are the fleet's Instance.
 
 // Health is how this instance finds the API.
-
 func (g *group) Health() fleet.Health {
 	s := g.breaker.Status()
 	return fleet.Health{

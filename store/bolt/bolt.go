@@ -35,6 +35,7 @@ type Store struct {
 	db       *bbolt.DB
 	patience time.Duration
 	file     *os.File
+	made     bool // the file, by this start
 	log      *slog.Logger
 	jobs     chan *job
 	quit     chan struct{} // closed by Close: no more jobs

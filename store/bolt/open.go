@@ -60,10 +60,11 @@ const shortest = 4 * usualPage
 
 // openFile opens the file. It refuses what bbolt would take for a new store, or could not
 // say what is wrong with.
-func openFile(path string, flag int) (*os.File, error) {
+func (s *Store) openFile(path string, flag int) (*os.File, error) {
 	_, missing := os.Lstat(path)
 	file, err := private.Open(path, flag)
 	if err != nil || missing != nil {
+		s.made = err == nil
 		return file, err
 	}
 	info, err := file.Stat()
@@ -89,10 +90,14 @@ func (s *Store) open(path string) (err error) {
 		}
 		switch {
 		case err == nil || s.file == nil:
+			return
 		case s.db != nil:
 			_ = s.db.Close()
 		default: // bbolt leaves it open when it panics, and locked until the process ends
 			_ = s.file.Close()
+		}
+		if s.made { // what a full disk left of it is no store, and the next start would refuse it
+			_ = os.Remove(path)
 		}
 	}()
 	s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
@@ -101,7 +106,7 @@ func (s *Store) open(path string) (err error) {
 		FreelistType: bbolt.FreelistMapType,
 		NoStatistics: true,
 		OpenFile: func(name string, flag int, _ os.FileMode) (*os.File, error) {
-			s.file, err = openFile(name, flag)
+			s.file, err = s.openFile(name, flag)
 			return s.file, err
 		},
 	})
