@@ -122,7 +122,7 @@ func TestReadme_FilesAreTaken(t *testing.T) {
 		}
 		_, err := config.Load(path, []string{
 			"TENCENTCLOUD_SECRET_ID=AKIDEXAMPLE000000000", "TENCENTCLOUD_SECRET_KEY=" + secret, "CAPTCHA_APP_ID=190000001", "CAPTCHA_APP_SECRET_KEY=" + secret,
-			"FLEET_SECRET=" + secret, "CHALLENGE_SECRET=of-challenges-" + secret, "GATEWAY_ADMIN_TOKEN=of-operators-" + secret,
+			"SHOP_KEY=of-the-shop-" + secret, "FLEET_SECRET=" + secret, "CHALLENGE_SECRET=of-challenges-" + secret, "GATEWAY_ADMIN_TOKEN=of-operators-" + secret,
 		})
 		if err != nil {
 			t.Errorf("README.md's file for %s:\n%v", name, err)
