@@ -139,8 +139,7 @@ func TestDashboard_HasNoButtonThatCanOnlyFail(t *testing.T) {
 	if page := d.ask(t, "GET", "/", "", session).Body.String(); !strings.Contains(page, reload) || strings.Contains(page, alarms) {
 		t.Errorf("without alarms the page is %s", page)
 	}
-	d.server = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d, nil, http.NotFoundHandler(), quiet, prometheus.NewRegistry())
-	d.Handler = d.server.Handler()
+	d.Handler = admin.New(admin.Config{Listen: "127.0.0.1:0", Tokens: tokens}, d.control, d, nil, http.NotFoundHandler(), quiet, prometheus.NewRegistry()).Handler()
 	if page := d.ask(t, "GET", "/", "", session).Body.String(); strings.Contains(page, reload) {
 		t.Errorf("without a file the page is %s", page)
 	}

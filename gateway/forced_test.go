@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,9 +77,12 @@ func TestForced_ALiftedSwitchNeverLooksNormalBeforeUsersReturn(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	synctest.Test(t, func(t *testing.T) {
 		h := &house{t: t, sim: simulator.New(accountOf(cfg))}
+		var mu sync.Mutex
 		var seen []string
 		look := func() {
 			s := h.status()
+			mu.Lock()
+			defer mu.Unlock()
 			seen = append(seen, fmt.Sprint(s.Mode, " ", s.Override != nil, " ", s.Breaker.State))
 		}
 		h.entered = func(e control.Entry) {
@@ -99,6 +103,8 @@ func TestForced_ALiftedSwitchNeverLooksNormalBeforeUsersReturn(t *testing.T) {
 				h.awaits("closed", time.Minute)
 				time.Sleep(2 * time.Second)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			for i, got := range seen {
 				if !strings.HasPrefix(got, "degraded") {
 					t.Errorf("look %d sees %s", i, got)

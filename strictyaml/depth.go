@@ -26,6 +26,7 @@ func tooDeep(words token.Tokens) (line int) {
 			if brackets == 0 {
 				columns = blocksAt(columns, columnOf(word))
 			}
+		default:
 		}
 		if len(columns)+brackets > maxDepth {
 			return word.Position.Line

@@ -265,6 +265,9 @@ func (d *day) Status() admin.Status {
 
 func (d *day) Scenes() []admin.Scene { return nil }
 
+// Alarms is false: nobody is told.
+func (d *day) Alarms() bool { return false }
+
 func (d *day) Incidents(limit int) []watch.Incident {
 	all := make([]watch.Incident, limit)
 	for i := range all {
