@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"captchagate/config"
@@ -106,21 +107,25 @@ func TestStatus_KnowsTheScript(t *testing.T) {
 			t.Errorf("down: %+v", s)
 		}
 	})
-	inHouse(t, nil, func(h *house) {
-		if err := h.sim.SetScriptFault(simulator.ScriptFault{Kind: simulator.ScriptNotFound}); err != nil {
+	cfg := testConfig(t.TempDir())
+	synctest.Test(t, func(t *testing.T) {
+		h := &house{t: t, sim: simulator.New(accountOf(cfg))}
+		if err := h.sim.SetScriptFault(simulator.ScriptFault{Kind: simulator.ScriptNotFound}); err != nil { // before the first look
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute)
-		if s := h.status().Script; s.State != "never_succeeded" || s.Since == nil || s.Problem == "" {
-			t.Errorf("never: %+v", s)
-		}
-		if err := h.sim.SetScriptFault(simulator.ScriptFault{Kind: simulator.ScriptOK}); err != nil {
-			t.Fatal(err)
-		}
-		mended := time.Now()
-		time.Sleep(15 * time.Second)
-		if s := h.status().Script; s.State != "up" || s.Since == nil || s.Since.Before(mended) {
-			t.Errorf("up since it first loaded: %+v", s)
-		}
+		h.open(cfg, func(h *house) {
+			time.Sleep(time.Minute)
+			if s := h.status().Script; s.State != "never_succeeded" || s.Since == nil || s.Problem == "" {
+				t.Errorf("never: %+v", s)
+			}
+			if err := h.sim.SetScriptFault(simulator.ScriptFault{Kind: simulator.ScriptOK}); err != nil {
+				t.Fatal(err)
+			}
+			mended := time.Now()
+			time.Sleep(15 * time.Second)
+			if s := h.status().Script; s.State != "up" || s.Since == nil || s.Since.Before(mended) {
+				t.Errorf("up since it first loaded: %+v", s)
+			}
+		})
 	})
 }
