@@ -80,12 +80,7 @@ part of its users, always the same ones. auto with --scene ends it.`,
   gateway mode degraded --scene login --share 0.05 --for 10m --reason drill
   gateway mode auto --scene login --reason "the drill is over"
   gateway mode auto --reason "over"`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return fmt.Errorf("%w: one mode at most, got %q", errUsage, args)
-			}
-			return nil
-		},
+		Args: oneMode,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return showUnlessSetting(cmd, &at)
@@ -122,6 +117,14 @@ part of its users, always the same ones. auto with --scene ends it.`,
 	cmd.Flags().Var(&share, "share", "of the scene's users, for instance 0.05 or 5% (default: all)")
 	_ = cmd.RegisterFlagCompletionFunc("scene", completeScenes(&at)) // the flag is there
 	return cmd
+}
+
+// oneMode refuses more than one.
+func oneMode(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("%w: one mode at most, got %q", errUsage, args)
+	}
+	return nil
 }
 
 // completeScenes has a shell complete scenes: those of --config, or where a drill is to be
