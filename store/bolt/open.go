@@ -119,30 +119,6 @@ func (s *Store) open(path string) (err error) {
 	return s.checkFormat()
 }
 
-// lookOver reads every record, so that a damaged page is met now and not by a
-// user in an outage. A file too big to be read by the deadline is read in part.
-func (s *Store) lookOver(deadline time.Time) error {
-	errEnough := errors.New("enough")
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		if stat, err := s.file.Stat(); err != nil || stat.Size() < tx.Size() {
-			return fmt.Errorf("%w: it is shorter than it says it is", errDamaged)
-		}
-		seen := 0
-		return tx.ForEach(func(_ []byte, bucket *bbolt.Bucket) error {
-			return bucket.ForEach(func(_, _ []byte) error {
-				if seen++; seen%1024 == 0 && time.Now().After(deadline) {
-					return errEnough
-				}
-				return nil
-			})
-		})
-	})
-	if errors.Is(err, errEnough) {
-		return nil
-	}
-	return err
-}
-
 func openError(path string, err error) error {
 	unquoted, path := path, fmt.Sprintf("%q", path)
 	switch {

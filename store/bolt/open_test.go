@@ -2,9 +2,11 @@ package bolt_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,6 +35,19 @@ func TestOpen_SaysWhatIsWrongWithinASecond(t *testing.T) {
 			clear(file[2*os.Getpagesize():])
 			return file
 		}), "is damaged or no store"},
+		{"pages in a circle", damage(pagesOf(1, func(id uint64, element []byte) {
+			binary.NativeEndian.PutUint64(element[8:], id) // a branch leads to itself
+		})), "twice"},
+		{"a record of 2 GB", damage(pagesOf(2, func(_ uint64, element []byte) {
+			binary.NativeEndian.PutUint32(element[12:], 2<<30)
+		})), "longer than the page"},
+		{"a key of 2 GB", damage(pagesOf(1, func(_ uint64, element []byte) {
+			binary.NativeEndian.PutUint32(element[4:], 2<<30)
+		})), "longer than the page"},
+		{"pages said to be free that are not", damage(pagesOf(16, func(_ uint64, element []byte) {
+			binary.NativeEndian.PutUint64(element, 3)
+			binary.NativeEndian.PutUint64(element[8:], 3)
+		})), "page 3 twice"},
 		{"of a newer release", form("2"), "newer release: its form is 2, and this release knows forms up to 1; start that release again"},
 		{"of no form at all", form("one"), "it names no form"},
 		{"others may write it", func(t *testing.T, path string) {
@@ -146,6 +161,18 @@ func damage(change func(file []byte) []byte) func(*testing.T, string) {
 		file, err := os.ReadFile(path)
 		must(t, err)
 		must(t, os.WriteFile(path, change(file), 0o600))
+	}
+}
+
+// pagesOf changes the first element of every page of a kind.
+func pagesOf(kind uint16, change func(id uint64, element []byte)) func([]byte) []byte {
+	return func(file []byte) []byte {
+		for page := range slices.Chunk(file, os.Getpagesize()) {
+			if binary.NativeEndian.Uint16(page[8:]) == kind {
+				change(binary.NativeEndian.Uint64(page), page[16:])
+			}
+		}
+		return file
 	}
 }
 
