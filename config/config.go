@@ -34,6 +34,7 @@ import (
 // Config is the whole configuration of the gateway. configs/defaults.yaml
 // explains every key and holds its default.
 type Config struct {
+	Version         int                     `yaml:"version"`         // of the file's form, formVersion
 	Listen          string                  `yaml:"listen"`          // host:port for backends and pages
 	MaxConnections  int                     `yaml:"max_connections"` // on listen, at least 1
 	TLS             certs.Config            `yaml:"tls"`             // of listen

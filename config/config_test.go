@@ -21,7 +21,7 @@ import (
 
 func TestDefaults_AreTheOnesPromised(t *testing.T) {
 	want := map[string]string{
-		"listen": "127.0.0.1:8080", "max_connections": "10000", "trusted_proxies": "0 entries", "api_keys": "0 entries",
+		"version": "1", "listen": "127.0.0.1:8080", "max_connections": "10000", "trusted_proxies": "0 entries", "api_keys": "0 entries",
 		"tls.cert": "", "tls.key": "", "tls.client_ca": "", "admin.tls.cert": "", "admin.tls.key": "", "admin.tls.client_ca": "",
 		"admin.listen": "127.0.0.1:8081", "admin.token_file": "data/admin.token", "admin.public_url": "", "admin.tokens": "0 entries",
 		"upstream.endpoint": "https://captcha.tencentcloudapi.com", "upstream.region": "",

@@ -20,6 +20,7 @@ import (
 // do". Load calls it.
 func (c Config) Validate() error {
 	return errors.Join(
+		c.validateVersion(),
 		c.validateListeners(),
 		strictyaml.Under("tls", c.TLS.Validate()),
 		c.validateAPIKeys(),
@@ -43,6 +44,20 @@ func (c Config) Validate() error {
 		strictyaml.Under("log", c.Log.Validate()),
 		strictyaml.Under("telemetry", c.Telemetry.Validate()),
 	)
+}
+
+// formVersion is the form of the files that this release reads. It grows with a release
+// that would take what a file of the one before says for something else.
+const formVersion = 1
+
+func (c Config) validateVersion() error {
+	switch {
+	case c.Version > formVersion:
+		return fmt.Errorf("version: the file is written for a newer release: its form is %d, and this one reads form %d; start the release that it is for, or write it anew after this one's configs/defaults.yaml", c.Version, formVersion)
+	case c.Version != formVersion:
+		return fmt.Errorf("version: there is no form %d of this file; say %d, or leave it out", c.Version, formVersion)
+	}
+	return nil
 }
 
 // Validate lists every mistake in u, each as "key: what is wrong".
