@@ -73,6 +73,10 @@ reliability: ## play the trials of docs/reliability.md and print their figures (
 rolling: ## replace three instances behind HAProxy under 300 requests a second (a minute, loopback only)
 	go test -count=1 -v -run RollsBehind ./cmd/gateway -args -full
 
+.PHONY: rules
+rules: ## write Kubernetes' alert rules from configs/prometheus/rules.yml
+	cd deploy && go test . -run AlertRules -update
+
 VERSION ?= 0.0.0
 ARCH ?= amd64
 NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2

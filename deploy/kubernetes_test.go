@@ -31,6 +31,7 @@ type cluster struct {
 	HorizontalPodAutoscaler autoscalingv2.HorizontalPodAutoscaler
 	NetworkPolicy           networkingv1.NetworkPolicy
 	ServiceMonitor          monitoringv1.ServiceMonitor
+	PrometheusRule          monitoringv1.PrometheusRule
 }
 
 // build has Kustomize build a folder, and reads what comes strictly: a key that the API's
@@ -44,7 +45,7 @@ func build(t *testing.T, folder string) (c cluster, kinds string) {
 	into := map[string]any{
 		"ServiceAccount": &c.ServiceAccount, "Namespace": &c.Namespace, "ConfigMap": &c.ConfigMap, "Service": &c.Service,
 		"Deployment": &c.Deployment, "PodDisruptionBudget": &c.PodDisruptionBudget, "HorizontalPodAutoscaler": &c.HorizontalPodAutoscaler,
-		"NetworkPolicy": &c.NetworkPolicy, "ServiceMonitor": &c.ServiceMonitor,
+		"NetworkPolicy": &c.NetworkPolicy, "ServiceMonitor": &c.ServiceMonitor, "PrometheusRule": &c.PrometheusRule,
 	}
 	for _, resource := range made.Resources() {
 		text, err := resource.AsYAML()
@@ -65,7 +66,7 @@ func build(t *testing.T, folder string) (c cluster, kinds string) {
 func TestKubernetes_Builds(t *testing.T) {
 	t.Parallel()
 	const base = "ConfigMap Deployment HorizontalPodAutoscaler NetworkPolicy PodDisruptionBudget Service ServiceAccount"
-	for folder, more := range map[string]string{"base": "", "example": " Namespace ServiceMonitor"} {
+	for folder, more := range map[string]string{"base": "", "example": " Namespace ServiceMonitor PrometheusRule"} {
 		c, kinds := build(t, "kubernetes/"+folder)
 		for kind := range strings.FieldsSeq(base + more) {
 			if !strings.Contains(kinds, kind+" ") {
