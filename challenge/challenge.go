@@ -25,9 +25,9 @@ import (
 // solvers are done after 177, one in a hundred needs more than 1,177), and
 // checking takes one.
 const (
-	Algorithm = "PBKDF2/SHA-256"
-	KeyLength = 32   // bytes
-	KeyPrefix = "00" // hex, whole bytes
+	algorithm = "PBKDF2/SHA-256"
+	keyLength = 32   // bytes
+	keyPrefix = "00" // hex, whole bytes
 )
 
 // MaxCost is the most PBKDF2 iterations of one derivation, whatever the
@@ -116,7 +116,7 @@ func (c *Challenger) Issue(b Binding, times int) Challenge {
 	until := now.Add(c.cfg.Expires)
 	key, nonce := (*c.keys.Load())[0], randomHex()
 	p := Parameters{
-		Algorithm: Algorithm,
+		Algorithm: algorithm,
 		Cost:      min(c.cfg.Cost*min(max(times, 1), MaxCost), MaxCost),
 		Claims: Claims{
 			Cause:  url.PathEscape(b.Cause),
@@ -127,8 +127,8 @@ func (c *Challenger) Issue(b Binding, times int) Challenge {
 			Until:  strconv.FormatInt(until.UnixMilli(), 10),
 		},
 		ExpiresAt: until.Add(time.Second - 1).Unix(),
-		KeyLength: KeyLength,
-		KeyPrefix: KeyPrefix,
+		KeyLength: keyLength,
+		KeyPrefix: keyPrefix,
 		Nonce:     nonce,
 		Salt:      randomHex(),
 	}

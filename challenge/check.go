@@ -200,14 +200,14 @@ func (p Parameters) spentKey() string {
 }
 
 // right derives the key of the claimed counter and compares. Its first byte is
-// the prefix, which parse has found to be KeyPrefix.
+// the prefix, which parse has found to be keyPrefix.
 func (s solution) right() bool {
 	p := s.Challenge.Parameters
 	nonce, _ := hex.DecodeString(p.Nonce) // parse found all three to be hex
 	salt, _ := hex.DecodeString(p.Salt)
 	claimed, _ := hex.DecodeString(s.Solution.DerivedKey)
 	password := binary.BigEndian.AppendUint32(nonce, s.Solution.Counter)
-	derived, err := pbkdf2.Key(sha256.New, string(password), salt, p.Cost, KeyLength)
+	derived, err := pbkdf2.Key(sha256.New, string(password), salt, p.Cost, keyLength)
 	return err == nil && derived[0] == 0 && bytes.Equal(derived, claimed)
 }
 

@@ -16,7 +16,7 @@ type solution struct {
 	Challenge Challenge `json:"challenge"`
 	Solution  struct {
 		Counter    uint32  `json:"counter"`
-		DerivedKey string  `json:"derivedKey"`     // hex, KeyLength bytes
+		DerivedKey string  `json:"derivedKey"`     // hex, keyLength bytes
 		Time       float64 `json:"time,omitempty"` // what it took, in milliseconds; not looked at
 	} `json:"solution"`
 }
@@ -44,9 +44,9 @@ func parse(text string) (solution, bool) {
 		return s, false
 	}
 	p := s.Challenge.Parameters
-	return s, p.Algorithm == Algorithm && p.KeyLength == KeyLength && p.KeyPrefix == KeyPrefix &&
+	return s, p.Algorithm == algorithm && p.KeyLength == keyLength && p.KeyPrefix == keyPrefix &&
 		p.Cost >= 1 && p.Cost <= MaxCost &&
-		isHex(p.Nonce, nonceBytes) && isHex(p.Salt, nonceBytes) && isHex(s.Solution.DerivedKey, KeyLength)
+		isHex(p.Nonce, nonceBytes) && isHex(p.Salt, nonceBytes) && isHex(s.Solution.DerivedKey, keyLength)
 }
 
 // isHex reports whether s is n bytes as lower-case hex, the only form that

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxReason is the longest reason, in bytes.
-const MaxReason = 256
+// maxReason is the longest reason, in bytes.
+const maxReason = 256
 
 // A Change is what an operator asks for. Without a scene it moves the switch;
 // with one it begins (Degraded) or ends (Auto) that scene's drill.
@@ -84,8 +84,8 @@ func reasonMistake(reason string) string {
 	switch {
 	case strings.TrimSpace(reason) == "":
 		return "is required: say why, for those who read the audit"
-	case len(reason) > MaxReason:
-		return fmt.Sprintf("may have %d bytes, has %d", MaxReason, len(reason))
+	case len(reason) > maxReason:
+		return fmt.Sprintf("may have %d bytes, has %d", maxReason, len(reason))
 	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl):
 		return "must be one line of text"
 	default:

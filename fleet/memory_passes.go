@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -82,6 +83,15 @@ func (l *ledger) take(at time.Time, now, born Ticks, w Want) Got {
 		got.Begun = now - begun
 	}
 	return got
+}
+
+// inWay reports whether a mark that was left by an attempt is in the way of this one. One of
+// the asker's own that began later is: this one was lost, and comes late.
+func (w Want) inWay(by string) bool { return by != w.ID && (askerOf(by) != askerOf(w.ID) || by > w.ID) }
+
+func askerOf(id string) string {
+	asker, _, _ := strings.Cut(id, ".")
+	return asker
 }
 
 // fill is when each bucket is full after this, and whether all have a token; got has how

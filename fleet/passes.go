@@ -1,9 +1,6 @@
 package fleet
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Ticks count the time of buckets, in sixteenths of a microsecond: the rate of a
 // network may be many tokens in one.
@@ -30,15 +27,6 @@ type Want struct {
 	Bars    []string // marks of which none may be there
 	Buckets []Bucket
 	Clock   Clock
-}
-
-// inWay reports whether a mark that was left by an attempt is in the way of this one. One of
-// the asker's own that began later is: this one was lost, and comes late.
-func (w Want) inWay(by string) bool { return by != w.ID && (askerOf(by) != askerOf(w.ID) || by > w.ID) }
-
-func askerOf(id string) string {
-	asker, _, _ := strings.Cut(id, ".")
-	return asker
 }
 
 // A Bucket holds tokens. The first time that it is taken from it is full; but empty if

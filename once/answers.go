@@ -112,14 +112,6 @@ func (a *Answers[T]) Forget(caller, key string) {
 	}
 }
 
-// Len returns how many answers are in memory, those on their way included;
-// some may have expired.
-func (a *Answers[T]) Len() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.answers)
-}
-
 // find returns the answer of that name, and until it is decided what is closed then;
 // mine says that there was none and that the caller has to decide it.
 func (a *Answers[T]) find(n name, body [sha256.Size]byte) (found *answer[T], done <-chan struct{}, mine bool) {

@@ -116,13 +116,6 @@ func (s *Set) compact() {
 	s.ages, s.gaps = kept, 0
 }
 
-// Len returns how many keys the set holds in memory; some may have expired.
-func (s *Set) Len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.places)
-}
-
 func (s *Set) holds(key [16]byte, now time.Duration) bool {
 	n, ok := s.places[key]
 	return ok && now < s.ages.at(n).ends

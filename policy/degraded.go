@@ -79,9 +79,9 @@ func (p *Policy) forcedBy(s *scene) string {
 // forcedNormal is why nobody is let through or challenged, whatever the scene says.
 const forcedNormal = "an operator forces normal, so that whom nobody can verify is denied"
 
-// CauseStoreTrouble is the own cause of who was not let through because that could not
+// causeStoreTrouble is the own cause of who was not let through because that could not
 // be kept.
-const CauseStoreTrouble = "store_trouble"
+const causeStoreTrouble = "store_trouble"
 
 // storeAway is why somebody meets over_budget while the budget has room.
 const storeAway = "nobody can be let through: the store takes no writes, or did not answer in time; the budget is not the reason"
@@ -125,7 +125,7 @@ func (p *Policy) letThrough(ctx context.Context, s *scene, r Request, fb *fallba
 		d.Why = why
 	case Unknown:
 		s.overBudget(d)
-		d.OwnCause, d.Why = CauseStoreTrouble, why
+		d.OwnCause, d.Why = causeStoreTrouble, why
 	}
 }
 

@@ -46,13 +46,3 @@ func (p *spentTickets) sweep(minute int64) {
 		}
 	}
 }
-
-func (p *spentTickets) count() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := 0
-	for _, ids := range p.byMinute {
-		n += len(ids)
-	}
-	return n
-}

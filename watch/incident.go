@@ -30,7 +30,7 @@ type Incident struct {
 	Answers     []AnswerCount `json:"answers"`     // those given while it went on, and for its sake before that was known
 	Scenes      []SceneCount  `json:"scenes"`      // the same answers, by scene
 	Spared      int64         `json:"spared"`      // users' requests that the Captcha API was spared, because the circuit was open
-	RequestIDs  []string      `json:"request_ids"` // of calls that failed, to quote to the provider; at most MaxQuoted
+	RequestIDs  []string      `json:"request_ids"` // of calls that failed, to quote to the provider; the first 20
 	Reverified  Reverified    `json:"reverified"`
 }
 

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// MaxQuoted is how many of the provider's request ids an incident keeps: the first.
-	MaxQuoted = 20
+	// maxQuoted is how many of the provider's request ids an incident keeps: the first.
+	maxQuoted = 20
 	// quotedBefore is how long before its beginning a call may have failed that is quoted
 	// for an incident.
 	quotedBefore = 30 * time.Second
@@ -32,7 +32,7 @@ func (is *Incidents) Quote(requestID string, at time.Time) {
 		is.ongoing.quote(requestID)
 		return
 	}
-	if len(is.quotes) == MaxQuoted {
+	if len(is.quotes) == maxQuoted {
 		is.quotes = slices.Delete(is.quotes, 0, 1)
 	}
 	is.quotes = append(is.quotes, quote{requestID, at})
@@ -59,7 +59,7 @@ func (is *Incidents) takeQuotes(r *record) {
 }
 
 func (r *record) quote(id string) {
-	if ids := r.incident.RequestIDs; len(ids) < MaxQuoted && !slices.Contains(ids, id) {
+	if ids := r.incident.RequestIDs; len(ids) < maxQuoted && !slices.Contains(ids, id) {
 		r.incident.RequestIDs = append(ids, id)
 		r.dirty = true
 	}

@@ -229,7 +229,7 @@ func (o *outage) incident() Incident {
 // addQuotes adds what another instance has to quote.
 func (i *Incident) addQuotes(ids []string) {
 	for _, id := range ids {
-		if len(i.RequestIDs) < MaxQuoted && !slices.Contains(i.RequestIDs, id) {
+		if len(i.RequestIDs) < maxQuoted && !slices.Contains(i.RequestIDs, id) {
 			i.RequestIDs = append(i.RequestIDs, id)
 		}
 	}

@@ -14,7 +14,7 @@ type Config struct {
 	AllowedOrigins []string      `yaml:"allowed_origins"` // whose pages may call, such as https://shop.example
 	Script         string        `yaml:"script"`          // address of Tencent's page script; "" = the one of China
 	LoadTimeout    time.Duration `yaml:"load_timeout"`    // for the script to load, and for show() to show; at most 1m, 0 = 5 s
-	Reports        float64       `yaml:"-"`               // share of load failures reported, up to 1; 0 = DefaultReports, below 0 = none
+	Reports        float64       `yaml:"-"`               // share of load failures reported, up to 1; 0 = a quarter, below 0 = none
 	EncryptAppID   string        `yaml:"encrypt_app_id"`  // EncryptCBC or EncryptGCM: pages get their app id so, from GET /v1/app; "" = as it is
 	TicketLife     time.Duration `yaml:"-"`               // how long a ticket is taken for good; 0 = 290 s
 }
@@ -28,7 +28,7 @@ func (c Config) withDefaults() Config {
 		c.LoadTimeout = 5 * time.Second
 	}
 	if c.Reports == 0 {
-		c.Reports = DefaultReports
+		c.Reports = defaultReports
 	}
 	if c.TicketLife == 0 {
 		c.TicketLife = ticketLife

@@ -28,8 +28,8 @@ var files embed.FS
 // minutes but for the way to it.
 const ticketLife = 290 * time.Second
 
-// DefaultReports is the share of load failures that pages report.
-const DefaultReports = 0.25
+// defaultReports is the share of load failures that pages report.
+const defaultReports = 0.25
 
 // ecmaScript is the edition of the language that the scripts keep to.
 const ecmaScript = 2019

@@ -55,7 +55,7 @@ func (s Scenario) check(unread func(key string) bool) error {
 	}
 	c.callers(s.Callers)
 	c.weights("users", s.Users, Kinds())
-	c.weights("scenes", s.Scenes, SceneNames())
+	c.weights("scenes", s.Scenes, sceneNames())
 	c.crowd("addresses", s.Addresses)
 	c.crowd("subjects", s.Subjects)
 	c.phases(s)
@@ -168,7 +168,7 @@ func (c *checker) phases(s Scenario) {
 			c.weights(at+".users", p.Users, Kinds())
 		}
 		if p.Scenes != nil {
-			c.weights(at+".scenes", p.Scenes, SceneNames())
+			c.weights(at+".scenes", p.Scenes, sceneNames())
 		}
 		c.fault(at+".fault", p.Fault)
 		if p.Fault != nil && p.Fault.Address > max(s.API.Addresses, 1) {

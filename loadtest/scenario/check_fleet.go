@@ -108,8 +108,8 @@ func (c *checker) redis(key string, m moment, f *fleetState) {
 	fault := *m.Redis
 	switch {
 	case c.unread(key):
-	case !slices.Contains(RedisFaults(), fault.Kind):
-		c.add(key+".fault", "is no fault of Redis: %q; %s", fault.Kind, oneOf(fault.Kind, RedisFaults()))
+	case !slices.Contains(redisFaults(), fault.Kind):
+		c.add(key+".fault", "is no fault of Redis: %q; %s", fault.Kind, oneOf(fault.Kind, redisFaults()))
 	case !fault.Lasts() && fault.For != 0:
 		c.add(key+".for", "is for stop, kill and slow; %s is over at once", fault.Kind)
 	case fault.Lasts() && fault.For <= 0:

@@ -95,7 +95,7 @@ func (c *checker) toggle(key string, w Switch) {
 	if w.For < 0 {
 		c.add(key+".for", "must not be negative, is %v", w.For)
 	}
-	if w.Scene != "" && !slices.Contains(SceneNames(), w.Scene) {
-		c.add(key+".scene", "must be one of %s, is %q", strings.Join(SceneNames(), ", "), w.Scene)
+	if w.Scene != "" && !slices.Contains(sceneNames(), w.Scene) {
+		c.add(key+".scene", "must be one of %s, is %q", strings.Join(sceneNames(), ", "), w.Scene)
 	}
 }

@@ -24,12 +24,12 @@ func (p *Process) UnmarshalText(text []byte) error {
 
 // A RedisFault is what happens to Redis.
 type RedisFault struct {
-	Kind string        `yaml:"fault"` // one of RedisFaults
+	Kind string        `yaml:"fault"` // stop, kill, slow, restart or flush
 	For  time.Duration `yaml:"for"`   // of those that last; default the phase's length
 }
 
-// RedisFaults lists the kinds. The first three last, the others are over at once.
-func RedisFaults() []string { return []string{"stop", "kill", "slow", "restart", "flush"} }
+// redisFaults lists the kinds. The first three last, the others are over at once.
+func redisFaults() []string { return []string{"stop", "kill", "slow", "restart", "flush"} }
 
 // Lasts reports whether the fault holds on until it is taken back.
 func (f RedisFault) Lasts() bool { return f.Kind == "stop" || f.Kind == "kill" || f.Kind == "slow" }

@@ -226,6 +226,6 @@ func Kinds() []string {
 	return []string{Valid, Forged, Expired, Replayed, Evil, Foreign, Disaster, Slow, HangUp, Retry, RetryBare}
 }
 
-// SceneNames lists the scenes that the gateway under test has: their degraded
+// sceneNames lists the scenes that the gateway under test has: their degraded
 // actions are challenge, allow within a budget, and deny.
-func SceneNames() []string { return []string{"login", "comment", "payment"} }
+func sceneNames() []string { return []string{"login", "comment", "payment"} }

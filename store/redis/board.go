@@ -39,7 +39,7 @@ var _ fleet.Board = (*Board)(nil)
 // and {tag}, so that a Cluster keeps them in one slot. Who asks waits for it patience times
 // as long as usual; 0 is 1.
 func New(at store.RedisAddress, prefix, tag string, patience int, log *slog.Logger, reg prometheus.Registerer) *Board {
-	RouteLog(log)
+	routeLog(log)
 	m, times := newMetrics(reg), max(patience, 1)
 	return &Board{
 		beats: newClient(at, 1, times), asks: newAsker(newClient(at, connections, times), times, m), others: newOthers(newClient(at, 1, times)),

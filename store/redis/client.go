@@ -98,6 +98,6 @@ func (l logger) Printf(ctx context.Context, format string, args ...any) {
 	l.log.DebugContext(ctx, "the Redis library says: "+fmt.Sprintf(format, args...))
 }
 
-// RouteLog has the library's lines, which are the process's and not a client's, go to
+// routeLog has the library's lines, which are the process's and not a client's, go to
 // log.
-func RouteLog(log *slog.Logger) { goredis.SetLogger(logger{log}) }
+func routeLog(log *slog.Logger) { goredis.SetLogger(logger{log}) }
