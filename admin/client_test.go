@@ -111,7 +111,7 @@ store      bolt, healthy
 			Override: &control.Override{Mode: control.Degraded, Reason: "API down", Actor: "ops", Since: at, Until: &until},
 			Drills:   []control.Drill{{Scene: "login", Share: 0.05, Reason: "drill", Actor: "ops", Since: at}},
 			Breaker: admin.Breaker{
-				State: "open", Since: at, Evidence: "10 faults in a row", Requests: 20, Failures: 10, Slow: 1, ConsecutiveFailures: 10, NextProbeAt: &probe,
+				State: "open", Since: at, Evidence: "10 faults in a row", Requests: 20, Failures: 10, Slow: 1, ConsecutiveFailures: 10, Disbelieved: 12, NextProbeAt: &probe,
 				Transitions: []admin.Transition{{At: at, From: "closed", To: "open", Evidence: "10 faults in a row"}},
 			},
 			Account: admin.Account{State: "refused", Since: at, Code: "AuthFailure.SecretIdNotFound"},
@@ -132,6 +132,7 @@ account    REFUSED since 2026-03-01T12:00:00Z: AuthFailure.SecretIdNotFound: nob
 script     DOWN since 2026-03-01T12:00:00Z: it has HTTP status 404; disaster tickets are corroborated
 breaker    open since 2026-03-01T12:00:00Z: 10 faults in a row
            20 requests, 10 failures, 1 slow, 10 failures in a row
+           SHORT OF CPU: 12 failed calls of the last minute were not believed, because this host stood still meanwhile: an outage is noticed later here; give it more CPU
            next probe at 2026-03-01T12:00:02Z
            2026-03-01T12:00:00Z closed -> open: 10 faults in a row
 upstream   3 in flight, p50 18.4 ms, p99 40 ms

@@ -53,13 +53,25 @@ func headlineOf(s Status, past []watch.Incident, now time.Time) headline {
 		}
 	}
 	if len(all) == 0 {
-		return calm(s, past, now)
+		all = []headline{calm(s, past, now)}
 	}
 	main := all[0]
 	for _, other := range all[1:] {
 		main.Also = append(main.Also, other.What)
 	}
+	if n := s.Breaker.Disbelieved; n > 0 {
+		main.Also = append(main.Also, disbelievedText(n)+".")
+	}
 	return main
+}
+
+// disbelievedText says of failed calls why they are no evidence, and what to do.
+func disbelievedText(n int) string {
+	calls := "1 failed call of the last minute was"
+	if n != 1 {
+		calls = fmt.Sprintf("%d failed calls of the last minute were", n)
+	}
+	return calls + " not believed, because this host stood still meanwhile: an outage is noticed later here; give it more CPU"
 }
 
 // Announcement is what a screen reader says when it changes: it holds no figures, for

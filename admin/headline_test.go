@@ -48,6 +48,7 @@ func TestDashboard_SaysOfEachStateWhatAStrangerAsks(t *testing.T) {
 		{"the ill one", func(_ *door, s *admin.Status) {
 			s.Fleet, s.Breaker = &admin.Fleet{Alive: 3, Ill: 1, State: "closed", Redis: "up"}, opened
 		}, []string{"This instance alone cannot reach the Captcha API since", "The other 2 verify theirs", "network, DNS and proxy"}},
+		{"short of CPU", func(_ *door, s *admin.Status) { s.Breaker.Disbelieved = 12 }, []string{"Normal", "Besides: 12 failed calls of the last minute were not believed, because this host stood still meanwhile", "give it more CPU"}},
 		{"Redis away", func(_ *door, s *admin.Status) {
 			s.Fleet = &admin.Fleet{Alive: 2, State: "closed", Redis: "down", RedisSince: &at}
 		}, []string{"Redis is away since", "Users are verified", "Redis, which the instances share"}},

@@ -141,6 +141,9 @@ func writeBreaker(line func(name, format string, args ...any), b Breaker) {
 	}
 	line("breaker", "%s since %s%s", b.State, clock(b.Since), evidence)
 	line("", "%d requests, %d failures, %d slow, %d failures in a row", b.Requests, b.Failures, b.Slow, b.ConsecutiveFailures)
+	if b.Disbelieved > 0 {
+		line("", "SHORT OF CPU: %s", disbelievedText(b.Disbelieved))
+	}
 	if b.NextProbeAt != nil {
 		line("", "next probe at %s", clock(*b.NextProbeAt))
 	}

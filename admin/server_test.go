@@ -224,7 +224,7 @@ func TestStatus_HasEveryFieldOfTheContract(t *testing.T) {
 	must(t, json.Unmarshal(d.ask(t, "GET", "/admin/v1/status", "").Body.Bytes(), &got))
 	want := map[string][]string{
 		"mode": nil, "override": nil, "drills": nil, "fleet": nil, "replicas": nil, "version": nil,
-		"breaker":  {"state", "since", "evidence", "requests", "failures", "slow", "consecutive_failures", "next_probe_at", "transitions"},
+		"breaker":  {"state", "since", "evidence", "requests", "failures", "slow", "consecutive_failures", "disbelieved", "next_probe_at", "transitions"},
 		"account":  {"state", "since", "code"},
 		"upstream": {"in_flight", "p50_ms", "p99_ms", "addresses"},
 		"store":    {"kind", "healthy"},

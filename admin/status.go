@@ -41,6 +41,7 @@ type Breaker struct {
 	Failures            int          `json:"failures"`
 	Slow                int          `json:"slow"`
 	ConsecutiveFailures int          `json:"consecutive_failures"`
+	Disbelieved         int          `json:"disbelieved"`   // failed calls of the last minute that are no evidence: the gateway stood still meanwhile
 	NextProbeAt         *time.Time   `json:"next_probe_at"` // null if none is due
 	Transitions         []Transition `json:"transitions"`   // the last ones, newest first
 }

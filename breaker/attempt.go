@@ -25,9 +25,10 @@ type attempter struct {
 	metrics   *metrics
 	calls     Calls
 
-	unanswered *unanswered
-	doubts     *doubts
-	log        *slog.Logger
+	unanswered  *unanswered
+	doubts      *doubts
+	disbelieved *disbelieved
+	log         *slog.Logger
 }
 
 // attempt makes the n-th call of a request, and reports whether it was sent. Only
@@ -153,7 +154,10 @@ func (a *attempter) failed(ctx context.Context, c *call, f *captcha.Failure, evi
 		}
 	case captcha.Fault:
 		a.log.WarnContext(ctx, "a call to the Captcha API failed", "error", f.Err)
-		if evident && isEvidence(f) && !late { // our own lag makes calls late, and is no evidence
+		switch {
+		case late: // our own lag makes calls late, and is no evidence
+			a.disbelieved.add(now)
+		case evident && isEvidence(f):
 			c.generation.evidence.fault(c, now)
 			c.generation.returned(c, age, true)
 		}

@@ -71,20 +71,21 @@ func (p Ports) others() (Peers, Siblings, Calls) {
 
 // A Breaker is a Verifier around another one. It works only while Run runs.
 type Breaker struct {
-	fates     Fates
-	abandoned Fates
-	siblings  Siblings
-	limits    Limits
-	admission *admission
-	retrier   *retrier
-	inFlight  *inFlight
-	latencies *latencies
-	circuit   *circuit
-	account   *account
-	throttled *throttling
-	calls     Calls
-	watchdog  *watchdog
-	prober    *prober
+	fates       Fates
+	abandoned   Fates
+	siblings    Siblings
+	limits      Limits
+	admission   *admission
+	retrier     *retrier
+	inFlight    *inFlight
+	latencies   *latencies
+	circuit     *circuit
+	account     *account
+	throttled   *throttling
+	disbelieved *disbelieved
+	calls       Calls
+	watchdog    *watchdog
+	prober      *prober
 }
 
 // New returns a Breaker around next. appID makes the probes' tickets: disaster
@@ -103,6 +104,7 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 
 	b := &Breaker{fates: ports.Fates, abandoned: ports.Abandoned, siblings: siblings, limits: limits, calls: calls}
 	metrics := newMetrics(reg, b, calls)
+	b.disbelieved = newDisbelieved(metrics.disbelieved, now)
 	b.inFlight = &inFlight{max: limits.MaxInFlight, siblings: siblings}
 	b.latencies = &latencies{}
 	b.circuit = newCircuit(cfg, b.inFlight, b.latencies, ports.Connections, mailbox, outbox, metrics, now)
@@ -112,13 +114,14 @@ func New(next captcha.Verifier, ports Ports, appID uint64, placement []byte, cfg
 	b.prober = &prober{
 		next: next, cfg: cfg, usual: target{appID: appID}, circuit: b.circuit, account: b.account,
 		peers: peers, mailbox: mailbox, metrics: metrics, calls: calls, unanswered: unanswered,
+		disbelieved: b.disbelieved,
 	}
 	b.prober.due.Store(&time.Time{})
 	attempter := &attempter{
 		next: next, fates: ports.Fates, abandoned: ports.Abandoned, timeout: limits.AttemptTimeout, slowCall: cfg.SlowCall,
 		inFlight: b.inFlight, latencies: b.latencies, circuit: b.circuit, throttle: throttle,
 		watchdog: b.watchdog, metrics: metrics, calls: calls, unanswered: unanswered, doubts: doubts,
-		log: log,
+		disbelieved: b.disbelieved, log: log,
 	}
 	b.retrier = &retrier{attempter, limits, newRetryBudget(limits.RetryBudget), throttle, metrics}
 	b.admission = &admission{b.account, b.circuit, b.inFlight, throttle, order(placement), rate.NewLimiter(rampFloor, rampFloor)}

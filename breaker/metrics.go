@@ -13,6 +13,7 @@ type metrics struct {
 	sent, spent prometheus.Counter
 	transitions *prometheus.CounterVec
 	probes      *prometheus.CounterVec
+	disbelieved prometheus.Counter
 	calls       Calls
 }
 
@@ -41,6 +42,9 @@ func newMetrics(reg prometheus.Registerer, b *Breaker, calls Calls) *metrics {
 		probes: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "captchagate_probes_total", Help: "Probes, by what they said of the Captcha API.",
 		}, []string{"result"}),
+		disbelieved: auto.NewCounter(prometheus.CounterOpts{
+			Name: "captchagate_breaker_disbelieved_total", Help: "Failed calls, probes included, that were no evidence because this process stood still meanwhile.",
+		}),
 	}
 	for _, outcome := range []string{"passed", "rejected", "malicious", "fault", "throttled", "misconfigured", "cancelled"} {
 		m.attempts[outcome] = attempts.WithLabelValues(outcome)

@@ -50,7 +50,8 @@ type prober struct {
 	metrics *metrics
 	calls   Calls
 
-	unanswered *unanswered
+	unanswered  *unanswered
+	disbelieved *disbelieved
 
 	due atomic.Pointer[time.Time] // when the next probe is; zero if none is
 }
@@ -150,6 +151,7 @@ func (p *prober) confirm(ctx context.Context, suspected finding) {
 	switch {
 	case ctx.Err() != nil || p.circuit.snapshot.Load().generation != s.generation:
 	case h == ill && inFlight.ownLag(now)-lag >= minSilence:
+		p.disbelieved.add(now)
 	case h == ill && suspected.text != "":
 		p.circuit.trip(s.generation, suspected.text+", and a probe of our own failed: "+what)
 	case h == healthy && suspected.stalled:

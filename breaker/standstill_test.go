@@ -21,11 +21,13 @@ func (w *world) ticks(d time.Duration) {
 
 // C13: a process that was stopped for a second takes its own standstill for
 // nobody's outage: neither for calls that stand, nor for answers that are slow,
-// nor for attempts that ran out of time. One that was not stopped does.
+// nor for attempts that ran out of time. One that was not stopped does. It counts the
+// failed calls that it does not believe.
 func TestBreaker_TakesItsOwnStandstillOff(t *testing.T) {
 	type seen struct {
 		state         breaker.State
 		slow, faulted bool
+		disbelieved   int
 	}
 	for name, row := range map[string]struct {
 		calls   int
@@ -34,13 +36,13 @@ func TestBreaker_TakesItsOwnStandstillOff(t *testing.T) {
 		waits   seen // where we look all the time
 		stands  seen // where we ourselves stand from the fifth look on
 	}{
-		"calls that stand":           {40, hangs, 1800 * time.Millisecond, seen{breaker.Open, false, false}, seen{breaker.Closed, false, false}},
-		"answers that come late":     {5, after(600*time.Millisecond, passes), 1800 * time.Millisecond, seen{breaker.Closed, true, false}, seen{breaker.Closed, false, false}},
-		"attempts that ran out":      {5, hangs, 800 * time.Millisecond, seen{breaker.Closed, false, true}, seen{breaker.Closed, false, false}},
-		"many that ran out at once":  {40, hangs, 400 * time.Millisecond, seen{breaker.Open, false, true}, seen{breaker.Closed, false, false}},
-		"faults that are the API's":  {5, after(300*time.Millisecond, refuses(captcha.Fault)), 1800 * time.Millisecond, seen{breaker.Closed, false, true}, seen{breaker.Closed, false, true}},
-		"answers that are not late":  {5, after(100*time.Millisecond, passes), 1800 * time.Millisecond, seen{breaker.Closed, false, false}, seen{breaker.Closed, false, false}},
-		"one call that stands alone": {1, hangs, 1800 * time.Millisecond, seen{breaker.Closed, false, false}, seen{breaker.Closed, false, false}},
+		"calls that stand":           {40, hangs, 1800 * time.Millisecond, seen{breaker.Open, false, false, 0}, seen{breaker.Closed, false, false, 0}},
+		"answers that come late":     {5, after(600*time.Millisecond, passes), 1800 * time.Millisecond, seen{breaker.Closed, true, false, 0}, seen{breaker.Closed, false, false, 0}},
+		"attempts that ran out":      {5, hangs, 800 * time.Millisecond, seen{breaker.Closed, false, true, 0}, seen{breaker.Closed, false, false, 5}},
+		"many that ran out at once":  {40, hangs, 400 * time.Millisecond, seen{breaker.Open, false, true, 0}, seen{breaker.Closed, false, false, 40}},
+		"faults that are the API's":  {5, after(300*time.Millisecond, refuses(captcha.Fault)), 1800 * time.Millisecond, seen{breaker.Closed, false, true, 0}, seen{breaker.Closed, false, true, 0}},
+		"answers that are not late":  {5, after(100*time.Millisecond, passes), 1800 * time.Millisecond, seen{breaker.Closed, false, false, 0}, seen{breaker.Closed, false, false, 0}},
+		"one call that stands alone": {1, hangs, 1800 * time.Millisecond, seen{breaker.Closed, false, false, 0}, seen{breaker.Closed, false, false, 0}},
 	} {
 		for _, stopped := range []bool{false, true} {
 			want := row.waits
@@ -67,11 +69,14 @@ func TestBreaker_TakesItsOwnStandstillOff(t *testing.T) {
 						w.ticks(time.Second)
 					}
 					s := w.b.Status()
-					if got := (seen{s.State, s.Slow > 0, s.Failures > 0}); got != want {
+					if got := (seen{s.State, s.Slow > 0, s.Failures > 0, s.Disbelieved}); got != want {
 						t.Errorf("%+v, want %+v; transitions %v", got, want, s.Transitions)
 					}
 					hangUp()
 					callers.Wait()
+					if time.Sleep(time.Minute); w.b.Status().Disbelieved != 0 {
+						t.Error("what was not believed is told for longer than a minute")
+					}
 				})
 			})
 		}

@@ -11,6 +11,7 @@ type Status struct {
 	Failures            int // of those, faults
 	Slow                int // of those, slow
 	ConsecutiveFailures int
+	Disbelieved         int       // failed calls of the last minute that are no evidence: this process stood still meanwhile
 	NextProbeAt         time.Time // zero if no probe is due
 	Account             Account
 	Throttling          Throttling
@@ -27,6 +28,7 @@ func (b *Breaker) Status() Status {
 	return Status{
 		State: s.state, Since: s.since, Evidence: s.evidence,
 		Requests: window.calls, Failures: window.faults, Slow: window.slow, ConsecutiveFailures: inARow,
+		Disbelieved: b.disbelieved.count(time.Now()),
 		NextProbeAt: *b.prober.due.Load(),
 		Account:     *b.account.whole.Load(),
 		Throttling:  b.throttled.status(time.Now()),

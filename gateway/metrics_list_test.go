@@ -61,6 +61,7 @@ var metricsOfTheContract = map[string]string{
 	"captchagate_redis_failed_total":           "counter call",
 	"captchagate_admin_refused_total":          "counter reason",
 	"captchagate_certificate_expires_soon":     "gauge section",
+	"captchagate_breaker_disbelieved_total":    "counter ",
 }
 
 // knownBefore are the values of labels whose words are known beforehand.

@@ -218,7 +218,7 @@ func circuit(b breaker.Status) admin.Breaker {
 	c := admin.Breaker{
 		State: b.State.String(), Since: b.Since, Evidence: b.Evidence,
 		Requests: b.Requests, Failures: b.Failures, Slow: b.Slow,
-		ConsecutiveFailures: b.ConsecutiveFailures,
+		ConsecutiveFailures: b.ConsecutiveFailures, Disbelieved: b.Disbelieved,
 	}
 	if !b.NextProbeAt.IsZero() {
 		c.NextProbeAt = &b.NextProbeAt
