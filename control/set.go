@@ -42,31 +42,37 @@ func (c *Control) apply(ctx context.Context, ch Change) error {
 	defer c.mu.Unlock()
 	now := time.Now().UTC().Round(0) // by the clock on the wall, as after a restart
 	was, e := c.state.Load(), ch.entry(now)
-	next := was.with(ch, now).named(was.Version, c.shared(now))
+	next := was.with(ch, now, now).named(was.Version, c.shared(now))
 	next.Actor, next.Summary = e.Actor, e.Summary
-	if err := c.persist(ctx, next, e); err != nil {
+	kept, err := c.keep(ctx, next, e)
+	if err != nil {
 		return fmt.Errorf("control: the change could not be stored, so it was not made: %w", err)
 	}
+	// On a slow disk the API verified users until now: nobody is to count them to what is forced.
+	held := was.with(ch, now, time.Now().UTC().Round(0))
+	next.Override, next.Drills = held.Override, held.Drills
+	c.hold(ctx, next, kept)
 	c.tell(e)
 	return nil
 }
 
-// persist stores next with its entry and puts it in force. The lock is held. A
-// caller who goes away does not stop the write: whether it happened would then
-// not be known.
-func (c *Control) persist(ctx context.Context, next *state, e Entry) error {
+// keep stores next with its entry, which it returns as the audit has it. The lock is held.
+// A caller who goes away does not stop the write: whether it happened would then not be
+// known.
+func (c *Control) keep(ctx context.Context, next *state, e Entry) (Entry, error) {
 	value, err := json.Marshal(next)
 	if err != nil {
-		return err
+		return e, err
 	}
 	e.At = c.distinct(e.At)
-	if err := c.store.PutWithEntry(context.WithoutCancel(ctx), bucket, switchKey, value, e.Kind.log(), e.At, e.encode()); err != nil {
-		return err
-	}
+	return e, c.store.PutWithEntry(context.WithoutCancel(ctx), bucket, switchKey, value, e.Kind.log(), e.At, e.encode())
+}
+
+// hold puts in force what was kept. The lock is held.
+func (c *Control) hold(ctx context.Context, next *state, e Entry) {
 	c.state.Store(next)
 	c.tellReaders(e)
 	c.log.Log(ctx, next.level(), "switched", "summary", e.Summary, "actor", e.Actor)
-	return nil
 }
 
 // level is how loudly the log tells of a change to s: what is forced on all is a warning.
@@ -77,12 +83,12 @@ func (s *state) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// with returns what ch makes of s.
-func (s *state) with(ch Change, now time.Time) *state {
+// with returns what ch makes of s, if it was asked for and holds since then.
+func (s *state) with(ch Change, asked, holds time.Time) *state {
 	next := *s
 	var until *time.Time
 	if ch.For > 0 {
-		end := now.Add(ch.For)
+		end := asked.Add(ch.For)
 		until = &end
 	}
 	switch {
@@ -92,13 +98,13 @@ func (s *state) with(ch Change, now time.Time) *state {
 		delete(next.Drills, ch.Scene)
 		if ch.Mode == Degraded {
 			next.Drills[ch.Scene] = Drill{
-				Scene: ch.Scene, Share: ch.share(), Reason: ch.Reason, Actor: ch.Actor, Since: now, Until: until,
+				Scene: ch.Scene, Share: ch.share(), Reason: ch.Reason, Actor: ch.Actor, Since: holds, Until: until,
 			}
 		}
 	case ch.Mode == Auto:
 		next.Override = nil
 	default:
-		since := now
+		since := holds
 		if s.Override != nil && s.Override.Mode == ch.Mode {
 			since = s.Override.Since // it goes on
 		}
@@ -161,10 +167,14 @@ func (c *Control) removeExpired(now time.Time) (entries []Entry) {
 func (c *Control) persistCurrent(ctx context.Context, e Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.persist(ctx, c.state.Load(), e); err != nil {
+	next := c.state.Load()
+	kept, err := c.keep(ctx, next, e)
+	if err != nil {
 		c.log.Warn("what lapsed could not be stored; it has lapsed all the same", "summary", e.Summary, "error", err)
 		c.enqueue(e)
+		return
 	}
+	c.hold(ctx, next, kept)
 }
 
 // nextEnd is when the next thing in force is over.
