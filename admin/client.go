@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -186,7 +187,25 @@ func (c *Client) unreachable(err error) error {
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return fmt.Errorf("no answer from %s in time: %w", c.URL, err)
 	}
+	if todo := c.untrusted(err); todo != "" {
+		return fmt.Errorf("the certificate at %s is not trusted: %w; %s", c.URL, err, todo)
+	}
 	return fmt.Errorf("cannot reach the gateway at %s: %w; is it running, and is this the address of its admin.listen?", c.URL, err)
+}
+
+// untrusted says what to do if err is about the listener's certificate, else "".
+func (c *Client) untrusted(err error) string {
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
+	_, otherName := errors.AsType[x509.HostnameError](err)
+	switch {
+	case (unknown || otherName) && c.TLS != nil:
+		return "only the one in admin.tls.cert of --config is: is that the file of the gateway at this address?"
+	case unknown:
+		return "on the gateway's machine say --config FILE, whose admin.tls.cert is trusted then; on another one name its authority's file in SSL_CERT_FILE, or add it to those that the system trusts"
+	case otherName:
+		return "say --admin-url with one of those names; on the gateway's machine --config FILE does without"
+	}
+	return ""
 }
 
 // errNothingThere says that a gateway, perhaps one of another version, has nothing at an

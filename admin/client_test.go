@@ -1,7 +1,11 @@
 package admin_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -40,6 +44,10 @@ func TestClient_SaysWhatToDo(t *testing.T) {
 	defer other.Close()
 	html := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }))
 	defer html.Close()
+	foreign := httptest.NewUnstartedServer(nil)
+	foreign.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that do not trust it
+	foreign.StartTLS()
+	defer foreign.Close()
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	for _, row := range []struct {
@@ -48,6 +56,9 @@ func TestClient_SaysWhatToDo(t *testing.T) {
 		want   []string
 	}{
 		{"nobody there", admin.Client{URL: gone.URL}, []string{"cannot reach", gone.URL, "refused", "admin.listen"}},
+		{"an authority of one's own", admin.Client{URL: foreign.URL}, []string{"not trusted", "unknown authority", "--config FILE", "SSL_CERT_FILE"}},
+		{"a certificate for other names", admin.Client{URL: strings.Replace(foreign.URL, "127.0.0.1", "localhost", 1)}, []string{"not trusted", "not localhost", "--admin-url with one of those names"}},
+		{"another certificate than that of --config", admin.Client{URL: foreign.URL, TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}}, []string{"not trusted", "admin.tls.cert of --config"}},
 		{"no token", admin.Client{URL: server.URL}, []string{"set GATEWAY_ADMIN_TOKEN"}},
 		{"a wrong token", admin.Client{URL: server.URL, Token: "wrong-token-000000000"}, []string{"refused", "GATEWAY_ADMIN_TOKEN"}},
 		{"a viewer's token", admin.Client{URL: server.URL, Token: viewerToken}, []string{"viewer"}},

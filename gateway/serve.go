@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"captchagate/certs"
+	"captchagate/config"
 )
 
 // Run serves both listeners until ctx ends. Then it is not ready and serves on for
@@ -19,13 +20,8 @@ import (
 // requests in flight end, for shutdown.timeout at most. ready, where not nil, is
 // called with both addresses once they are open.
 func (g *Gateway) Run(ctx context.Context, ready func(listen, admin string)) error {
-	public, err := listen(ctx, "listen", g.cfg.Listen)
+	public, operators, err := listenBoth(ctx, g.cfg)
 	if err != nil {
-		return err
-	}
-	operators, err := listen(ctx, "admin.listen", g.cfg.Admin.Listen)
-	if err != nil {
-		_ = public.Close()
 		return err
 	}
 	g.group.listens(public.Addr())
@@ -71,6 +67,27 @@ func (g *Gateway) linger(failed <-chan error) error {
 	case <-time.After(g.cfg.Shutdown.Delay):
 		return nil
 	}
+}
+
+// TryListen says of an address that cannot be opened which key to change. Asked before New
+// it keeps a gateway that will never run from leaving a store behind.
+func TryListen(ctx context.Context, cfg config.Config) error {
+	public, operators, err := listenBoth(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return errors.Join(public.Close(), operators.Close())
+}
+
+func listenBoth(ctx context.Context, cfg config.Config) (public, operators net.Listener, err error) {
+	if public, err = listen(ctx, "listen", cfg.Listen); err != nil {
+		return nil, nil, err
+	}
+	if operators, err = listen(ctx, "admin.listen", cfg.Admin.Listen); err != nil {
+		_ = public.Close()
+		return nil, nil, err
+	}
+	return public, operators, nil
 }
 
 // listen opens an address, or says which key to change.

@@ -181,7 +181,7 @@ func (d demo) explain(out io.Writer, sim *simulator.Simulator) {
 
   page       http://%s/demo/    a login page, and switches that break things
   gateway    http://%s    for backends: POST /v1/verify, POST /siteverify; Tencent's SDKs
-  operators  http://%s    the dashboard, for a browser; /admin/v1/…, /metrics
+  operators  http://%s    the dashboard, for a browser; /admin/v1/…, /metrics%s
   simulator  http://%s    the Captcha API, and its faults under /_sim/
 
 Scenes, by what they do while nobody can verify:
@@ -218,10 +218,18 @@ curl -s -X PUT http://%s/admin/v1/mode%s -H 'Content-Type: application/json' -d 
 curl -s http://%s/admin/v1/status%s
 %s
 Ctrl-C ends the demo.
-`, d.listen, d.listen, d.admin, d.simulator,
+`, d.listen, d.listen, d.admin, d.tokenLine(), d.simulator,
 		d.curl(good[0], "login"), d.curl(bad[0], "login"), d.simulator,
 		d.curl(good[1], "login"), d.curl(good[2], "comment"), d.simulator,
 		d.curl(good[3], "login"), d.simulator, d.admin, d.bearer(), d.admin, d.bearer(), d.more())
+}
+
+// tokenLine is what the dashboard asks for, where the operators' address is told.
+func (d demo) tokenLine() string {
+	if d.token == "" {
+		return ""
+	}
+	return "\n             " + d.token + "    the token to log in there with"
 }
 
 // bearer is what curl needs to be an operator.

@@ -41,6 +41,10 @@ func startFleetDemo(t *testing.T, command ...string) *fleetDemo {
 	if err != nil {
 		t.Fatal(err)
 	}
+	token := regexp.MustCompile(`(?m)^  operators .*\n +(\w+)    the token to log in there with`).FindStringSubmatch(p.stdout.String())
+	if token == nil || !strings.Contains(p.stdout.String(), "GATEWAY_ADMIN_TOKEN="+token[1]+" ") {
+		t.Errorf("the operators' token does not stand at their address:\n%s", p.stdout)
+	}
 	found := regexp.MustCompile(`(?m)^  page +(http://[0-9.:]+)/`).FindStringSubmatch(p.stdout.String())
 	return &fleetDemo{p, t, found[1], temporary}
 }

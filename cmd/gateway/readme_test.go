@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -46,7 +48,7 @@ func TestReadme_CommandsDoWhatTheySay(t *testing.T) {
 		"loadtest": "--scenario configs/scenarios/hang.yaml", // TestLoadtest_PlaysOutages; every scenario is read in loadtest/scenario
 	}
 	for _, block := range fenced(t, "sh") {
-		if strings.HasPrefix(block, "curl ") {
+		if strings.Contains(block, "curl ") {
 			h.readmeAsks(block)
 			continue
 		}
@@ -67,24 +69,19 @@ func TestReadme_CommandsDoWhatTheySay(t *testing.T) {
 	}
 }
 
-// readmeAsks puts a question as README.md does, with a good ticket.
-func (h *house) readmeAsks(command string) {
+// readmeAsks pastes README.md's question into a shell.
+func (h *house) readmeAsks(commands string) {
 	h.t.Helper()
-	good := h.ticket("valid")
-	const callback = "<from the Captcha callback>"
-	if strings.Count(command, callback) != 2 {
-		h.t.Fatalf("this test puts a ticket and its randstr for %q, in %s", callback, command)
+	if _, err := exec.LookPath("curl"); err != nil && os.Getenv("CI") != "true" {
+		h.t.Log("README.md's question is not asked: there is no curl on PATH")
+		return
 	}
-	for _, value := range []string{good.Ticket, good.Randstr} {
-		command = strings.Replace(command, callback, value, 1)
-	}
-	asks, err := readCurl(strings.ReplaceAll(strings.TrimSpace(command), "http://127.0.0.1:8080", "http://"+h.gateway.listen))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	status, body := asks.perform(h.t)
-	if d := decisionOf(h.t, status, body); d.Decision != "allow" || d.Reason != "verified" {
-		h.t.Errorf("README.md's question is answered with %d %s", status, body)
+	commands = strings.NewReplacer("127.0.0.1:8080", h.gateway.listen, "127.0.0.1:8082", h.simulator).Replace(commands)
+	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
+	defer cancel()
+	answer, err := exec.CommandContext(ctx, "sh", "-c", commands).CombinedOutput()
+	if want := `{"decision":"allow","reason":"verified"`; err != nil || !strings.Contains(string(answer), want) {
+		h.t.Errorf("README.md's question is answered with %s (%v), want %s", answer, err, want)
 	}
 }
 

@@ -60,6 +60,9 @@ func serve(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := gateway.TryListen(ctx, cfg); err != nil {
+		return err
+	}
 	defer gateway.TuneGC(memlimit.FromCgroup)()
 	lines := gateway.NewLogWriter(os.Stderr)
 	defer lines.Close() // last of all
