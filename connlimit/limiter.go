@@ -9,11 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
-
-	"captchagate/captcha"
 )
 
 // A Limiter bounds the connections of one listener. It is safe for concurrent
@@ -230,13 +227,6 @@ func (l *Limiter) remove(c *conn) {
 	l.room.Signal()
 }
 
-// leave takes one connection from p.
-func (l *Limiter) leave(p *peer) {
-	if p.holds(-1); p.open == 0 {
-		delete(l.peers, p.peerName)
-	}
-}
-
 // Vouch says that whoever asks on the connection that ctx came over has shown a
 // key: like those of the trusted addresses it makes room only if no others can. If
 // ctx came over no limited connection, nothing happens.
@@ -254,28 +244,6 @@ func Vouch(ctx context.Context) {
 	name := c.peer.peerName
 	name.trusted = true
 	l.moveTo(c, name)
-}
-
-// nameOf returns who is at the other end: the household of its address.
-func (l *Limiter) nameOf(nc net.Conn) peerName {
-	var ip netip.Addr
-	if at, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
-		ip = at.Addr().Unmap()
-	}
-	trusted := slices.ContainsFunc(l.prefixes, func(t netip.Prefix) bool { return t.Contains(ip) })
-	return peerName{captcha.Household(ip), trusted}
-}
-
-func (l *Limiter) peer(name peerName) *peer {
-	p := l.peers[name]
-	if p == nil {
-		p = &peer{peerName: name, class: &l.strangers}
-		if name.trusted {
-			p.class = &l.trusted
-		}
-		l.peers[name] = p
-	}
-	return p
 }
 
 func (l *Limiter) close() {

@@ -1,6 +1,12 @@
 package connlimit
 
-import "net/netip"
+import (
+	"net"
+	"net/netip"
+	"slices"
+
+	"captchagate/captcha"
+)
 
 // A peer is everybody at one address, by one class: its connections that are
 // trusted are another peer than those that are not.
@@ -43,4 +49,33 @@ func (p *peer) outranks(q *peer) bool {
 		return q.trusted
 	}
 	return p.open > q.open
+}
+
+// nameOf returns who is at the other end: the household of its address.
+func (l *Limiter) nameOf(nc net.Conn) peerName {
+	var ip netip.Addr
+	if at, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
+		ip = at.Addr().Unmap()
+	}
+	trusted := slices.ContainsFunc(l.prefixes, func(t netip.Prefix) bool { return t.Contains(ip) })
+	return peerName{captcha.Household(ip), trusted}
+}
+
+func (l *Limiter) peer(name peerName) *peer {
+	p := l.peers[name]
+	if p == nil {
+		p = &peer{peerName: name, class: &l.strangers}
+		if name.trusted {
+			p.class = &l.trusted
+		}
+		l.peers[name] = p
+	}
+	return p
+}
+
+// leave takes one connection from p.
+func (l *Limiter) leave(p *peer) {
+	if p.holds(-1); p.open == 0 {
+		delete(l.peers, p.peerName)
+	}
 }

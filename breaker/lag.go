@@ -1,0 +1,48 @@
+package breaker
+
+import "time"
+
+const (
+	// tickEvery is how often the calls in flight are looked at.
+	tickEvery = 10 * time.Millisecond
+	// lateTick is the gap between two looks above which this process was
+	// standing itself: stopped, starved or collecting garbage.
+	lateTick = 3 * tickEvery
+)
+
+// lag is for how long this process stood still itself. What seems to have taken
+// long then is not the API's doing.
+type lag struct {
+	lastTick time.Time
+	total    time.Duration
+	from, to time.Time // of the latest gap
+}
+
+// tick books the lag since the last tick.
+func (l *lag) tick(now time.Time) {
+	if now.Sub(l.lastTick) > lateTick {
+		l.from, l.to = l.lastTick, now
+	}
+	l.total = l.until(now)
+	l.lastTick = now
+}
+
+// listening is until when, at least, what came was read: before the gap that has just ended,
+// if there is one, because whoever wakes up may find a call's time over before its answer.
+func (l *lag) listening(now time.Time) time.Time {
+	switch {
+	case now.Sub(l.lastTick) > lateTick:
+		return l.lastTick
+	case now.Sub(l.to) <= lateTick:
+		return l.from
+	}
+	return now
+}
+
+// until is all the lag so far, that which no tick has booked yet included.
+func (l *lag) until(now time.Time) time.Duration {
+	if gap := now.Sub(l.lastTick); gap > lateTick {
+		return l.total + gap - tickEvery
+	}
+	return l.total
+}
