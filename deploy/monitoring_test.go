@@ -26,7 +26,7 @@ func TestKubernetes_HasTheAlertRules(t *testing.T) {
 	_, groups, _ := strings.Cut("\n"+read(t, "../configs/prometheus/rules.yml"), "\ngroups:\n")
 	want := rulesHead + regexp.MustCompile(`(?m)^(.)`).ReplaceAllString("groups:\n"+groups, "  $1")
 	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil { //nolint:gosec // it is part of the source
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
