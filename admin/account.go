@@ -13,7 +13,7 @@ const (
 var whatToLookAt = []struct{ code, advice string }{
 	{"AuthFailure.SecretIdNotFound", "no such secret_id: look at upstream.secret_id, and in the console whether the key was deleted or disabled"},
 	{"AuthFailure.SignatureFailure", "the signature is wrong: upstream.secret_key does not belong to secret_id"},
-	{"AuthFailure.SignatureExpire", "the signature is too old: look at this machine's clock"},
+	{"AuthFailure.SignatureExpire", "our time is more than five minutes from the API's: set this machine's clock"},
 	{"AuthFailure.InvalidSecretId", "secret_id is no key of the Cloud API: look at upstream.secret_id"},
 	{"AuthFailure.TokenFailure", "the temporary keys are over: renew upstream.session_token with secret_id and secret_key"},
 	{"AuthFailure.UnauthorizedOperation", "the key may not call this: look at its permissions (CAM), at arrears and at whether the captcha is activated"},

@@ -52,7 +52,7 @@ func (o *outbox) account(was, is Account) {
 			if was.State == AccountRefused {
 				o.log.Info("the Captcha API gives another reason now for refusing the account", "about", "account "+was.Code, "code", was.Code)
 			}
-			o.log.Error("the Captcha API refuses the account; nobody can be verified: check secret_id, secret_key, permissions and billing", "about", "account "+is.Code, "code", is.Code)
+			o.log.Error("the Captcha API refuses the account; nobody can be verified: check secret_id, secret_key, permissions, billing and this machine's clock", "about", "account "+is.Code, "code", is.Code)
 		} else {
 			o.log.Info("the Captcha API accepts the account again", "about", "account "+was.Code)
 		}

@@ -64,7 +64,7 @@ func (r *recorder) Account(a breaker.Account) {
 	if a.State == breaker.AccountRefused {
 		summary = "account refused: " + a.Code
 		r.incidents.Begin(watch.KindAccount, summary, a.Since)
-		r.alarms.Raise(alarms.Misconfigured, "", "the Captcha API refuses our account, so nobody is verified: "+captcha.Foreign(a.Code)+"; look at the keys, at arrears and at the IP whitelist", a)
+		r.alarms.Raise(alarms.Misconfigured, "", "the Captcha API refuses our account, so nobody is verified: "+captcha.Foreign(a.Code)+"; look at the keys, at arrears, at the IP whitelist and at this machine's clock", a)
 	} else {
 		r.incidents.End(watch.KindAccount, a.Since)
 	}

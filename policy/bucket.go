@@ -30,6 +30,15 @@ func (c clock) time(ticks int64) time.Time {
 	return c.began.Add(time.Duration(ticks / ticksPerNano)).Round(0)
 }
 
+// shown is the system's time at a tick as its clock stands now, and zero at 0: it may have
+// been set since this one began.
+func (c clock) shown(ticks int64) time.Time {
+	if ticks == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(time.Duration((ticks - c.now()) / ticksPerNano)).Round(0)
+}
+
 // ticks are those of a time that another process may have noted; 0 of zero. What
 // is long ago is before this clock began.
 func (c clock) ticks(at time.Time) int64 {

@@ -126,7 +126,7 @@ func (l *Limiter) times(of Time, standing Standing) (all []Time) {
 	}
 	for under := range l.timeLimit.clocks {
 		l.timeLimit.renew(Lasting(under), now)
-		ends := l.clock.time(l.timeLimit.clocks[under].deadline)
+		ends := l.clock.shown(l.timeLimit.clocks[under].deadline)
 		if (standing[under] || l.refusing[under]) && !ends.IsZero() {
 			of.Under, of.Ends = Lasting(under), ends
 			all = append(all, of)

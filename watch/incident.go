@@ -119,18 +119,26 @@ func (i *Incident) evidences() (all []string) {
 }
 
 // end closes the part of a kind, and the incident with the last of them. It
-// reports whether the incident is over.
+// reports whether the incident is over. Where the clock was set back meanwhile
+// nothing ends before it began.
 func (i *Incident) end(kind Kind, at time.Time) (over bool) {
 	p := i.open(kind)
 	if p < 0 {
 		return false
 	}
-	i.Parts[p].Ended = &at
+	i.Parts[p].Ended = new(later(at, i.Parts[p].Began))
 	if slices.ContainsFunc(i.Parts, func(p Part) bool { return p.Ended == nil }) {
 		return false
 	}
-	i.Ended = &at
+	i.Ended = new(later(at, i.Began))
 	return true
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // open is the index of the kind's part that goes on; -1 if none does.

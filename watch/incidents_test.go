@@ -87,6 +87,17 @@ func TestIncidents_SumAnOutageUp(t *testing.T) {
 	})
 }
 
+func TestIncidents_NoneEndsBeforeItBegan(t *testing.T) {
+	begun(t, func(t *testing.T, p *process, _ *shelf) {
+		p.Begin(watch.KindCircuit, "10 tickets in a row", time.Now())
+		p.Begin(watch.KindScript, "it does not load", time.Now().Add(-time.Hour)) // the clock was set back
+		p.End(watch.KindScript, time.Now().Add(-time.Hour+time.Minute))
+		p.End(watch.KindCircuit, time.Now().Add(-time.Hour+2*time.Minute))
+		pass(time.Second)
+		wantShape(t, p.told()[0], "0-0: circuit 0-0 script -3600--3540")
+	})
+}
+
 func TestIncidents_WhatOverlapsIsOne(t *testing.T) {
 	begun(t, func(t *testing.T, p *process, _ *shelf) {
 		after := func(s int, tell func(watch.Kind, time.Time), k watch.Kind) {
