@@ -46,7 +46,7 @@ const clockShift = "CLOCK_SHIFT"
 func withMovableClocks(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
-	shift, err := filepath.Abs(filepath.Join("testdata", "clock", "shift.go"))
+	shift, err := filepath.Abs(filepath.Join("testdata", "clock", "shift.go.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
