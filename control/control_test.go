@@ -174,8 +174,8 @@ func (*slowStore) PutWithEntry(context.Context, string, string, []byte, string, 
 	return nil
 }
 
-// On a slow disk a mode is forced since it holds: whom the API verified before, while it was
-// being written, is not among those whom it concerns. Its end stays the one that was asked for.
+// On a slow disk a mode is forced since it holds, and for as long as was asked: whom the API
+// verified before, while it was being written, is not among those whom it concerns.
 func TestControl_IsForcedSinceItHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, err := control.New(t.Context(), &slowStore{}, scenes, quiet)
@@ -187,7 +187,7 @@ func TestControl_IsForcedSinceItHolds(t *testing.T) {
 		}{{control.Degraded, time.Second}, {control.Degraded, time.Second}, {control.Normal, 3 * time.Second}} {
 			must(t, c.Set(t.Context(), control.Change{Mode: step.mode, For: time.Minute, Reason: "step"}))
 			o := c.Override()
-			if since, until := o.Since.Sub(asked), o.Until.Sub(asked); since != step.want || until != time.Duration(n)*time.Second+time.Minute {
+			if since, until := o.Since.Sub(asked), o.Until.Sub(asked); since != step.want || until != time.Duration(n+1)*time.Second+time.Minute {
 				t.Errorf("step %d: forced from %v to %v after it was asked for", n, since, until)
 			}
 		}

@@ -42,14 +42,14 @@ func (c *Control) apply(ctx context.Context, ch Change) error {
 	defer c.mu.Unlock()
 	now := time.Now().UTC().Round(0) // by the clock on the wall, as after a restart
 	was, e := c.state.Load(), ch.entry(now)
-	next := was.with(ch, now, now).named(was.Version, c.shared(now))
+	next := was.with(ch, now).named(was.Version, c.shared(now))
 	next.Actor, next.Summary = e.Actor, e.Summary
 	kept, err := c.keep(ctx, next, e)
 	if err != nil {
 		return fmt.Errorf("control: the change could not be stored, so it was not made: %w", err)
 	}
 	// On a slow disk the API verified users until now: nobody is to count them to what is forced.
-	held := was.with(ch, now, time.Now().UTC().Round(0))
+	held := was.with(ch, time.Now().UTC().Round(0))
 	next.Override, next.Drills = held.Override, held.Drills
 	c.hold(ctx, next, kept)
 	c.tell(e)
@@ -83,12 +83,12 @@ func (s *state) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// with returns what ch makes of s, if it was asked for and holds since then.
-func (s *state) with(ch Change, asked, holds time.Time) *state {
+// with returns what ch makes of s.
+func (s *state) with(ch Change, now time.Time) *state {
 	next := *s
 	var until *time.Time
 	if ch.For > 0 {
-		end := asked.Add(ch.For)
+		end := now.Add(ch.For)
 		until = &end
 	}
 	switch {
@@ -98,13 +98,13 @@ func (s *state) with(ch Change, asked, holds time.Time) *state {
 		delete(next.Drills, ch.Scene)
 		if ch.Mode == Degraded {
 			next.Drills[ch.Scene] = Drill{
-				Scene: ch.Scene, Share: ch.share(), Reason: ch.Reason, Actor: ch.Actor, Since: holds, Until: until,
+				Scene: ch.Scene, Share: ch.share(), Reason: ch.Reason, Actor: ch.Actor, Since: now, Until: until,
 			}
 		}
 	case ch.Mode == Auto:
 		next.Override = nil
 	default:
-		since := holds
+		since := now
 		if s.Override != nil && s.Override.Mode == ch.Mode {
 			since = s.Override.Since // it goes on
 		}
