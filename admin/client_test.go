@@ -117,6 +117,25 @@ breaker    closed since 2026-03-01T12:00:00Z
 upstream   0 in flight, no answers yet
 store      bolt, healthy
 `},
+		{"an instance was killed", admin.Status{
+			Mode: "normal", Account: admin.Account{State: "ok"}, Script: admin.Script{State: admin.ScriptUp}, Breaker: admin.Breaker{State: "closed", Since: at}, Store: admin.Store{Kind: "bolt", Healthy: true},
+			Fleet: &admin.Fleet{Alive: 2, State: "closed", Redis: "up"},
+			Replicas: []admin.Replica{
+				{ID: "a", This: true, State: "closed", Version: "v1", AgeMS: 2100}, {ID: "b", State: "closed", Version: "v1", AgeMS: 1900}, {ID: "c", State: "closed", Version: "v1", AgeMS: 2100},
+			},
+		}, `
+mode       normal (auto: the breaker decides)
+account    ok
+script     up
+breaker    closed since 2026-03-01T12:00:00Z
+           0 requests, 0 failures, 0 slow, 0 failures in a row
+upstream   0 in flight, no answers yet
+store      bolt, healthy
+fleet      closed, 2 alive, 0 ill; Redis answers
+           a (this one): closed, version v1, heard 2.1 s ago, clock +0 ms
+           b: closed, version v1, heard 1.9 s ago, clock +0 ms
+           c: SILENT, gone or cut off (it was closed), version v1, heard 2.1 s ago, clock +0 ms
+`},
 		{"all at once", admin.Status{
 			Mode:     "degraded",
 			Override: &control.Override{Mode: control.Degraded, Reason: "API down", Actor: "ops", Since: at, Until: &until},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -180,5 +181,19 @@ func TestDashboard_ShowsServiceLevels(t *testing.T) {
 	}
 	if w := d.ask(t, "GET", "/", "", session); !strings.Contains(w.Body.String(), `href="sla?month=2026-11"`) {
 		t.Errorf("nothing leads there: %s", w.Body)
+	}
+}
+
+// Times have one form on the page, also those of the audit's texts.
+func TestDashboard_WritesTimesInOneForm(t *testing.T) {
+	d := build(t, nil)
+	must(t, d.control.Set(t.Context(), control.Change{Mode: control.Degraded, Reason: "a sale", Actor: "olga", For: time.Hour}))
+	page := d.ask(t, "GET", "/", "").Body.String()
+	shown := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, "")
+	if !regexp.MustCompile(`olga forced degraded until [^:]*\d\d:\d\d:\d\d \w+: a sale`).MatchString(shown) {
+		t.Errorf("the audit does not say until when in the page's form:\n%s", shown)
+	}
+	if found := regexp.MustCompile(`\d{4}-\d\d-\d\dT[^ ]*`).FindString(shown); found != "" {
+		t.Errorf("beside times of that form stands %s", found)
 	}
 }

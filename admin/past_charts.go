@@ -122,7 +122,7 @@ func latencyText(s step) string {
 func (p past) events(entries []control.Entry) (all []chart.Event) {
 	for _, e := range slices.Backward(entries) {
 		if at := e.At.Sub(p.begins).Seconds(); e.Kind == control.KindSwitch && at >= 0 {
-			all = append(all, chart.Event{At: at, Title: e.At.Local().Format("15:04:05") + " " + e.Actor + ": " + e.Summary})
+			all = append(all, chart.Event{At: at, Title: e.At.Local().Format("15:04:05") + " " + e.Actor + ": " + summaryOf(e)})
 		}
 	}
 	return all

@@ -57,12 +57,20 @@ func writeFleet(line func(name, format string, args ...any), s Status) {
 		line("", "TROUBLE: %s", trouble)
 	}
 	for _, r := range s.Replicas {
-		this := ""
-		if r.This {
-			this = " (this one)"
+		state := r.State
+		if !r.This && !r.unheard(s) && r.lost() {
+			state = "SILENT, gone or cut off (it was " + r.State + ")"
 		}
-		line("", "%s%s: %s, version %s, heard %.1f s ago, clock %+d ms", nameOf(r), this, r.State, r.Version, float64(r.AgeMS)/1000, r.ClockLagMS)
+		line("", "%s: %s, version %s, heard %.1f s ago, clock %+d ms", namedHere(r), state, r.Version, float64(r.AgeMS)/1000, r.ClockLagMS)
 	}
+}
+
+// namedHere is nameOf, and says of the one that answers that it is.
+func namedHere(r Replica) string {
+	if r.This {
+		return nameOf(r) + " (this one)"
+	}
+	return nameOf(r)
 }
 
 // nameOf is what an instance is called: its host and listener, or its id.

@@ -3,10 +3,12 @@ package admin
 import (
 	"fmt"
 	"html/template"
+	"regexp"
 	"slices"
 	"time"
 
 	"captchagate/chart"
+	"captchagate/control"
 )
 
 // pageWords are what the templates write figures and times with.
@@ -15,7 +17,7 @@ var pageWords = template.FuncMap{
 	"age":    func(ms int64) string { return spanOf(time.Duration(ms) * time.Millisecond) },
 	"lookOf": lookOfReplica, "viewOf": viewOf, "lasted": lasted, "askedAgain": askedAgain, "thisOne": thisOne,
 	"gloss": func(mode string) string { return glosses[mode] }, "modeText": modeText, "inForce": inForce, "fleetText": fleetText, "incidentsText": incidentsText,
-	"answersOf": answersOf, "worstFirst": worstFirst, "late": Replica.late, "unwell": Replica.unwell,
+	"answersOf": answersOf, "worstFirst": worstFirst, "late": Replica.late, "unwell": Replica.unwell, "summaryOf": summaryOf,
 }
 
 // when is a moment that the script shows in the browser's zone too, where it is pointed at.
@@ -39,6 +41,19 @@ func left(t, now time.Time) template.HTML { return span("left", t, spanOf(t.Sub(
 func span(kind string, t time.Time, text string) template.HTML {
 	return template.HTML(fmt.Sprintf(`<span data-%s="%s">%s</span>`, kind, machine(t), text)) //nolint:gosec // figures
 }
+
+// summaryOf is what an entry of the audit says, with its times in the form of the page.
+func summaryOf(e control.Entry) string {
+	return entryTimes.ReplaceAllStringFunc(e.Summary, func(text string) string {
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return text
+		}
+		return atClock(t, e.At)
+	})
+}
+
+var entryTimes = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
 func machine(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
