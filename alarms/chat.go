@@ -64,14 +64,14 @@ var plainly = strings.NewReplacer("<", "＜", ">", "＞", "@", "＠", "](", "] (
 // slackEscapes are the three characters by which Slack marks links and mentions.
 var slackEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
-// lateAfter is how old an alarm is whose time is said in a chat.
-const lateAfter = time.Minute
+// lateAfter is how old an alarm is of which a chat says that it is told late.
+const lateAfter = 10 * time.Second
 
 // text is what people read in a chat.
 func (b body) text(now time.Time) string {
 	text := b.Summary
-	if now.Sub(b.At) > lateAfter {
-		text += " (this was at " + b.At.Format(time.RFC3339) + ")"
+	if late := now.Sub(b.At); late > lateAfter {
+		text += fmt.Sprintf(" (told %d s late, this was at %s)", late/time.Second, b.At.UTC().Format("15:04:05 UTC"))
 	}
 	if b.URL != "" {
 		text += "\n" + b.URL
