@@ -57,10 +57,10 @@ func (s *Server) getIncident(c *gin.Context) {
 	}
 	switch form {
 	case asMarkdown:
-		tell(c, asMarkdown, storyText, newStory(i))
+		tell(c, asMarkdown, storyText, newStory(i, s.forcedNormal(c.Request.Context(), i)))
 	case asHTML:
 		c.Header("Content-Security-Policy", storyPolicy)
-		tell(c, asHTML, storyPage, newStory(i))
+		tell(c, asHTML, storyPage, newStory(i, s.forcedNormal(c.Request.Context(), i)))
 	default:
 		answer(c, i)
 	}

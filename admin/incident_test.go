@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"captchagate/control"
 	"captchagate/watch"
 )
 
@@ -82,7 +84,7 @@ func TestIncident_IsAStoryToForward(t *testing.T) {
 		_, text := d.story(t, accept)
 		flat := strings.ReplaceAll(text, "\u202f", " ")
 		for _, want := range []string{
-			"30 November 2026, 15:23:07 to 15:41:22 UTC (18 min 15 s)", "26 of 33 calls standing", "forced by ops", "comment", "12 345",
+			"30 November 2026, 15:23:07 to 15:41:22 UTC (18 min 15 s)", "26 of 33 calls standing", "API away 15:23:07 to 15:41:22 UTC:", "degraded mode 15:27:07 to 15:41:22 UTC:", "forced by ops", "comment", "12 345",
 			"let through unverified", "shown the alternate challenge", "9 001 proved good, 1 000 proved bad, 2 341 could not be checked any more and 3 are still to be asked about",
 			"18 231 requests were not sent", "5c1d4b1e-2f66-4a53-9b0a-1d2f3c4b5a69", "its own records",
 		} {
@@ -144,5 +146,34 @@ func TestIncident_QuotesOnlyCallsThatFailed(t *testing.T) {
 				t.Errorf("%s, %s:\n%s", kind, accept, text)
 			}
 		}
+	}
+}
+
+// Who forced normal while it went on, or before and into it, denied users: the story says so,
+// and of nothing that was over before.
+func TestIncident_SaysWhoForcedNormal(t *testing.T) {
+	d := build(t, nil)
+	set := func(mode control.Mode, reason string) time.Time {
+		must(t, d.control.Set(t.Context(), control.Change{Mode: mode, Reason: reason, Actor: "olga"}))
+		return time.Now()
+	}
+	set(control.Normal, "a test long ago")
+	began := set(control.Auto, "over")
+	set(control.Normal, "an attack")
+	ended := set(control.Degraded, "enough")
+	set(control.Normal, "a test afterwards")
+	d.incident = watch.Incident{ID: "019b7caa-a9b3-70b2-8470-060956695d71", Began: began, Ended: &ended, Parts: []watch.Part{{Kind: watch.KindCircuit, Began: began, Ended: &ended}}}
+	for _, accept := range []string{"text/markdown", "text/html"} {
+		_, text := d.story(t, accept)
+		if !regexp.MustCompile(`olga forced normal, \d\d:\d\d:\d\d to .* UTC: whom the Captcha API could not verify was denied then, in every scene. The reason given: an attack\.`).MatchString(text) {
+			t.Errorf("%s does not say who forced normal:\n%s", accept, text)
+		}
+		if strings.Contains(text, "a test") {
+			t.Errorf("%s tells what was not in it:\n%s", accept, text)
+		}
+	}
+	d.incident.Ended = nil
+	if _, text := d.story(t, "text/markdown"); !strings.Contains(text, "a test afterwards") || !strings.Contains(text, "olga forced normal, since ") {
+		t.Errorf("it does not say what goes on:\n%s", text)
 	}
 }

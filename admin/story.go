@@ -40,14 +40,22 @@ var whatHappened = map[watch.Kind]string{
 	watch.KindScript:  "The captcha's script, which pages load in the browser, could not be loaded.",
 }
 
-func newStory(i watch.Incident) story {
+// spanOfPart says of each kind of part what its span is the time of: the title has that of
+// all of it.
+var spanOfPart = map[watch.Kind]string{
+	watch.KindCircuit: "API away", watch.KindForced: "degraded mode", watch.KindAccount: "account", watch.KindScript: "script away",
+}
+
+// newStory tells an incident, and besides what operators did in it.
+func newStory(i watch.Incident, forced []string) story {
 	s := story{Incident: i, Title: titleOf(i), Got: sharesOf(i.Scenes), Again: askedAgain(i)}
 	for _, p := range i.Parts {
 		if what := whatHappened[p.Kind]; !slices.Contains(s.What, what) {
 			s.What = append(s.What, what)
 		}
-		s.Seen = append(s.Seen, seen{between(p.Began, p.Ended), p.Evidence})
+		s.Seen = append(s.Seen, seen{spanOfPart[p.Kind] + " " + between(p.Began, p.Ended), p.Evidence})
 	}
+	s.What = append(s.What, forced...)
 	if i.Ended == nil {
 		s.Notes = append(s.Notes, "It goes on: all figures are as of now.")
 	}
