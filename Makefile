@@ -57,9 +57,10 @@ outages: ## play the library of outages, reports in outages/ (twenty minutes, lo
 fleet: ## play a fleet's proofs at full length, held to their times (ten minutes, loopback only)
 	go test -v -timeout 30m -run 'IsAFleet|Failover' ./cmd/gateway -args -full
 
-OTHER ?= 069e3c6
+# The last release; until there is one, the first commit that has fleets.
+OTHER ?= $(shell git describe --tags --abbrev=0 HEAD^ 2>/dev/null || echo d00b1df)
 .PHONY: fleet-mixed
-fleet-mixed: ## play a fleet's rolling upgrade from the commit OTHER to this one (some minutes, loopback only)
+fleet-mixed: ## play a fleet's rolling upgrade from the release or commit OTHER to this one (some minutes, loopback only)
 	rm -rf bin/other && mkdir -p bin/other && git archive $(OTHER) | tar -x -C bin/other
 	cd bin/other && go build -o ../gateway-other ./cmd/gateway
 	rm -rf bin/other
