@@ -101,7 +101,7 @@ func installAltcha(t *testing.T) altcha {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
 	cmd.Dir = dir
 	if output, err := cmd.CombinedOutput(); err != nil {
 		missing("npm ci could not install altcha-lib: %v\n%s", err, output)

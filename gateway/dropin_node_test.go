@@ -108,7 +108,7 @@ func installs(t *testing.T, folder, what string) (dir string, done <-chan error)
 		defer close(gone)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
-		install := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+		install := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
 		install.Dir = dir
 		output, err := install.CombinedOutput()
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 // does the arithmetic by hand. What is reported is held against that, and against the records
 // that the API kept itself. O2
 func TestServiceLevels_AreExactOverAMonthOfKnownFaults(t *testing.T) {
+	long(t)
 	inMonths(t, func(api *provider, all []*instance) {
 		a, b, c := all[0], all[1], all[2]
 		from := toShanghai(time.February, 1, 0, 0, 0)
