@@ -73,6 +73,11 @@ func TestConfig_NamesAPair(t *testing.T) {
 			t.Errorf("%+v is half a pair, and taken", c)
 		}
 	}
+	for _, c := range []certs.Config{{}, {Cert: "c", Key: "k"}, {Cert: "c", Key: "k", ClientCA: "a"}} {
+		if err := c.Validate(); err != nil {
+			t.Errorf("%+v is refused: %v", c, err)
+		}
+	}
 	if s, err := certs.NewServer(certs.Config{}, tls.NoClientCert); s != nil || err != nil || s.TLS() != nil {
 		t.Errorf("without files there is TLS: %v, %v", s, err)
 	}

@@ -103,6 +103,7 @@ func TestNotes_TakeBackWhatTheyLent(t *testing.T) {
 		n.Remove("stands:1") // it is not there
 		board.away.Store(true)
 		n.Remove("stands:2")
+		expect("the board is away", false, true, true)
 		n.Lend("stands:1", time.Minute)
 		n.Remove("stands:1")
 		n.Lend("stands:1", time.Minute)

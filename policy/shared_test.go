@@ -74,6 +74,26 @@ func TestLimiter_RefusesUntilTheFleetMayHaveATokenAgain(t *testing.T) {
 	})
 }
 
+// So it does with what the fleet refused of one address, and of nobody else's (F9).
+func TestLimiter_RefusesAnAddressUntilItMayHaveATokenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const second = 16_000_000
+		l := policy.NewLimiter(policy.Budget{PerIP: policy.Rate{N: 10, Per: time.Minute}, Total: perSecond(200), For: time.Hour}, nil)
+		b, _ := l.Bill(policy.NotLasting, alice, "")
+		l.Settle(b, []int64{60 * second}, -1, false, 3) // its own is empty: a token in six seconds
+		if _, ok := l.Bill(policy.NotLasting, alice, ""); ok {
+			t.Error("asks for what the fleet has just refused")
+		}
+		if _, ok := l.Bill(policy.NotLasting, netip.MustParseAddr("198.51.100.9"), ""); !ok {
+			t.Error("refuses somebody else")
+		}
+		time.Sleep(6 * time.Second)
+		if _, ok := l.Bill(policy.NotLasting, alice, ""); !ok {
+			t.Error("asks too late")
+		}
+	})
+}
+
 // The time of a cause that the fleet began holds here too, with what is left of it, and
 // an absence that was long enough is told (S2).
 func TestLimiter_SharesItsTime(t *testing.T) {
