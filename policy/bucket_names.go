@@ -18,15 +18,20 @@ type names struct{ prefixes, subjects nameKey }
 
 type nameKey struct{ k0, k1 uint64 }
 
-// newNames derives both keys from key; nil stands for one made here.
-func newNames(key []byte) names {
+// subkey is the key for one purpose, of 32 bytes; a key of nil stands for one made here.
+func subkey(key []byte, purpose string) []byte {
 	if key == nil {
 		key = make([]byte, sha256.Size)
 		_, _ = rand.Read(key) // never fails
 	}
 	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte("budgets"))
-	k := mac.Sum(nil)
+	mac.Write([]byte(purpose))
+	return mac.Sum(nil)
+}
+
+// newNames derives both keys from key.
+func newNames(key []byte) names {
+	k := subkey(key, "budgets")
 	word := func(i int) uint64 { return binary.LittleEndian.Uint64(k[8*i:]) }
 	return names{prefixes: nameKey{word(0), word(1)}, subjects: nameKey{word(2), word(3)}}
 }

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -21,7 +23,7 @@ func (p *Policy) disaster(ctx context.Context, s *scene, r Request) Decision {
 		p.metrics.disaster(unknownForm, false, Deny)
 		return rejectedUnasked("it claims to be a disaster ticket and has none of their forms")
 	}
-	held := disasterKey(r.Ticket, t)
+	held := p.disasterKey(r.Ticket, t)
 	corroborated := p.scriptAway(s, r) && p.plausible(t) && !p.ports.Ledger.Seen(held)
 	fb := p.uncorroborated(s)
 	if corroborated {
@@ -64,7 +66,10 @@ func (p *Policy) plausible(t captcha.DisasterTicket) bool {
 
 // disasterKey names what one user can hold of an app in one minute. All else in
 // a disaster ticket can be written anew at will and makes no other one of it:
-// code, form, randstr, a fifth part, the second.
-func disasterKey(held captcha.Ticket, t captcha.DisasterTicket) captcha.Key {
-	return captcha.KeyOf(fmt.Sprintf("%v\x00%d\x00%d\x00%s", held.Household(), held.AppID, t.At.Unix()/60, held.Subject))
+// code, form, randstr, a fifth part, the second. It is keyed, for there are so few
+// addresses that trying all would tell whose a plain hash is, where a fleet shares it.
+func (p *Policy) disasterKey(held captcha.Ticket, t captcha.DisasterTicket) captcha.Key {
+	mac := hmac.New(sha256.New, p.holding)
+	fmt.Fprintf(mac, "%v\x00%d\x00%d\x00%s", held.Household(), held.AppID, t.At.Unix()/60, held.Subject)
+	return captcha.Key(mac.Sum(nil)[:len(captcha.Key{})])
 }

@@ -158,6 +158,31 @@ func TestDecide_ADisasterTicketIsGoodForEachUserOnce(t *testing.T) {
 	})
 }
 
+// What a fleet shares of a disaster ticket names its user only to who has the key: the
+// same under one key, another under another, and not the hash that anybody can compute.
+func TestDecide_ADisasterTicketIsNamedUnderTheKey(t *testing.T) {
+	inBubble(t, func() {
+		r := disaster(1001, ourApp, time.Now())
+		r.Ticket.Subject = "alice"
+		nameUnder := func(key string) (name captcha.Key) {
+			w := newWorld(allows)
+			w.scriptDown, w.key = true, []byte(key)
+			w.policy().Decide(t.Context(), r)
+			for name = range w.seen {
+			}
+			if len(w.seen) != 1 || len(w.passes) != 1 || w.passes[0].Held != name {
+				t.Errorf("it is seen as %v and held as %+v, want one name", w.seen, w.passes)
+			}
+			return name
+		}
+		name := nameUnder("one key")
+		plain := captcha.KeyOf(fmt.Sprintf("%v\x00%d\x00%d\x00alice", r.Ticket.Household(), ourApp, time.Now().Unix()/60))
+		if name != nameUnder("one key") || name == nameUnder("another key") || name == plain {
+			t.Errorf("%x is not of its key: under another %x, plainly hashed %x", name, nameUnder("another key"), plain)
+		}
+	})
+}
+
 // Beyond the budget a disaster ticket gets what any other does.
 func TestDecide_DisasterTicketsHaveTheScenesBudget(t *testing.T) {
 	inBubble(t, func() {

@@ -97,6 +97,7 @@ type Policy struct {
 	ports    Ports
 	verifier captcha.Verifier
 	key      []byte
+	holding  []byte // the key under which disaster tickets are named
 	log      *slog.Logger
 	metrics  *metrics
 
@@ -131,10 +132,10 @@ type Ports struct {
 	BudgetSpent func(scene, why string)
 }
 
-// New returns a Policy over verifier. The key names users in the budgets; see
-// NewLimiter.
+// New returns a Policy over verifier. The key names users in the budgets, see
+// NewLimiter, and their disaster tickets.
 func New(verifier captcha.Verifier, ports Ports, cfg Config, key []byte, log *slog.Logger, reg prometheus.Registerer) *Policy {
-	p := &Policy{verifier: verifier, ports: ports, key: key, log: log, metrics: newMetrics(reg)}
+	p := &Policy{verifier: verifier, ports: ports, key: key, holding: subkey(key, "disaster tickets"), log: log, metrics: newMetrics(reg)}
 	p.Reconfigure(cfg)
 	reg.MustRegister(newLeft(p))
 	return p

@@ -48,6 +48,8 @@ type world struct {
 	keep     error         // of the pass
 
 	elsewhere func(policy.Pass) policy.Outcome // what other instances know of it
+
+	key []byte // that users are named under; nil: the policy makes one
 }
 
 func newWorld(s policy.Scene) *world {
@@ -62,7 +64,7 @@ func newWorld(s policy.Scene) *world {
 }
 
 func (w *world) policy() *policy.Policy {
-	return policy.New(w, policy.Ports{Situation: w, Challenger: w, Ledger: w, Passes: w, Refusals: &w.refusals}, w.cfg, nil, w.log, w.reg)
+	return policy.New(w, policy.Ports{Situation: w, Challenger: w, Ledger: w, Passes: w, Refusals: &w.refusals}, w.cfg, w.key, w.log, w.reg)
 }
 
 func (w *world) Verify(context.Context, captcha.Ticket) (captcha.Verdict, error) {
