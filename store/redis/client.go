@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"time"
 
@@ -51,10 +50,8 @@ func newClient(at store.RedisAddress, most, times int) goredis.UniversalClient {
 	}
 	if at.Socket != "" {
 		o.Addrs = []string{"localhost:6379"} // a name that nobody asks
-		o.Dialer = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{Timeout: patience}).DialContext(ctx, "unix", at.Socket)
-		}
 	}
+	o.Dialer = dialer(at, patience, o.TLSConfig)
 	return goredis.NewUniversalClient(o)
 }
 
