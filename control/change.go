@@ -86,9 +86,16 @@ func reasonMistake(reason string) string {
 		return "is required: say why, for those who read the audit"
 	case len(reason) > maxReason:
 		return fmt.Sprintf("may have %d bytes, has %d", maxReason, len(reason))
-	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl):
-		return "must be one line of text"
+	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, misleads):
+		return "must be one line of text, without characters that turn its direction"
 	default:
 		return ""
 	}
+}
+
+// misleads reports whether r can have a line be read as another one: as a control character
+// does in a terminal, or a separator of lines, an embedding, an override or an isolate of
+// Unicode's bidirectional text anywhere.
+func misleads(r rune) bool {
+	return unicode.IsControl(r) || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069
 }
