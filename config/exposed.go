@@ -21,7 +21,7 @@ func (c Config) exposed() error {
 	var odd []error
 	for _, address := range c.Store.Redis {
 		if u, err := url.Parse(address); err == nil && u.Scheme == "redis" && !isLoopback(u.Hostname()) {
-			odd = append(odd, errors.New("store.redis: is plain redis:// to another machine: who is on the way reads its password and can throw the fleet's switch; write rediss://, or give Redis a network that nothing else is in"))
+			odd = append(odd, errors.New("store.redis: is plain redis:// to another machine: who is on the way reads its password and what the fleet shares, can take budgets and marks of used tickets out of it, and can answer in its place; write rediss://, or give Redis a network that nothing else is in"))
 			break
 		}
 	}
@@ -31,7 +31,20 @@ func (c Config) exposed() error {
 	if leavesInTheClear(c.Client.Script) {
 		odd = append(odd, errors.New("client.script: is plain http: who is on the way can put any script into your pages, and browsers do not load it into a page of https; write https://"))
 	}
-	return errors.Join(append(odd, c.openOperators(), openFile("tls.key", c.TLS.Key), openFile("admin.tls.key", c.Admin.TLS.Key))...)
+	if leavesInTheClear(c.ScriptProbe.URL) {
+		odd = append(odd, errors.New("script_probe.url: is plain http to another machine: who is on the way can have the script look as if it were away, and then disaster tickets that anybody can make are believed; write https://"))
+	}
+	return errors.Join(append(odd, c.openBackends(), c.openOperators(), openFile("tls.key", c.TLS.Key), openFile("admin.tls.key", c.Admin.TLS.Key))...)
+}
+
+// openBackends: a key that is read on its way is a backend's. Who names the proxies in front
+// has them end TLS, and is believed.
+func (c Config) openBackends() error {
+	host, _, err := splitListen(c.Listen)
+	if err != nil || isLoopback(host) || c.TLS.On() || len(c.TrustedProxies) > 0 {
+		return nil
+	}
+	return errors.New("listen: can be reached from other machines by plain http: who is on the way reads tickets and keys of api_keys; set tls, or where a proxy ends TLS name it in trusted_proxies and let nobody else reach this address")
 }
 
 // openOperators: a token that is read on its way is an operator's.
@@ -100,6 +113,16 @@ const (
 	muchPerSecond = 10_000
 	longFor       = 24 * time.Hour
 )
+
+// cheapCost is a tenth of the default: what a challenge costs a machine is all that it keeps away.
+const cheapCost = 500
+
+func (c Config) cheapChallenge() error {
+	if c.Challenge.Cost >= cheapCost {
+		return nil
+	}
+	return fmt.Errorf("challenge.cost: %d costs a machine next to nothing to solve, so that challenges hold nobody up; take the default of 5000, or leave it out", c.Challenge.Cost)
+}
 
 // boundless: allow lets in without asking, and its budget is all that there is against that.
 func (c Config) boundless() error {

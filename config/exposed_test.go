@@ -37,6 +37,7 @@ func warningsOf(t *testing.T, text string, mode os.FileMode) []string {
 
 const (
 	beyond = "tokens: [{name: ops, role: operator, token: 0123456789abcdef}]"
+	keyed  = "api_keys: [{name: shop, key: 0123456789abcdef}]\n"
 	fleet  = "challenge: {secret: 0123456789abcdef}\nadmin: {" + beyond + "}\n"
 )
 
@@ -59,7 +60,14 @@ func TestWarnings_NameWhatIsExposed(t *testing.T) {
 		"scenes: {default: {degraded: allow, budget: {total: 600000/m, for: 15m}}}\n":                          "2: scenes.default.budget.total: lets in 600000/m",
 		"scenes: {default: {degraded: allow, budget: {total: 9999/s, for: 24h}}}\n":                            "",
 		"scenes: {default: {degraded: allow, budget: {total: 10/s, for: 25h}}}\n":                              "2: scenes.default.budget.for: lets in without asking for 25h",
-		"api_keys: [{name: shop, key: 0123456789abcdef}]\n":                                                    "",
+		"script_probe: {url: \"http://cdn.example/TJCaptcha.js\"}\n":                                           "2: script_probe.url: is plain http to another machine",
+		"script_probe: {url: \"http://127.0.0.1:8082/TJCaptcha.js\"}\n":                                        "",
+		"listen: :28080\n" + keyed:                                  "2: listen: can be reached from other machines by plain http",
+		"listen: :28080\ntrusted_proxies: [10.0.0.11/32]\n" + keyed: "",
+		"listen: localhost:28080\n" + keyed:                         "",
+		"challenge: {cost: 499}\n":                                  "2: challenge.cost: 499 costs a machine next to nothing",
+		"challenge: {cost: 500}\n":                                  "",
+		keyed:                                                       "",
 	} {
 		got := warningsOf(t, text, 0o600)
 		if (want == "") != (len(got) == 0) || len(got) > 1 || want != "" && !strings.HasPrefix(got[0], want) {

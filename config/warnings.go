@@ -21,7 +21,7 @@ func (c Config) Warnings() strictyaml.Mistakes { return slices.Clone(c.warnings)
 // doubts lists what is odd in c, each as "key: what is odd and what to do".
 // Nothing of it is a mistake for sure, so none of it is refused.
 func (c Config) doubts() error {
-	return errors.Join(c.shortSecrets(), c.shortAccount(), c.wideProxies(), c.inTheClear(), c.idleBudgets(), c.mutePages(), c.expiring(), c.unsignedAlarms(), c.exposed(), c.boundless())
+	return errors.Join(c.shortSecrets(), c.shortAccount(), c.wideProxies(), c.inTheClear(), c.idleBudgets(), c.mutePages(), c.expiring(), c.unsignedAlarms(), c.exposed(), c.boundless(), c.cheapChallenge())
 }
 
 func (c Config) shortSecrets() error {
