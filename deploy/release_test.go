@@ -49,6 +49,9 @@ func TestRelease_PackagesWhatIsThere(t *testing.T) {
 			t.Errorf(".goreleaser.yaml does not package %s", source[1])
 		}
 	}
+	if workflow := read(t, "../.github/workflows/release.yml"); !strings.Contains(release, "\nchecksum: {name_template: SHA256SUMS,") || !strings.Contains(workflow, "with: {subject-checksums: dist/SHA256SUMS}") {
+		t.Error("what is attested is not what .goreleaser.yaml writes the checksums of")
+	}
 	if err := yaml.Unmarshal([]byte(release), &map[string]any{}); err != nil {
 		t.Error(err)
 	}
