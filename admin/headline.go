@@ -176,7 +176,7 @@ func storeAway(s Status, now time.Time) (headline, bool) {
 	}
 	if t := s.Store.Trouble; t != nil {
 		h.Since, h.Why = t.Since, sentenceOf(t.Error)
-		h.What = fmt.Sprintf("This gateway’s store keeps users out since %s, %d so far: nobody is let through unverified.", atClock(t.Since, now), t.Users)
+		h.What = fmt.Sprintf("This gateway’s store keeps users out since %s, %d so far: whom it cannot keep is not let through.", atClock(t.Since, now), t.Users)
 	}
 	return h, !s.Store.Healthy || s.Store.Trouble != nil
 }

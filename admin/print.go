@@ -135,7 +135,7 @@ func leftText(b Budget) string {
 func storeText(s Store) string {
 	switch {
 	case s.Trouble != nil:
-		return fmt.Sprintf("KEEPS USERS OUT since %s, %d so far: %s; nobody is let through, and the budgets are not the reason", clock(s.Trouble.Since), s.Trouble.Users, s.Trouble.Error)
+		return fmt.Sprintf("KEEPS USERS OUT since %s, %d so far: %s; who cannot be kept is not let through, and the budgets are not the reason", clock(s.Trouble.Since), s.Trouble.Users, s.Trouble.Error)
 	case !s.Healthy:
 		return "NOT healthy: it takes no writes, and nobody is let through; look at its disk"
 	}

@@ -155,8 +155,9 @@ func (a *attempter) failed(ctx context.Context, c *call, f *captcha.Failure, evi
 	case captcha.Fault:
 		a.log.WarnContext(ctx, "a call to the Captcha API failed", "error", f.Err)
 		switch {
-		case late: // our own lag makes calls late, and is no evidence
+		case late: // our own lag makes calls late, and is no evidence: a probe may tell
 			a.disbelieved.add(now)
+			a.circuit.mailbox.suspect(finding{text: "calls had no answer, beside which this process stood still at times"})
 		case evident && isEvidence(f):
 			c.generation.evidence.fault(c, now)
 			c.generation.returned(c, age, true)

@@ -44,6 +44,7 @@ type evidence struct {
 	mu        sync.Mutex
 	began     time.Time
 	lastPass  time.Time
+	answered  time.Time // when the last definite answer came
 	calls     window[tally]
 	streak    streak
 	abandoned int                      // callers since the last answer that gave up after waiting long
@@ -88,7 +89,7 @@ func newEvidence(cfg Config, now time.Time) *evidence {
 func (e *evidence) answer(c *call, now time.Time, slow bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.streak, e.abandoned = streak{}, 0
+	e.streak, e.abandoned, e.answered = streak{}, 0, now
 	if slow && !e.countTicket(c.key) {
 		return
 	}
@@ -106,6 +107,13 @@ func (e *evidence) pass(now time.Time) {
 	defer e.mu.Unlock()
 	e.calls.slot(now).passes++
 	e.lastPass = now
+}
+
+// answeredSince reports whether any user has had a definite answer since then.
+func (e *evidence) answeredSince(then time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.answered.After(then) || e.lastPass.After(then)
 }
 
 // passesStopped reports whether passes have stopped beyond chance, or none came

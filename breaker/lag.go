@@ -46,3 +46,21 @@ func (l *lag) until(now time.Time) time.Duration {
 	}
 	return l.total
 }
+
+// silence adds up for how long probes in a row had no answer while this process ran. One
+// beside which it stood still says nothing; but where it stands still again and again, as on a
+// host short of CPU, nothing would ever be believed.
+type silence struct {
+	began time.Time // its first probe; zero if there is none
+	ran   time.Duration
+}
+
+// add adds a probe that began then and had no answer while this process ran for so long. What
+// was before counts only if nobody was answered since.
+func (s *silence) add(g *generation, began time.Time, ran time.Duration) (all time.Duration) {
+	if s.began.IsZero() || g.evidence.answeredSince(s.began) {
+		*s = silence{began: began}
+	}
+	s.ran += ran
+	return s.ran
+}

@@ -52,6 +52,7 @@ type prober struct {
 
 	unanswered  *unanswered
 	disbelieved *disbelieved
+	silence     silence // of probes that were not believed; run's own
 
 	due atomic.Pointer[time.Time] // when the next probe is; zero if none is
 }
@@ -138,19 +139,23 @@ func (p *prober) probe(ctx context.Context, about target) health {
 // it is slow. If one is answered while the calls of users stand, the connections
 // that are kept are dead, and none is used again; if others pass meanwhile, it is
 // the tickets that met the faults. A probe beside which we stood still ourselves
-// says nothing.
+// says nothing, until no answer came in SlowCall of the time that we ran.
 func (p *prober) confirm(ctx context.Context, suspected finding) {
 	s := p.circuit.snapshot.Load()
 	if !s.sends() {
 		return
 	}
-	inFlight := p.circuit.inFlight
-	lag := inFlight.ownLag(time.Now())
+	inFlight, began := p.circuit.inFlight, time.Now()
+	lag := inFlight.ownLag(began)
 	h, what, _ := p.ask(ctx, p.usual, min(p.cfg.Probe.Timeout, p.cfg.SlowCall+tickEvery))
 	now := time.Now()
+	lag = inFlight.ownLag(now) - lag
+	if h != ill {
+		p.silence = silence{}
+	}
 	switch {
 	case ctx.Err() != nil || p.circuit.snapshot.Load().generation != s.generation:
-	case h == ill && inFlight.ownLag(now)-lag >= minSilence:
+	case h == ill && lag >= minSilence && p.silence.add(s.generation, began, now.Sub(began)-lag) < p.cfg.SlowCall:
 		p.disbelieved.add(now)
 	case h == ill && suspected.text != "":
 		p.circuit.trip(s.generation, suspected.text+", and a probe of our own failed: "+what)

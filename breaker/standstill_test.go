@@ -3,6 +3,7 @@ package breaker_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +107,59 @@ func TestBreaker_SeesCallsThatStandAfterItsOwnStandstill(t *testing.T) {
 		}
 		w.others.Wait()
 	})
+}
+
+// C13: a process that stands still again and again, as on a host short of CPU, sees an outage
+// all the same, only later, and sees none where the API is well and it is itself late.
+func TestBreaker_SeesAnOutageBesideManyStandstills(t *testing.T) {
+	const runs = 500 * time.Millisecond // between two standstills
+	for _, stands := range []time.Duration{150 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second} {
+		t.Run(stands.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg, limits := defaults()
+				w := newWorld(t, cfg, limits, nil)
+				ctx, stop := context.WithCancel(t.Context())
+				w.others.Go(func() { w.b.Probe(ctx) })
+				var standing atomic.Bool
+				w.becomes(func(ctx context.Context, t captcha.Ticket) (captcha.Verdict, error) {
+					time.Sleep(25 * time.Millisecond)
+					for standing.Load() { // what came is read afterwards
+						time.Sleep(time.Millisecond)
+					}
+					if ctx.Err() != nil {
+						return captcha.Verdict{}, &captcha.Failure{Kind: captcha.Fault, Err: context.Cause(ctx)}
+					}
+					return passes(ctx, t)
+				})
+				var users sync.WaitGroup
+				users.Go(func() { w.traffic(20, time.Minute) })
+				spell := func() {
+					w.ticks(runs)
+					standing.Store(true)
+					time.Sleep(stands)
+					standing.Store(false)
+				}
+				for range 30 * time.Second / (runs + stands) {
+					spell()
+				}
+				if s := w.b.Status(); len(s.Transitions) != 0 || s.Disbelieved == 0 && stands > limits.AttemptTimeout {
+					t.Errorf("the API is well, and %d calls were not believed; transitions %v", s.Disbelieved, s.Transitions)
+				}
+				w.becomes(hangs)
+				began := time.Now()
+				for w.b.State() == breaker.Closed && time.Since(began) < 20*time.Second {
+					spell()
+				}
+				t.Logf("open after %v", time.Since(began))
+				if took := time.Since(began); took > 5*time.Second {
+					t.Errorf("the circuit is %v after %v", w.b.State(), took)
+				}
+				users.Wait()
+				stop()
+				w.others.Wait()
+			})
+		})
+	}
 }
 
 // C7, C13: a process that stood still for a whole ramp, or was asked by nobody and did

@@ -127,7 +127,7 @@ func TestAlarms_TellWhatHappens(t *testing.T) {
 		}
 		w.breaks(simulator.Fault{Kind: simulator.HTTP502})
 		w.ask(w.user("comment", simulator.TicketValid))
-		w.rings("store_trouble: nobody is let through, because it cannot be kept whom to ask about later")
+		w.rings("store_trouble: users are not let through, because it cannot be kept whom to ask about later")
 		for _, hidden := range []string{"k3y", opsSecret} {
 			if strings.Contains(w.log.String(), hidden) {
 				t.Errorf("the log holds %q", hidden)

@@ -33,7 +33,7 @@ func (s *storeTrouble) met(err error) {
 	s.total++
 	if s.now.Users++; s.now.Users == 1 {
 		s.now.Since, s.now.Error = s.last, err.Error()
-		s.audit("nobody is let through, because it cannot be kept whom to ask about later; that is not the budget, whatever the answers' cause says: "+err.Error(), s.now, false)
+		s.audit("users are not let through, because it cannot be kept whom to ask about later; that is not the budget, whatever the answers' cause says: "+err.Error(), s.now, false)
 	}
 }
 
