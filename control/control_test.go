@@ -166,38 +166,6 @@ func TestControl_AModeGoesOnWhenItIsForcedAgain(t *testing.T) {
 	})
 }
 
-// A slowStore takes a second to write.
-type slowStore struct{ flakyStore }
-
-func (*slowStore) PutWithEntry(context.Context, string, string, []byte, string, time.Time, []byte) error {
-	time.Sleep(time.Second)
-	return nil
-}
-
-// On a slow disk a mode is forced since it holds, and for as long as was asked: whom the API
-// verified before, while it was being written, is not among those whom it concerns.
-func TestControl_IsForcedSinceItHolds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, err := control.New(t.Context(), &slowStore{}, scenes, quiet)
-		must(t, err)
-		asked := time.Now()
-		for n, step := range []struct {
-			mode control.Mode
-			want time.Duration // after the first was asked for
-		}{{control.Degraded, time.Second}, {control.Degraded, time.Second}, {control.Normal, 3 * time.Second}} {
-			must(t, c.Set(t.Context(), control.Change{Mode: step.mode, For: time.Minute, Reason: "step"}))
-			o := c.Override()
-			if since, until := o.Since.Sub(asked), o.Until.Sub(asked); since != step.want || until != time.Duration(n+1)*time.Second+time.Minute {
-				t.Errorf("step %d: forced from %v to %v after it was asked for", n, since, until)
-			}
-		}
-		must(t, c.Set(t.Context(), control.Change{Mode: control.Degraded, Scene: "login", Reason: "drill"}))
-		if since := c.Drills()[0].Since.Sub(asked); since != 4*time.Second {
-			t.Errorf("the drill goes on since %v after the first was asked for", since)
-		}
-	})
-}
-
 func TestControl_AnEndIsKeptWithoutRun(t *testing.T) {
 	story(t, func(t *testing.T, path string) {
 		h := start(t, path, scenes...)

@@ -44,35 +44,29 @@ func (c *Control) apply(ctx context.Context, ch Change) error {
 	was, e := c.state.Load(), ch.entry(now)
 	next := was.with(ch, now).named(was.Version, c.shared(now))
 	next.Actor, next.Summary = e.Actor, e.Summary
-	kept, err := c.keep(ctx, next, e)
-	if err != nil {
+	if err := c.persist(ctx, next, e); err != nil {
 		return fmt.Errorf("control: the change could not be stored, so it was not made: %w", err)
 	}
-	// On a slow disk the API verified users until now: nobody is to count them to what is forced.
-	held := was.with(ch, time.Now().UTC().Round(0))
-	next.Override, next.Drills = held.Override, held.Drills
-	c.hold(ctx, next, kept)
 	c.tell(e)
 	return nil
 }
 
-// keep stores next with its entry, which it returns as the audit has it. The lock is held.
-// A caller who goes away does not stop the write: whether it happened would then not be
-// known.
-func (c *Control) keep(ctx context.Context, next *state, e Entry) (Entry, error) {
+// persist stores next with its entry and puts it in force. The lock is held. A
+// caller who goes away does not stop the write: whether it happened would then
+// not be known.
+func (c *Control) persist(ctx context.Context, next *state, e Entry) error {
 	value, err := json.Marshal(next)
 	if err != nil {
-		return e, err
+		return err
 	}
 	e.At = c.distinct(e.At)
-	return e, c.store.PutWithEntry(context.WithoutCancel(ctx), bucket, switchKey, value, e.Kind.log(), e.At, e.encode())
-}
-
-// hold puts in force what was kept. The lock is held.
-func (c *Control) hold(ctx context.Context, next *state, e Entry) {
+	if err := c.store.PutWithEntry(context.WithoutCancel(ctx), bucket, switchKey, value, e.Kind.log(), e.At, e.encode()); err != nil {
+		return err
+	}
 	c.state.Store(next)
 	c.tellReaders(e)
 	c.log.Log(ctx, next.level(), "switched", "summary", e.Summary, "actor", e.Actor)
+	return nil
 }
 
 // level is how loudly the log tells of a change to s: what is forced on all is a warning.
@@ -167,14 +161,10 @@ func (c *Control) removeExpired(now time.Time) (entries []Entry) {
 func (c *Control) persistCurrent(ctx context.Context, e Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next := c.state.Load()
-	kept, err := c.keep(ctx, next, e)
-	if err != nil {
+	if err := c.persist(ctx, c.state.Load(), e); err != nil {
 		c.log.Warn("what lapsed could not be stored; it has lapsed all the same", "summary", e.Summary, "error", err)
 		c.enqueue(e)
-		return
 	}
-	c.hold(ctx, next, kept)
 }
 
 // nextEnd is when the next thing in force is over.
