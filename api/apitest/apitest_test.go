@@ -191,7 +191,7 @@ func TestCheck_KnowsRoutesStatusesAndTypes(t *testing.T) {
 const status = `{"mode":"degraded",
 "override":{"mode":"degraded","reason":"drill","actor":"ops","since":"2026-01-02T03:04:05Z","until":null},
 "drills":[{"scene":"login","share":0.05,"reason":"drill","actor":"ops","since":"2026-01-02T03:04:05Z","until":"2026-01-02T04:04:05Z"}],
-"breaker":{"state":"open","since":"2026-01-02T03:04:05Z","evidence":"10 in a row","requests":20,"failures":10,"slow":0,"consecutive_failures":10,
+"breaker":{"state":"open","since":"2026-01-02T03:04:05Z","evidence":"10 in a row","requests":20,"failures":10,"slow":0,"consecutive_failures":10,"disbelieved":0,
 "next_probe_at":"2026-01-02T03:04:06Z","transitions":[{"at":"2026-01-02T03:04:05Z","from":"closed","to":"open","evidence":"10 in a row"}]},
 "account":{"state":"refused","since":"2026-01-02T03:04:05Z","code":"AuthFailure.SecretIdNotFound"},
 "upstream":{"in_flight":0,"p50_ms":18.5,"p99_ms":212,"addresses":[{"address":"192.0.2.1:443","connections":2,"failed_at":null}],"throttled":null},

@@ -28,8 +28,7 @@ import (
 // O4. A day of history in which every minute was another one, and a quarter of an hour in
 // which every second was, are shown, kept as of now and changed for one another without a
 // pause of 100 ms.
-func TestRoom_ADayAtOnce(t *testing.T) {
-	t.Parallel()
+func TestRoom_ADayAtOnce(t *testing.T) { // not beside others: the trace is of the whole browser
 	b, d := openBrowser(t), openDay(t)
 	p := b.tab(t, &site{t: t})
 	p.looks(1280, "light")
@@ -61,8 +60,7 @@ func TestRoom_ADayAtOnce(t *testing.T) {
 
 // O4. A page that nobody sees asks for almost nothing, keeps its title, and is right at once
 // when it is looked at. One whose stream breaks off, or never comes through, is right as well.
-func TestRoom_APageThatWasAway(t *testing.T) {
-	t.Parallel()
+func TestRoom_APageThatWasAway(t *testing.T) { // nor is this one
 	b, d := openBrowser(t), openDay(t)
 	p := b.tab(t, &site{t: t})
 	p.looks(1280, "light")
