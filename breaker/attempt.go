@@ -157,7 +157,7 @@ func (a *attempter) failed(ctx context.Context, c *call, f *captcha.Failure, evi
 		switch {
 		case late: // our own lag makes calls late, and is no evidence: a probe may tell
 			a.disbelieved.add(now)
-			a.circuit.mailbox.suspect(finding{text: "calls had no answer, beside which this process stood still at times"})
+			a.circuit.mailbox.suspect(finding{text: "calls had no answer, beside which this process stood still at times", beside: true})
 		case evident && isEvidence(f):
 			c.generation.evidence.fault(c, now)
 			c.generation.returned(c, age, true)

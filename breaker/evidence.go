@@ -73,6 +73,7 @@ type finding struct {
 	text     string // reason enough to trip if it is confirmed; "" if it is not
 	prefixes int    // distinct address prefixes that it comes from
 	stalled  bool   // calls stand: perhaps only the connections that they are on are dead
+	beside   bool   // a standstill of ours: one probe alone does not confirm it
 }
 
 func newEvidence(cfg Config, now time.Time) *evidence {

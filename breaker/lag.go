@@ -47,20 +47,30 @@ func (l *lag) until(now time.Time) time.Duration {
 	return l.total
 }
 
+// silenceGap is the longest pause between two probes that count as in a row.
+const silenceGap = 10 * time.Second
+
 // silence adds up for how long probes in a row had no answer while this process ran. One
 // beside which it stood still says nothing; but where it stands still again and again, as on a
 // host short of CPU, nothing would ever be believed.
 type silence struct {
-	began time.Time // its first probe; zero if there is none
-	ran   time.Duration
+	of          *generation
+	began, last time.Time // its first probe, and its newest
+	probes      int
+	ran         time.Duration
 }
 
 // add adds a probe that began then and had no answer while this process ran for so long. What
-// was before counts only if nobody was answered since.
-func (s *silence) add(g *generation, began time.Time, ran time.Duration) (all time.Duration) {
-	if s.began.IsZero() || g.evidence.answeredSince(s.began) {
-		*s = silence{began: began}
+// was before counts only in the same generation, and if nobody was answered since.
+func (s *silence) add(g *generation, began time.Time, ran time.Duration) {
+	if s.of != g || began.Sub(s.last) > silenceGap || g.evidence.answeredSince(s.began) {
+		*s = silence{of: g, began: began}
 	}
-	s.ran += ran
-	return s.ran
+	s.last = began
+	s.probes++
+	s.ran += max(ran, 0)
 }
+
+// says reports whether it says that the API is away: never by one probe alone, whose standstill
+// may have gone unseen.
+func (s *silence) says(slowCall time.Duration) bool { return s.probes > 1 && s.ran >= slowCall }

@@ -147,15 +147,19 @@ func (p *prober) confirm(ctx context.Context, suspected finding) {
 	}
 	inFlight, began := p.circuit.inFlight, time.Now()
 	lag := inFlight.ownLag(began)
-	h, what, _ := p.ask(ctx, p.usual, min(p.cfg.Probe.Timeout, p.cfg.SlowCall+tickEvery))
+	h, what, took := p.ask(ctx, p.usual, min(p.cfg.Probe.Timeout, p.cfg.SlowCall+tickEvery))
 	now := time.Now()
 	lag = inFlight.ownLag(now) - lag
-	if h != ill {
+	doubtful := h == ill && (lag >= minSilence || suspected.beside)
+	switch {
+	case doubtful:
+		p.silence.add(s.generation, began, took-lag)
+	case h != ill:
 		p.silence = silence{}
 	}
 	switch {
 	case ctx.Err() != nil || p.circuit.snapshot.Load().generation != s.generation:
-	case h == ill && lag >= minSilence && p.silence.add(s.generation, began, now.Sub(began)-lag) < p.cfg.SlowCall:
+	case doubtful && !p.silence.says(p.cfg.SlowCall):
 		p.disbelieved.add(now)
 	case h == ill && suspected.text != "":
 		p.circuit.trip(s.generation, suspected.text+", and a probe of our own failed: "+what)

@@ -96,7 +96,9 @@ func (s *Store) open(path string) (err error) {
 		default: // bbolt leaves it open when it panics, and locked until the process ends
 			_ = s.file.Close()
 		}
-		if s.made { // what a full disk left of it is no store, and the next start would refuse it
+		// What a full disk left of it is no store, and the next start would refuse it; one that
+		// another process holds is that one's.
+		if s.made && !errors.Is(err, bolterrors.ErrTimeout) {
 			_ = os.Remove(path)
 		}
 	}()

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,6 +163,30 @@ func damage(change func(file []byte) []byte) func(*testing.T, string) {
 		file, err := os.ReadFile(path)
 		must(t, err)
 		must(t, os.WriteFile(path, change(file), 0o600))
+	}
+}
+
+// Of two that start at once on a path where nothing is one is refused, and the other keeps its
+// file.
+func TestOpen_LeavesTheFileOfWhoStartedFirst(t *testing.T) {
+	for range 8 {
+		path := filepath.Join(t.TempDir(), "gateway.db")
+		var opened atomic.Int32
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				s, err := bolt.Open(path, quiet)
+				if err != nil {
+					return
+				}
+				opened.Add(1)
+				t.Cleanup(func() { _ = s.Close() })
+			})
+		}
+		both.Wait()
+		if _, err := os.Stat(path); err != nil || opened.Load() != 1 {
+			t.Errorf("%d are open, and its file: %v", opened.Load(), err)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 	maxBulk     = 16 << 20 // bytes of a string; a value has store.MaxValue at most
 	maxReply    = 64 << 20 // bytes of a reply
 	maxElements = 1 << 20  // that are announced and have not come
-	maxLists    = 100_000  // in a reply, and so in each other
+	maxLists    = 1 << 17  // in a reply, and so in each other; a Cluster in 16,384 pieces tells 114,689
 )
 
 var errUnbelievable = errors.New("redis: the reply announces more than any to what is asked; is it a Redis that answers at this address?")
