@@ -60,17 +60,16 @@ type silence struct {
 	ran         time.Duration
 }
 
-// add adds a probe that began then and had no answer while this process ran for so long. What
-// was before counts only in the same generation, and if nobody was answered since.
-func (s *silence) add(g *generation, began time.Time, ran time.Duration) {
+// says adds a probe that began then and had no answer while this process ran for so long, and
+// reports whether all together say that the API is away. What was before counts only in the
+// same generation, and if nobody was answered since; and one probe alone never says it, whose
+// standstill may have gone unseen.
+func (s *silence) says(g *generation, began time.Time, ran, slowCall time.Duration) bool {
 	if s.of != g || began.Sub(s.last) > silenceGap || g.evidence.answeredSince(s.began) {
 		*s = silence{of: g, began: began}
 	}
 	s.last = began
 	s.probes++
 	s.ran += max(ran, 0)
+	return s.probes > 1 && s.ran >= slowCall
 }
-
-// says reports whether it says that the API is away: never by one probe alone, whose standstill
-// may have gone unseen.
-func (s *silence) says(slowCall time.Duration) bool { return s.probes > 1 && s.ran >= slowCall }

@@ -150,16 +150,13 @@ func (p *prober) confirm(ctx context.Context, suspected finding) {
 	h, what, took := p.ask(ctx, p.usual, min(p.cfg.Probe.Timeout, p.cfg.SlowCall+tickEvery))
 	now := time.Now()
 	lag = inFlight.ownLag(now) - lag
-	doubtful := h == ill && (lag >= minSilence || suspected.beside)
-	switch {
-	case doubtful:
-		p.silence.add(s.generation, began, took-lag)
-	case h != ill:
+	if h != ill {
 		p.silence = silence{}
 	}
+	doubtful := h == ill && (lag >= minSilence || suspected.beside) && !p.silence.says(s.generation, began, took-lag, p.cfg.SlowCall)
 	switch {
 	case ctx.Err() != nil || p.circuit.snapshot.Load().generation != s.generation:
-	case doubtful && !p.silence.says(p.cfg.SlowCall):
+	case doubtful:
 		p.disbelieved.add(now)
 	case h == ill && suspected.text != "":
 		p.circuit.trip(s.generation, suspected.text+", and a probe of our own failed: "+what)
